@@ -1,0 +1,3 @@
+//! Who keyfob acts as: keypairs, stored credentials, sessions and the keyring they are kept in.
+
+pub mod keyring;

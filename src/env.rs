@@ -1,0 +1,141 @@
+//! The process's environment and folders, read once and passed on explicitly.
+//!
+//! Nothing else in the crate reads `std::env`, and nothing at all writes it, so that what a
+//! command depends on can be seen in its arguments.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// A snapshot of the environment variables and the working directory.
+#[derive(Clone, Default)]
+pub struct Environment {
+    vars: BTreeMap<OsString, OsString>,
+    cwd: PathBuf,
+}
+
+impl Environment {
+    /// The environment of this process.
+    pub fn from_process() -> Self {
+        Self {
+            vars: std::env::vars_os().collect(),
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        }
+    }
+
+    /// An environment made of `vars` alone, for tests.
+    pub fn from_vars<K, V>(vars: impl IntoIterator<Item = (K, V)>, cwd: impl Into<PathBuf>) -> Self
+    where
+        K: Into<OsString>,
+        V: Into<OsString>,
+    {
+        Self {
+            vars: vars
+                .into_iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
+            cwd: cwd.into(),
+        }
+    }
+
+    /// The variable's value, where it is set, not empty and UTF-8. An empty variable counts as
+    /// unset, as CI systems set variables to nothing when a secret is missing.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.var_os(name)?.to_str()
+    }
+
+    /// The variable's value in the platform's own encoding, where it is set and not empty.
+    pub fn var_os(&self, name: &str) -> Option<&OsStr> {
+        self.vars
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Whether the variable is set to something that means yes: anything but nothing, `0`,
+    /// `false` and `no`.
+    pub fn flag(&self, name: &str) -> bool {
+        self.var_os(name).is_some_and(|value| {
+            !["0", "false", "no"]
+                .iter()
+                .any(|no| value.eq_ignore_ascii_case(no))
+        })
+    }
+
+    /// All variables, sorted by name.
+    pub fn vars(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.vars
+            .iter()
+            .map(|(key, value)| (key.as_os_str(), value.as_os_str()))
+    }
+
+    /// The working directory.
+    pub fn cwd(&self) -> &Path {
+        &self.cwd
+    }
+
+    /// The home folder, where one is known.
+    pub fn home(&self) -> Option<PathBuf> {
+        match self.var_os("HOME") {
+            Some(home) => Some(PathBuf::from(home)),
+            None => directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_path_buf()),
+        }
+    }
+
+    /// `text` as a path: `~/` stands for the home folder, and what is relative starts at `base`.
+    pub fn resolve(&self, text: &str, base: &Path) -> PathBuf {
+        if let Some(home) = self.home() {
+            if text == "~" {
+                return home;
+            }
+            if let Some(rest) = text.strip_prefix("~/") {
+                return home.join(rest);
+            }
+        }
+        base.join(text)
+    }
+}
+
+/// Where keyfob keeps its own files, by the platform's conventions.
+#[derive(Clone, Debug)]
+pub struct Folders {
+    /// `config.toml` and what has been trusted.
+    pub config: PathBuf,
+    /// The vault, its identity, journals and records: what must not be lost.
+    pub data: PathBuf,
+    /// Locks: what may be deleted at any time.
+    pub cache: PathBuf,
+}
+
+impl Folders {
+    /// The platform's folders for keyfob, or `None` where there is no home folder.
+    ///
+    /// On Linux: `$XDG_CONFIG_HOME/keyfob`, `$XDG_DATA_HOME/keyfob`, `$XDG_CACHE_HOME/keyfob`.
+    pub fn new() -> Option<Self> {
+        directories::ProjectDirs::from("", "", "keyfob").map(|dirs| Self {
+            config: dirs.config_dir().to_path_buf(),
+            data: dirs.data_dir().to_path_buf(),
+            cache: dirs.cache_dir().to_path_buf(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_variables_count_as_unset() {
+        let env = Environment::from_vars([("A", ""), ("B", "0"), ("C", "1")], "/");
+        assert_eq!(env.var("A"), None);
+        assert!(!env.flag("A") && !env.flag("B") && env.flag("C"));
+    }
+
+    #[test]
+    fn tilde_is_the_home_folder() {
+        let env = Environment::from_vars([("HOME", "/h")], "/w");
+        assert_eq!(env.resolve("~/x", Path::new("/b")), Path::new("/h/x"));
+        assert_eq!(env.resolve("x", Path::new("/b")), Path::new("/b/x"));
+        assert_eq!(env.resolve("/x", Path::new("/b")), Path::new("/x"));
+    }
+}

@@ -1,0 +1,271 @@
+//! Kinds of failure, with the exit code and the JSON envelope each of them has.
+//!
+//! Every fallible function of the crate returns [`Result`]. An [`Error`] says what happened in a
+//! sentence a user can act on, carries a hint where there is one, and never holds a secret value,
+//! a credential or a token. Printing it is the work of `render`.
+
+use std::fmt;
+
+use serde_json::json;
+
+/// What went wrong, in the terms scripts may depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Anything without a kind of its own; also "found something" for commands that look for faults.
+    Failed,
+    /// Wrong arguments, or input needed where none may be asked for.
+    Usage,
+    /// No such secret, group or store.
+    NotFound,
+    /// No credential, a refused one, or an expired one that could not be renewed.
+    Unauthenticated,
+    /// The credential is good, the act is not allowed.
+    Forbidden,
+    /// It exists already, or changed underneath.
+    Conflict,
+    /// This provider cannot do that.
+    Unsupported,
+    /// Network, TLS, timeout or 5xx, after the retries.
+    Unavailable,
+    /// 429 beyond the deadline.
+    RateLimited,
+    /// Some items done, some not.
+    Partial,
+    /// A configuration is wrong.
+    Config,
+    /// A checkout's configuration has not been trusted.
+    Untrusted,
+    /// A name or value that the backend cannot hold, an answer that makes no sense, a damaged vault.
+    InvalidData,
+}
+
+impl Kind {
+    /// Every kind, in the order of the exit codes.
+    pub const ALL: [Kind; 13] = [
+        Kind::Failed,
+        Kind::Usage,
+        Kind::NotFound,
+        Kind::Unauthenticated,
+        Kind::Forbidden,
+        Kind::Conflict,
+        Kind::Unsupported,
+        Kind::Unavailable,
+        Kind::RateLimited,
+        Kind::Partial,
+        Kind::Config,
+        Kind::Untrusted,
+        Kind::InvalidData,
+    ];
+
+    /// The process's exit code for this kind.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::NotFound => 3,
+            Kind::Unauthenticated => 4,
+            Kind::Forbidden => 5,
+            Kind::Conflict => 6,
+            Kind::Unsupported => 7,
+            Kind::Unavailable => 8,
+            Kind::RateLimited => 9,
+            Kind::Partial => 10,
+            Kind::Config => 11,
+            Kind::Untrusted => 12,
+            Kind::InvalidData => 13,
+        }
+    }
+
+    /// The word used for this kind in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Failed => "failed",
+            Kind::Usage => "usage",
+            Kind::NotFound => "not_found",
+            Kind::Unauthenticated => "unauthenticated",
+            Kind::Forbidden => "forbidden",
+            Kind::Conflict => "conflict",
+            Kind::Unsupported => "unsupported",
+            Kind::Unavailable => "unavailable",
+            Kind::RateLimited => "rate_limited",
+            Kind::Partial => "partial",
+            Kind::Config => "config",
+            Kind::Untrusted => "untrusted",
+            Kind::InvalidData => "invalid_data",
+        }
+    }
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure: its kind, what happened, what to do about it, and the store it concerns.
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    store: Option<String>,
+}
+
+/// One constructor a kind, so that call sites read as what happened.
+macro_rules! constructors {
+    ($($name:ident => $kind:ident),* $(,)?) => {
+        $(
+            #[doc = concat!("An error of kind [`Kind::", stringify!($kind), "`].")]
+            pub fn $name(message: impl Into<String>) -> Self {
+                Self::new(Kind::$kind, message)
+            }
+        )*
+    };
+}
+
+impl Error {
+    /// An error of `kind` that says `message`. The message is one sentence without a final stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            hint: None,
+            store: None,
+        }))
+    }
+
+    constructors! {
+        failed => Failed,
+        usage => Usage,
+        not_found => NotFound,
+        unauthenticated => Unauthenticated,
+        forbidden => Forbidden,
+        conflict => Conflict,
+        unsupported => Unsupported,
+        unavailable => Unavailable,
+        rate_limited => RateLimited,
+        partial => Partial,
+        config => Config,
+        untrusted => Untrusted,
+        invalid_data => InvalidData,
+    }
+
+    /// A file could not be read, written or changed: `what` names the act and the file.
+    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::failed(format!("{what}: {}", io_reason(error)))
+    }
+
+    /// The same error with a hint at what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error, said to concern the store `name`, unless it names one already.
+    pub fn store(mut self, name: impl Into<String>) -> Self {
+        self.0.store.get_or_insert_with(|| name.into());
+        self
+    }
+
+    /// The same error with `prefix: ` before its message.
+    pub fn context(mut self, prefix: impl fmt::Display) -> Self {
+        self.0.message = format!("{prefix}: {}", self.0.message);
+        self
+    }
+
+    /// The kind of failure.
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// What to do about it.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The store it concerns.
+    pub fn store_name(&self) -> Option<&str> {
+        self.0.store.as_deref()
+    }
+
+    /// The document `--json` prints on stderr.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut error = serde_json::Map::new();
+        error.insert("kind".into(), json!(self.kind().as_str()));
+        error.insert("message".into(), json!(self.message()));
+        if let Some(hint) = self.hint_text() {
+            error.insert("hint".into(), json!(hint));
+        }
+        if let Some(store) = self.store_name() {
+            error.insert("store".into(), json!(store));
+        }
+        json!({ "error": error })
+    }
+}
+
+/// The reason of an I/O error without the operating system's number.
+pub fn io_reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error ") {
+        Some(end) => text[..end].to_lowercase(),
+        None => text,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("hint", &self.0.hint)
+            .field("store", &self.0.store)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_one_to_thirteen_in_order() {
+        let codes: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
+        assert_eq!(codes, (1..=13).collect::<Vec<u8>>());
+    }
+
+    #[test]
+    fn json_leaves_absent_fields_out() {
+        let bare = Error::failed("it broke").to_json();
+        assert_eq!(
+            bare,
+            json!({"error": {"kind": "failed", "message": "it broke"}})
+        );
+        let full = Error::not_found("no X")
+            .hint("try Y")
+            .store("web")
+            .to_json();
+        assert_eq!(
+            full,
+            json!({"error": {"kind": "not_found", "message": "no X", "hint": "try Y", "store": "web"}})
+        );
+    }
+
+    #[test]
+    fn the_first_store_named_stays() {
+        let error = Error::failed("x").store("inner").store("outer");
+        assert_eq!(error.store_name(), Some("inner"));
+    }
+}

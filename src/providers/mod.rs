@@ -1,0 +1,281 @@
+//! The provider trait: what every backend can be asked, in terms of secrets and not of HTTP.
+//!
+//! One file a provider, one line each in the [`registry`]. What only one backend has (groups, job
+//! scope, vault history) hangs off that provider as its own interface.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::error::{Error, Result};
+use crate::secret::{Entry, Name, SecretValue};
+
+pub mod registry;
+
+/// One thing that a provider may be able to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Capability {
+    /// Values can be read back.
+    Read,
+    /// Many secrets are written in one request.
+    BulkWrite,
+    /// A secret is replaced in one step, never absent in between.
+    AtomicReplace,
+    /// A description is kept with each secret.
+    Describe,
+    /// A secret can be given a time after which it is not served.
+    Expiry,
+    /// Further attributes are kept with each secret.
+    Attributes,
+    /// Values may be any bytes, not only text.
+    Binary,
+    /// Entries say when they were last written.
+    Times,
+    /// Secrets live in groups that have fields of their own.
+    Groups,
+    /// Earlier versions can be listed and restored.
+    History,
+}
+
+impl Capability {
+    /// Every capability, in the order in which tables show them.
+    pub const ALL: [Capability; 10] = [
+        Capability::Read,
+        Capability::BulkWrite,
+        Capability::AtomicReplace,
+        Capability::Describe,
+        Capability::Expiry,
+        Capability::Attributes,
+        Capability::Binary,
+        Capability::Times,
+        Capability::Groups,
+        Capability::History,
+    ];
+
+    /// What it is, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Capability::Read => "values can be read back",
+            Capability::BulkWrite => "many in one write",
+            Capability::AtomicReplace => "replaces in place",
+            Capability::Describe => "descriptions",
+            Capability::Expiry => "expiry",
+            Capability::Attributes => "attributes",
+            Capability::Binary => "any bytes",
+            Capability::Times => "times",
+            Capability::Groups => "groups",
+            Capability::History => "history",
+        }
+    }
+}
+
+/// What a provider can do, as data: a command refuses before any request is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities(pub &'static [Capability]);
+
+impl Capabilities {
+    /// Whether `capability` is among them.
+    pub fn has(self, capability: Capability) -> bool {
+        self.0.contains(&capability)
+    }
+}
+
+/// Which entries `list` is to return.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only names that begin so.
+    pub prefix: Option<String>,
+    /// Only secrets of this type, where the backend has types.
+    pub secret_type: Option<String>,
+}
+
+impl Filter {
+    /// Whether `name` passes the filter's prefix.
+    pub fn admits(&self, name: &str) -> bool {
+        self.prefix
+            .as_deref()
+            .is_none_or(|prefix| name.starts_with(prefix))
+    }
+}
+
+/// Which secrets `read` is to return.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// All that the store holds.
+    All,
+    /// These. One that is missing is simply not in the answer.
+    Names(Vec<Name>),
+}
+
+impl Selection {
+    /// Whether `name` is selected.
+    pub fn admits(&self, name: &str) -> bool {
+        match self {
+            Selection::All => true,
+            Selection::Names(names) => names.iter().any(|wanted| wanted.as_str() == name),
+        }
+    }
+}
+
+/// One secret to be stored.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Its name.
+    pub name: Name,
+    /// Its new value.
+    pub value: SecretValue,
+    /// Its metadata, as far as the caller names it. What is `None` or absent stays as it is.
+    pub metadata: Metadata,
+}
+
+/// What may be stored beside a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// What its owner says of it.
+    pub description: Option<String>,
+    /// When the backend is to stop serving it.
+    pub expires_at: Option<Timestamp>,
+    /// Further attributes by key; `params.region` names a key inside an object.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+/// Secrets to be stored together.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The secrets, no name twice.
+    pub writes: Vec<Write>,
+    /// Fail with `conflict` on each name that exists already, and leave it as it is.
+    pub if_absent: bool,
+}
+
+/// What was done with one secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It did not exist before.
+    Created,
+    /// It existed and has a new value.
+    Updated,
+    /// It was as wanted already; nothing was written.
+    Unchanged,
+    /// It is gone.
+    Deleted,
+}
+
+impl Action {
+    /// The word used for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Created => "created",
+            Action::Updated => "updated",
+            Action::Unchanged => "unchanged",
+            Action::Deleted => "deleted",
+        }
+    }
+}
+
+/// The result for one secret of a batch.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The secret.
+    pub name: Name,
+    /// What was done, or why nothing was.
+    pub result: Result<Action>,
+}
+
+/// A backend, opened with a store's configuration.
+///
+/// Implementations answer for each item: an `Err` of the whole call means that nothing was
+/// changed, and once something was, failures are told item by item in the [`Outcome`]s.
+#[async_trait(?Send)]
+pub trait Provider {
+    /// What it can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Checks that `name` can be held, before anything is sent.
+    ///
+    /// # Errors
+    /// `invalid_data` that says which rule of the backend the name breaks.
+    fn check_name(&self, name: &Name) -> Result<()>;
+
+    /// The entries that pass `filter`, sorted by name, without values.
+    async fn list(&self, filter: &Filter) -> Result<Vec<Entry>>;
+
+    /// The values of the selected secrets; a missing one is not in the answer.
+    ///
+    /// # Errors
+    /// `unsupported` without [`Capability::Read`], with a hint at what can be done instead.
+    async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>>;
+
+    /// Stores `batch` in the backend's cheapest way. The outcomes are in the batch's order.
+    async fn write(&self, batch: Batch) -> Result<Vec<Outcome>>;
+
+    /// Deletes `names`; a missing one fails with `not_found` in its own outcome. The outcomes
+    /// are in the order of the names.
+    async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>>;
+
+    /// Makes sure that there is a session, asking the backend for one where it has sessions, and
+    /// tells what is known of it. With `fresh`, whatever is cached is dropped first.
+    async fn login(&self, fresh: bool) -> Result<Account>;
+
+    /// What is known of the account and session without asking the backend anything.
+    async fn account(&self) -> Result<Account>;
+
+    /// Forgets cached tokens and stored credentials. Returns what was forgotten, in words.
+    async fn logout(&self) -> Result<Vec<String>>;
+}
+
+/// Who a store acts as, and by what right.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Account {
+    /// Where the secrets are: a base URL, or a path.
+    pub url: String,
+    /// The account: a Solana address, a public key, a project; `None` where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// Where the credential comes from, in words ("environment KEYFOB_WEB_API_TOKEN").
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// When the cached token expires; `None` where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_expires_at: Option<Timestamp>,
+    /// Where the token is cached, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_cache: Option<String>,
+}
+
+/// Long work tells how far it is; `render` shows it.
+pub trait Progress: Send + Sync {
+    /// Work on `total` items begins, described by `what` ("storing secrets").
+    fn start(&self, what: &str, total: u64);
+    /// `done` more items are finished.
+    fn advance(&self, done: u64);
+    /// The work is over.
+    fn finish(&self);
+}
+
+/// Shows nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn start(&self, _what: &str, _total: u64) {}
+    fn advance(&self, _done: u64) {}
+    fn finish(&self) {}
+}
+
+/// A provider ready to be asked.
+pub type OpenProvider = Arc<dyn Provider>;
+
+/// The error for asking a provider something it has no [`Capability`] for.
+pub fn unsupported(provider: &str, act: &str, instead: &str) -> Error {
+    Error::unsupported(format!("{provider} cannot {act}")).hint(instead)
+}

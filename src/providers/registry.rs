@@ -1,0 +1,1 @@
+//! Every provider, one line each.
