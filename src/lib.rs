@@ -3,6 +3,7 @@
 
 pub mod auth;
 pub mod config;
+pub mod duration;
 pub mod env;
 pub mod error;
 pub mod providers;

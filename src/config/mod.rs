@@ -1,4 +1,192 @@
 //! Configuration: where stores are described, how files and the environment are merged, and what
 //! of a checkout's file counts before it was trusted.
+//!
+//! Opening a store with what is configured here is left to the store layer and the providers.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::env::{Environment, Folders};
+use crate::error::{Error, Result};
+use crate::secret::{StoreName, Target};
+
+pub mod check;
+pub mod environment;
+mod layer;
+pub mod lookup;
+mod merge;
+mod reader;
+mod rotation;
+mod save;
 pub mod schema;
+mod source;
+mod store;
+pub mod trust;
+
+pub use rotation::{Derived, Rotation, ValueSource};
+use schema::Schemas;
+pub use store::{Origin, StoreConfig};
+
+/// What a configuration is loaded from.
+#[derive(Clone)]
+pub struct LoadOptions<'a> {
+    /// The variables, and the working directory that the lookup starts at.
+    pub env: &'a Environment,
+    /// Where the user's own file and the record of trust are.
+    pub folders: &'a Folders,
+    /// The file named by `--config` or `KEYFOB_CONFIG`. It replaces the lookup and the user's own
+    /// file, and as the user has named it, it is the user's own word.
+    pub explicit: Option<PathBuf>,
+    /// Every provider's fields.
+    pub schemas: Schemas,
+}
+
+/// The whole configuration, merged and checked.
+#[derive(Debug)]
+pub struct Config {
+    default_store: Option<(StoreName, Origin)>,
+    stores: BTreeMap<StoreName, StoreConfig>,
+    env: BTreeMap<String, Mapping>,
+    rotations: BTreeMap<String, RotationEntry>,
+    files: Vec<LoadedFile>,
+}
+
+/// What one variable of `[env]` stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// The secret: a name in the selected store, or a reference.
+    pub target: Target,
+    /// Where it is configured.
+    pub origin: Origin,
+}
+
+/// One `[rotation.NAME]`, and where it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RotationEntry {
+    /// What it says.
+    pub rotation: Rotation,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// A file that the configuration was loaded from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedFile {
+    /// The file, symbolic links followed.
+    pub path: Arc<Path>,
+    /// Whose it is.
+    pub role: Role,
+    /// Whether it is the user's own word.
+    pub trusted: bool,
+}
+
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The user's own, in the configuration folder.
+    User,
+    /// The project's, found by the lookup.
+    Project,
+    /// The one that the user named.
+    Explicit,
+}
+
+impl Config {
+    /// Finds, reads, checks and merges the files and the environment.
+    ///
+    /// # Errors
+    /// `config` with `FILE:LINE:COLUMN` for what is wrong in a file, or with the variable's name.
+    pub fn load(options: &LoadOptions<'_>) -> Result<Self> {
+        merge::load(options)
+    }
+
+    /// The store that the configuration selects where no flag and no variable does.
+    ///
+    /// # Errors
+    /// `config` where `default_store` names a store that does not exist.
+    pub fn default_store(&self) -> Result<Option<&StoreName>> {
+        match &self.default_store {
+            None => Ok(None),
+            Some((name, _)) if self.stores.contains_key(name) => Ok(Some(name)),
+            Some((name, origin)) => Err(Error::config(format!(
+                "{origin}: `default_store` names the store `{name}`, which does not exist"
+            ))
+            .hint(self.suggestion(name))),
+        }
+    }
+
+    /// The store called `name`.
+    ///
+    /// # Errors
+    /// `not_found` with a hint at the stores that there are.
+    pub fn store(&self, name: &StoreName) -> Result<&StoreConfig> {
+        self.stores.get(name).ok_or_else(|| {
+            Error::not_found(format!("there is no store `{name}`"))
+                .hint(self.suggestion(name))
+                .store(name.as_str())
+        })
+    }
+
+    fn suggestion(&self, name: &StoreName) -> String {
+        let names: Vec<&str> = self.stores.keys().map(StoreName::as_str).collect();
+        let all = format!("the stores are {}", names.join(", "));
+        match check::suggest(name.as_str(), names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`? {all}"),
+            None => format!("{all}; `keyfob store add` makes another"),
+        }
+    }
+
+    /// Every store, sorted by name.
+    pub fn stores(&self) -> impl Iterator<Item = &StoreConfig> {
+        self.stores.values()
+    }
+
+    /// The `[env]` table, by variable; empty where there is none.
+    ///
+    /// # Errors
+    /// `untrusted` where a file that has not been trusted has part in it.
+    pub fn env_table(&self) -> Result<&BTreeMap<String, Mapping>> {
+        let keys = self.env.iter().map(|(key, entry)| (key, &entry.origin));
+        check_trusted("env", keys)?;
+        Ok(&self.env)
+    }
+
+    /// The `[rotation]` tables, by the name they stand under; empty where there are none.
+    ///
+    /// # Errors
+    /// `untrusted` where a file that has not been trusted has part in them.
+    pub fn rotations(&self) -> Result<&BTreeMap<String, RotationEntry>> {
+        let keys = self.rotations.iter();
+        check_trusted("rotation", keys.map(|(key, entry)| (key, &entry.origin)))?;
+        Ok(&self.rotations)
+    }
+
+    /// The files that were loaded, the weakest first.
+    pub fn files(&self) -> &[LoadedFile] {
+        &self.files
+    }
+}
+
+/// Checks that all of `table`'s keys stand in files that are the user's own word.
+fn check_trusted<'a>(
+    table: &str,
+    keys: impl Iterator<Item = (&'a String, &'a Origin)>,
+) -> Result<()> {
+    let untrusted: Vec<_> = keys
+        .filter_map(|(key, origin)| Some((key, origin.untrusted_file()?)))
+        .collect();
+    match untrusted.first() {
+        None => Ok(()),
+        Some((_, file)) => {
+            let keys: Vec<String> = untrusted
+                .iter()
+                .map(|(key, _)| format!("{table}.{key}"))
+                .collect();
+            Err(store::untrusted(file, &keys))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

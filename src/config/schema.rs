@@ -11,7 +11,7 @@ pub enum Shape {
     Url,
     /// A path; relative to the file it stands in, or to the working directory from the environment.
     Path,
-    /// A list of texts; separated by commas in the environment.
+    /// A list of texts; in the environment one a line, or separated by commas.
     List,
 }
 
@@ -27,8 +27,51 @@ pub struct Field {
     pub gated: bool,
     /// Whether it is a credential itself: never in a file, only in the environment.
     pub credential: bool,
+    /// Whether the environment may hold the key itself where a file holds a path to it.
+    pub inline_env: bool,
+    /// The vendor's own variable for it, read where keyfob's is not set.
+    pub vendor_env: Option<&'static str>,
     /// What it is for, in one line.
     pub help: &'static str,
+}
+
+impl Field {
+    /// A field that any file may set.
+    pub const fn new(name: &'static str, shape: Shape, help: &'static str) -> Self {
+        Self {
+            name,
+            shape,
+            gated: false,
+            credential: false,
+            inline_env: false,
+            vendor_env: None,
+            help,
+        }
+    }
+
+    /// The same field, which counts from a checkout's file only once that file is trusted.
+    pub const fn gated(mut self) -> Self {
+        self.gated = true;
+        self
+    }
+
+    /// The same field as a credential, which `vendor_env` may hold too.
+    pub const fn credential(mut self, vendor_env: &'static str) -> Self {
+        self.credential = true;
+        self.vendor_env = Some(vendor_env);
+        self
+    }
+
+    /// The same field, whose variable may hold the key itself instead of a path.
+    pub const fn inline_env(mut self) -> Self {
+        self.inline_env = true;
+        self
+    }
+
+    /// Whether its variable in the environment may hold something secret.
+    pub fn may_hold_secret(&self) -> bool {
+        self.credential || self.inline_env
+    }
 }
 
 /// The fields of one provider's stores.
@@ -38,4 +81,22 @@ pub struct Schema {
     pub provider: &'static str,
     /// Its fields.
     pub fields: &'static [Field],
+}
+
+impl Schema {
+    /// The field called `name`.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+/// Every provider's schema.
+pub type Schemas = &'static [&'static Schema];
+
+/// The schema of the provider called `name`.
+pub fn provider(schemas: Schemas, name: &str) -> Option<&'static Schema> {
+    schemas
+        .iter()
+        .copied()
+        .find(|schema| schema.provider == name)
 }

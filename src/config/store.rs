@@ -1,0 +1,317 @@
+//! One store's configuration after merging: each field's value, where it comes from, and whether
+//! it may be used.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::check::{self, Value};
+use super::environment::variable;
+use super::layer::credential_hint;
+use super::schema::{Field, Schema, Shape};
+use crate::env::Environment;
+use crate::error::{Error, Result};
+use crate::secret::{SecretValue, StoreName};
+
+/// Where something was configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In this environment variable.
+    Environment {
+        /// The variable's name.
+        variable: String,
+    },
+    /// In a file.
+    File {
+        /// The file, symbolic links followed.
+        path: Arc<Path>,
+        /// The line, counted from 1.
+        line: usize,
+        /// The column in characters, counted from 1.
+        column: usize,
+        /// Whether the file is the user's own word.
+        trusted: bool,
+    },
+}
+
+impl Origin {
+    /// The file, where it is one that has not been trusted.
+    pub fn untrusted_file(&self) -> Option<&Arc<Path>> {
+        match self {
+            Origin::File {
+                path,
+                trusted: false,
+                ..
+            } => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Environment { variable } => write!(f, "environment {variable}"),
+            Origin::File {
+                path, line, column, ..
+            } => write!(f, "{}:{line}:{column}", path.display()),
+        }
+    }
+}
+
+/// A field's value, where it comes from, and the path it stands for.
+#[derive(Clone)]
+pub(super) struct Entry {
+    value: Value,
+    origin: Origin,
+    path: Option<PathBuf>,
+}
+
+impl Entry {
+    /// `value` of `field`; what is relative in it starts at `base`.
+    pub fn new(
+        field: &Field,
+        value: Value,
+        origin: Origin,
+        base: &Path,
+        env: &Environment,
+    ) -> Self {
+        let in_environment = matches!(origin, Origin::Environment { .. });
+        let path = match &value {
+            Value::Text(text) if field.shape == Shape::Path => {
+                let inline = field.inline_env && in_environment && check::is_inline_key(text);
+                (!inline).then(|| env.resolve(text, base))
+            }
+            _ => None,
+        };
+        Self {
+            value,
+            origin,
+            path,
+        }
+    }
+}
+
+/// A store, ready to be opened.
+///
+/// The getters return what is configured, trusted or not: whoever opens the store calls
+/// [`check_trust`](Self::check_trust) first.
+#[derive(Clone)]
+pub struct StoreConfig {
+    name: StoreName,
+    schema: &'static Schema,
+    /// Where its provider is named; `None` for a built-in store that nothing renames.
+    provider_origin: Option<Origin>,
+    /// Whether that place turned a store of the user's into another provider's.
+    replaces: bool,
+    entries: BTreeMap<&'static str, Entry>,
+}
+
+impl StoreConfig {
+    /// A store without any field set.
+    pub(super) fn new(
+        name: StoreName,
+        schema: &'static Schema,
+        provider_origin: Option<Origin>,
+        replaces: bool,
+    ) -> Self {
+        Self {
+            name,
+            schema,
+            provider_origin,
+            replaces,
+            entries: BTreeMap::new(),
+        }
+    }
+
+    /// Lays `entries` over what is set already.
+    pub(super) fn lay_over(&mut self, entries: impl IntoIterator<Item = (&'static str, Entry)>) {
+        self.entries.extend(entries);
+    }
+
+    /// Notes where the provider is named that the store has already.
+    pub(super) fn set_provider_origin(&mut self, origin: Origin) {
+        self.provider_origin = Some(origin);
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &StoreName {
+        &self.name
+    }
+
+    /// Its provider's name.
+    pub fn provider(&self) -> &'static str {
+        self.schema.provider
+    }
+
+    /// Its provider's schema.
+    pub fn schema(&self) -> &'static Schema {
+        self.schema
+    }
+
+    /// Where its provider is named; `None` for a built-in store that nothing configures.
+    pub fn provider_origin(&self) -> Option<&Origin> {
+        self.provider_origin.as_ref()
+    }
+
+    /// The fields that are set, in the schema's order, with where they come from.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static Field, &Origin)> {
+        let fields = self.schema.fields.iter();
+        fields.filter_map(|field| Some((field, &self.entries.get(field.name)?.origin)))
+    }
+
+    /// The text of `field`, where it is set: as it was written, but a base URL without the slash
+    /// at its end. Lists are [`list`](Self::list)'s.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        match &self.entries.get(field)?.value {
+            Value::Text(text) => Some(text),
+            Value::List(_) => None,
+        }
+    }
+
+    /// The text of `field`, which the provider cannot do without.
+    ///
+    /// # Errors
+    /// `config` that says how it can be set.
+    pub fn require(&self, field: &'static str) -> Result<&str> {
+        self.text(field).ok_or_else(|| {
+            let variable = variable(&self.name, field);
+            Error::config(format!("the store `{}` has no `{field}`", self.name))
+                .hint(format!(
+                    "set `{field}` in [stores.{}] of the configuration, or {variable}",
+                    self.name
+                ))
+                .store(self.name.as_str())
+        })
+    }
+
+    /// The path that `field` names, where it is set: `~/` is the home folder, and what is relative
+    /// starts at the file it stands in, or from the environment at the working directory. `None`
+    /// too where the environment holds the key itself, which [`secret`](Self::secret) returns.
+    pub fn path(&self, field: &str) -> Option<&Path> {
+        self.entries.get(field)?.path.as_deref()
+    }
+
+    /// The elements of `field`, a list; none where it is not set.
+    pub fn list(&self, field: &str) -> &[String] {
+        match self.entries.get(field).map(|entry| &entry.value) {
+            Some(Value::List(elements)) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The credential, or the key in place of a path, that the environment holds for `field`,
+    /// byte for byte.
+    pub fn secret(&self, field: &str) -> Option<SecretValue> {
+        let known = self.schema.field(field)?;
+        let secret = known.credential || (known.inline_env && self.path(field).is_none());
+        self.text(field).filter(|_| secret).map(SecretValue::from)
+    }
+
+    /// Where `field` was configured, if it was.
+    pub fn origin(&self, field: &str) -> Option<&Origin> {
+        self.entries.get(field).map(|entry| &entry.origin)
+    }
+
+    /// What may be shown of `field`, where it is set: its text or list, and of what may be secret
+    /// only that it is set.
+    pub fn display(&self, field: &str) -> Option<String> {
+        let entry = self.entries.get(field)?;
+        let known = self.schema.field(field)?;
+        let hidden = known.credential || (known.inline_env && entry.path.is_none());
+        Some(match &entry.value {
+            _ if hidden => "(set)".to_owned(),
+            Value::Text(text) => text.to_string(),
+            Value::List(elements) => elements.join(", "),
+        })
+    }
+
+    /// The hint at how the credential `field` can be given.
+    pub fn credential_hint(&self, field: &str) -> Option<String> {
+        let field = self.schema.field(field)?;
+        Some(credential_hint(&self.name, self.schema, field))
+    }
+
+    /// Whether `field`, gated or not, comes from a file that has not been trusted.
+    pub fn is_from_untrusted(&self, field: &str) -> bool {
+        self.origin(field)
+            .is_some_and(|origin| origin.untrusted_file().is_some())
+    }
+
+    /// The keys that count only from a trusted file, and come from one that is not: gated fields,
+    /// and `provider` where it turns a store of the user's into another provider's. A command that
+    /// prints a credential is not needed, and not among them, where the environment holds it.
+    pub fn untrusted_fields(&self) -> Vec<&'static str> {
+        let provider = self
+            .provider_origin
+            .iter()
+            .filter(|origin| self.replaces && origin.untrusted_file().is_some())
+            .map(|_| "provider");
+        let gated = self
+            .schema
+            .fields
+            .iter()
+            .filter(|field| field.gated && self.is_from_untrusted(field.name))
+            .filter(|field| !self.is_spared(field))
+            .map(|field| field.name);
+        provider.chain(gated).collect()
+    }
+
+    /// Whether `field` is a command that prints a credential which the environment holds.
+    fn is_spared(&self, field: &Field) -> bool {
+        field
+            .name
+            .strip_suffix("_command")
+            .and_then(|credential| self.schema.field(credential))
+            .is_some_and(|credential| {
+                credential.credential && self.origin(credential.name).is_some()
+            })
+    }
+
+    /// Checks that everything gated about this store is the user's own word.
+    ///
+    /// # Errors
+    /// `untrusted` that names the keys and the file.
+    pub fn check_trust(&self) -> Result<()> {
+        let keys = self.untrusted_fields();
+        let origins = self
+            .provider_origin
+            .iter()
+            .chain(keys.iter().filter_map(|key| self.origin(key)));
+        let file = origins.filter_map(Origin::untrusted_file).next();
+        match file {
+            Some(file) if !keys.is_empty() => {
+                let keys: Vec<String> = keys
+                    .iter()
+                    .map(|key| format!("stores.{}.{key}", self.name))
+                    .collect();
+                Err(untrusted(file, &keys).store(self.name.as_str()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The error for needing `keys` of a `file` that has not been trusted.
+pub(super) fn untrusted(file: &Path, keys: &[String]) -> Error {
+    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    Error::untrusted(format!(
+        "{} has not been trusted, and sets {}",
+        file.display(),
+        keys.join(", ")
+    ))
+    .hint("read the file, then run `keyfob trust`; in CI set KEYFOB_TRUST=1")
+}
+
+impl fmt::Debug for StoreConfig {
+    /// Names and origins; values may be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let origins = self.fields().map(|(field, origin)| (field.name, origin));
+        f.debug_struct("StoreConfig")
+            .field("name", &self.name)
+            .field("provider", &self.provider())
+            .field("fields", &origins.collect::<BTreeMap<_, _>>())
+            .finish()
+    }
+}

@@ -1,0 +1,169 @@
+//! Configuration as a whole, over real files in a folder of each test's own.
+
+use std::path::{Path, PathBuf};
+
+use super::schema::{Field, Schema, Schemas, Shape};
+use super::trust::{self, TrustRecord};
+use super::{Config, LoadOptions, StoreConfig};
+use crate::env::{Environment, Folders};
+use crate::error::{Error, Result};
+use crate::secret::StoreName;
+
+mod editing;
+mod looking_up;
+mod merging;
+mod messages;
+mod rotations;
+mod trusting;
+
+const BASE_URL: Field = Field::new("base_url", Shape::Url, "the server").gated();
+const CA_FILE: Field = Field::new("ca_file", Shape::Path, "its authority").gated();
+
+pub(super) const SCHEMAS: Schemas = &[
+    &Schema {
+        provider: "local",
+        fields: &[
+            Field::new("path", Shape::Path, "the vault"),
+            Field::new("identity", Shape::Path, "the key")
+                .gated()
+                .inline_env(),
+            Field::new("recipients", Shape::List, "who can read").gated(),
+        ],
+    },
+    &Schema {
+        provider: "nosana",
+        fields: &[
+            Field::new(
+                "network",
+                Shape::Choice(&["mainnet", "devnet"]),
+                "the network",
+            ),
+            BASE_URL,
+            Field::new("keypair", Shape::Path, "the key")
+                .gated()
+                .inline_env(),
+            Field::new("job", Shape::Text, "the job"),
+            CA_FILE,
+        ],
+    },
+    &Schema {
+        provider: "bytenite",
+        fields: &[
+            BASE_URL,
+            Field::new("api_key", Shape::Text, "the key").credential("BYTENITE_API_KEY"),
+            Field::new("api_key_command", Shape::Text, "prints the key").gated(),
+            CA_FILE,
+        ],
+    },
+    &Schema {
+        provider: "northflank",
+        fields: &[
+            BASE_URL,
+            Field::new("api_token", Shape::Text, "the token").credential("NORTHFLANK_API_TOKEN"),
+            Field::new("api_token_command", Shape::Text, "prints the token").gated(),
+            Field::new("project", Shape::Text, "the project"),
+            Field::new("team", Shape::Text, "the team"),
+            Field::new("group", Shape::Text, "the group"),
+            CA_FILE,
+        ],
+    },
+    &Schema {
+        provider: "neo",
+        fields: &[
+            BASE_URL,
+            Field::new("api_key", Shape::Text, "the key").credential("NEO_API_KEY"),
+            Field::new("api_key_command", Shape::Text, "prints the key").gated(),
+            CA_FILE,
+        ],
+    },
+];
+
+/// A home folder with keyfob's own folders, and a repository in it that the tests work in.
+struct World {
+    _root: tempfile::TempDir,
+    root: PathBuf,
+    folders: Folders,
+    vars: Vec<(String, String)>,
+    cwd: PathBuf,
+    explicit: Option<PathBuf>,
+}
+
+impl World {
+    fn new() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = std::fs::canonicalize(temporary.path()).unwrap();
+        let home = root.join("home");
+        let world = Self {
+            folders: Folders {
+                config: home.join("config"),
+                data: home.join("data"),
+                cache: home.join("cache"),
+            },
+            vars: vec![("HOME".into(), home.to_str().unwrap().into())],
+            cwd: home.join("project"),
+            explicit: None,
+            root,
+            _root: temporary,
+        };
+        std::fs::create_dir_all(world.cwd.join(".git")).unwrap();
+        world
+    }
+
+    /// The path of `relative` under the home folder.
+    fn home(&self, relative: &str) -> PathBuf {
+        self.root.join("home").join(relative)
+    }
+
+    fn write(&self, path: impl AsRef<Path>, text: &str) -> PathBuf {
+        let path = self.cwd.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn user(&self, text: &str) -> PathBuf {
+        self.write(self.folders.config.join("config.toml"), text)
+    }
+
+    fn project(&self, text: &str) -> PathBuf {
+        self.write("keyfob.toml", text)
+    }
+
+    fn var(&mut self, name: &str, value: &str) {
+        self.vars.push((name.into(), value.into()));
+    }
+
+    /// Calls `act` with options to load by.
+    fn with<T>(&self, act: impl FnOnce(&LoadOptions<'_>) -> T) -> T {
+        let env = Environment::from_vars(self.vars.clone(), &self.cwd);
+        act(&LoadOptions {
+            env: &env,
+            folders: &self.folders,
+            explicit: self.explicit.clone(),
+            schemas: SCHEMAS,
+        })
+    }
+
+    fn load(&self) -> Result<Config> {
+        self.with(Config::load)
+    }
+
+    fn store(&self, name: &str) -> StoreConfig {
+        self.load().unwrap().store(&named(name)).unwrap().clone()
+    }
+
+    /// The error's message with the world's root left out.
+    fn message(&self, error: &Error) -> String {
+        error.message().replace(self.root.to_str().unwrap(), "")
+    }
+
+    /// Reviews and trusts `path`.
+    fn trust(&self, path: &Path) {
+        let review = self.with(|options| trust::review(options, path)).unwrap();
+        TrustRecord::new(&self.folders).allow(&review).unwrap();
+    }
+}
+
+fn named(name: &str) -> StoreName {
+    StoreName::new(name).unwrap()
+}
