@@ -3,3 +3,4 @@
 mod support;
 #[cfg(unix)]
 mod support_harness;
+mod support_servers;

@@ -6,5 +6,7 @@
 
 #[cfg(unix)]
 pub mod bus;
+pub mod client;
 pub mod home;
 pub mod run;
+pub mod servers;
