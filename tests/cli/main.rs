@@ -3,4 +3,5 @@
 mod support;
 #[cfg(unix)]
 mod support_harness;
+mod support_nosana;
 mod support_servers;

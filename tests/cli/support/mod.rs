@@ -10,3 +10,4 @@ pub mod client;
 pub mod home;
 pub mod run;
 pub mod servers;
+pub mod solana;

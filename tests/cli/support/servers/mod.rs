@@ -6,7 +6,9 @@
 pub mod clock;
 
 pub mod faults;
+pub mod jwt;
 pub mod message;
+pub mod nosana;
 pub mod proxy;
 pub mod server;
 pub mod tls;
@@ -14,6 +16,7 @@ mod wire;
 
 pub use faults::Fault;
 pub use message::{Answer, Request};
+pub use nosana::Nosana;
 pub use proxy::Proxy;
 pub use server::{Listen, Server};
 pub use tls::Certificate;
