@@ -1,0 +1,258 @@
+//! A real Secret Service for one test: a private D-Bus session with gnome-keyring on it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::home::{Home, set_mode};
+
+/// The Secret Service's well-known name.
+const SECRETS: &str = "org.freedesktop.secrets";
+/// The bus's own name.
+const BUS: &str = "org.freedesktop.DBus";
+/// The collection that gnome-keyring makes when it is started with a password.
+const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
+
+/// A session bus that nothing else knows of. Everything on it ends when it is dropped.
+///
+/// It starts no services by itself, so that what answers there is what the test put there.
+pub struct PrivateBus {
+    folder: TempDir,
+    bus: Child,
+    keyring: Option<Child>,
+}
+
+impl PrivateBus {
+    /// Whether the programs it needs are installed.
+    pub fn available() -> bool {
+        ["dbus-daemon", "dbus-send", "gnome-keyring-daemon"]
+            .iter()
+            .all(|program| installed(program))
+    }
+
+    /// Whether the programs are there; says on stderr that `test` is left out when they are not.
+    pub fn available_for(test: &str) -> bool {
+        let available = Self::available();
+        if !available {
+            eprintln!("skipped: {test} needs dbus-daemon, dbus-send and gnome-keyring-daemon");
+        }
+        available
+    }
+
+    /// A bus without a Secret Service.
+    pub fn empty() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("kfbus")
+            .tempdir()
+            .expect("a temporary folder");
+        for name in ["home", "data", "run"] {
+            fs::create_dir(folder.path().join(name)).expect("a folder for the keyring");
+            set_mode(&folder.path().join(name), 0o700);
+        }
+        let socket = folder.path().join("bus");
+        let config = folder.path().join("bus.conf");
+        fs::write(&config, bus_config(&socket)).expect("the bus's configuration");
+        let bus = Command::new("dbus-daemon")
+            .arg("--config-file")
+            .arg(&config)
+            .args(["--nofork", "--nopidfile"])
+            .env("HOME", folder.path().join("home"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("dbus-daemon starts");
+        let bus = Self {
+            folder,
+            bus,
+            keyring: None,
+        };
+        wait_for("the bus", || {
+            bus.send(BUS, "/", &["org.freedesktop.DBus.GetId"])
+                .is_some()
+        });
+        bus
+    }
+
+    /// A bus with an unlocked default collection.
+    pub fn unlocked() -> Self {
+        let mut bus = Self::empty();
+        let mut keyring = Command::new("gnome-keyring-daemon")
+            .args(["--foreground", "--components=secrets", "--unlock"])
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", bus.folder.path().join("home"))
+            .env("XDG_DATA_HOME", bus.folder.path().join("data"))
+            .env("XDG_RUNTIME_DIR", bus.folder.path().join("run"))
+            .env("DBUS_SESSION_BUS_ADDRESS", bus.address())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("gnome-keyring-daemon starts");
+        let mut stdin = keyring.stdin.take().expect("a pipe");
+        stdin.write_all(b"test").expect("the keyring's password");
+        drop(stdin);
+        bus.keyring = Some(keyring);
+        wait_for("the Secret Service", || {
+            let owned = bus.send(
+                BUS,
+                "/",
+                &[
+                    "org.freedesktop.DBus.NameHasOwner",
+                    &format!("string:{SECRETS}"),
+                ],
+            );
+            owned.is_some_and(|reply| reply.contains("boolean true"))
+        });
+        wait_for("the default collection", || {
+            bus.service(&["ReadAlias", "string:default"])
+                .is_some_and(|reply| reply.contains(LOGIN))
+        });
+        bus
+    }
+
+    /// A bus whose default collection is locked, with nobody there to ask for its password.
+    pub fn locked() -> Self {
+        let bus = Self::unlocked();
+        bus.lock();
+        bus
+    }
+
+    /// A bus whose Secret Service is there and never answers.
+    pub fn hanging() -> Self {
+        let bus = Self::unlocked();
+        bus.freeze();
+        bus
+    }
+
+    /// The address for `DBUS_SESSION_BUS_ADDRESS`.
+    pub fn address(&self) -> String {
+        format!("unix:path={}", self.folder.path().join("bus").display())
+    }
+
+    /// Lets everything started from `home` find this bus.
+    pub fn attach(&self, home: &mut Home) {
+        home.set("DBUS_SESSION_BUS_ADDRESS", self.address());
+    }
+
+    /// Locks the default collection.
+    pub fn lock(&self) {
+        let reply = self.service(&["Lock", &format!("array:objpath:{LOGIN}")]);
+        let reply = reply.expect("the Secret Service answers");
+        assert!(reply.contains(LOGIN), "the collection is locked: {reply}");
+    }
+
+    /// Stops the Secret Service from answering until [`PrivateBus::thaw`].
+    pub fn freeze(&self) {
+        self.signal_keyring(Signal::STOP);
+    }
+
+    /// Lets a frozen Secret Service go on.
+    pub fn thaw(&self) {
+        self.signal_keyring(Signal::CONT);
+    }
+
+    /// How many items the default collection holds.
+    pub fn items(&self) -> usize {
+        let reply = self.send(
+            SECRETS,
+            LOGIN,
+            &[
+                "org.freedesktop.DBus.Properties.Get",
+                "string:org.freedesktop.Secret.Collection",
+                "string:Items",
+            ],
+        );
+        let reply = reply.expect("the Secret Service answers");
+        reply.matches("object path").count()
+    }
+
+    /// The keyring's files, for asserting on what reached the disk.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Calls a method of the Secret Service.
+    fn service(&self, call: &[&str]) -> Option<String> {
+        let method = format!("org.freedesktop.Secret.Service.{}", call.first()?);
+        let mut args = vec![method.as_str()];
+        args.extend(&call[1..]);
+        self.send(SECRETS, "/org/freedesktop/secrets", &args)
+    }
+
+    /// The reply of a method call on the bus; `None` when it failed.
+    fn send(&self, destination: &str, object: &str, call: &[&str]) -> Option<String> {
+        let output = Command::new("dbus-send")
+            .arg(format!("--bus={}", self.address()))
+            .args(["--print-reply", "--reply-timeout=5000"])
+            .arg(format!("--dest={destination}"))
+            .arg(object)
+            .args(call)
+            .env("DBUS_SESSION_BUS_ADDRESS", self.address())
+            .stderr(Stdio::null())
+            .output()
+            .expect("dbus-send starts");
+        output
+            .status
+            .success()
+            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn signal_keyring(&self, signal: Signal) {
+        let keyring = self.keyring.as_ref().expect("a keyring on this bus");
+        kill_process(Pid::from_child(keyring), signal).expect("a running keyring");
+    }
+}
+
+impl Drop for PrivateBus {
+    fn drop(&mut self) {
+        // SIGKILL ends a stopped process as well.
+        for child in self.keyring.iter_mut().chain([&mut self.bus]) {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A session bus that everybody of this user may use, and that starts no services.
+fn bus_config(socket: &Path) -> String {
+    format!(
+        r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:path={}</listen>
+  <auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"#,
+        socket.display()
+    )
+}
+
+/// Whether a program of this name is on the path.
+pub fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// Asks until the answer is yes; fails the test after ten seconds.
+#[track_caller]
+fn wait_for(what: &str, ready: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !ready() {
+        assert!(Instant::now() < deadline, "{what} did not come up");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

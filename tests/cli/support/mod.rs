@@ -1,0 +1,13 @@
+//! What the tests stand on: isolated environments for the real binary, and real services for it
+//! to talk to. Nothing here knows what keyfob ought to do.
+
+// A toolbox: which tools are in use depends on the platform.
+#![allow(dead_code)]
+
+#[cfg(unix)]
+pub mod bus;
+pub mod client;
+pub mod home;
+pub mod run;
+pub mod servers;
+pub mod solana;

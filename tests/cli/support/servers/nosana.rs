@@ -1,0 +1,424 @@
+//! The Nosana Secret Manager, as its page documents it and as the running server was observed.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use serde_json::{Map, Value, json};
+
+use super::clock::Clock;
+use super::jwt;
+use super::server::Service;
+use super::{Answer, Listen, Request, Server};
+
+/// A body of more bytes than this is refused.
+pub const MAX_BODY: usize = 1_048_576;
+
+/// A Secret Manager of its own. Derefs to [`Server`] for the log, the faults and the clock.
+pub struct Nosana {
+    server: Server,
+    state: Arc<State>,
+}
+
+/// When a job's secrets can be had, after it was claimed.
+#[derive(Clone, Debug)]
+pub enum Visible {
+    /// At once.
+    Now,
+    /// The claim is seen after this many logins for the job were refused with 400.
+    AfterLogins(usize),
+    /// The job's document is found after this many logins gave a token that lists nothing; such
+    /// a token never does, and a new one is needed.
+    AfterTokens(usize),
+}
+
+/// A job whose secrets a node may ask for.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The address of the project that posted it, whose secrets it names.
+    pub project: String,
+    /// The address of the node that claimed it.
+    pub node: Option<String>,
+    /// The names under `state["nosana/secrets"]`; `None` where the job declares none.
+    pub secrets: Option<Vec<String>>,
+    /// When the secrets can be had.
+    pub visible: Visible,
+}
+
+#[derive(Default)]
+struct State(Mutex<Data>);
+
+struct Data {
+    secrets: BTreeMap<String, Map<String, Value>>,
+    jobs: BTreeMap<String, Job>,
+    logins: usize,
+    key: Vec<u8>,
+    revoked_keys: Vec<Vec<u8>>,
+    token_lifetime: i64,
+    tolerance: i64,
+    cost_per_name: Duration,
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            secrets: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            logins: 0,
+            key: b"the server's key, number 1".to_vec(),
+            revoked_keys: Vec::new(),
+            token_lifetime: 3600,
+            tolerance: 3600,
+            cost_per_name: Duration::ZERO,
+        }
+    }
+}
+
+impl Nosana {
+    /// Starts one over plain HTTP.
+    pub fn start() -> Self {
+        Self::listen(Listen::Http)
+    }
+
+    /// Starts one.
+    pub fn listen(listen: Listen) -> Self {
+        let state = Arc::new(State::default());
+        Self {
+            server: Server::start(listen, Manager(Arc::clone(&state))),
+            state,
+        }
+    }
+
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.state.0.lock().unwrap()
+    }
+
+    /// What it stores for an address.
+    pub fn secrets(&self, address: &str) -> Map<String, Value> {
+        let data = self.data();
+        data.secrets.get(address).cloned().unwrap_or_default()
+    }
+
+    /// Stores a value for an address.
+    pub fn put(&self, address: &str, name: &str, value: impl Into<Value>) {
+        let mut data = self.data();
+        let secrets = data.secrets.entry(address.into()).or_default();
+        secrets.insert(name.into(), value.into());
+    }
+
+    /// Deletes a value of an address.
+    pub fn remove(&self, address: &str, name: &str) {
+        if let Some(secrets) = self.data().secrets.get_mut(address) {
+            secrets.remove(name);
+        }
+    }
+
+    /// How many logins succeeded.
+    pub fn logins(&self) -> usize {
+        self.data().logins
+    }
+
+    /// Adds a job under this address.
+    pub fn put_job(&self, address: &str, job: Job) {
+        self.data().jobs.insert(address.into(), job);
+    }
+
+    /// How long tokens issued from now on are good for, in seconds (3600).
+    pub fn set_token_lifetime(&self, seconds: i64) {
+        self.data().token_lifetime = seconds;
+    }
+
+    /// How far a login's timestamp may be off, in seconds (3600; earlier servers: 60).
+    pub fn set_tolerance(&self, seconds: i64) {
+        self.data().tolerance = seconds;
+    }
+
+    /// How long storing costs for each name (nothing; the real server: about 15 ms).
+    pub fn set_cost_per_name(&self, cost: Duration) {
+        self.data().cost_per_name = cost;
+    }
+
+    /// Every token issued so far counts as expired, whatever it says itself.
+    pub fn revoke_tokens(&self) {
+        let mut data = self.data();
+        let key = data.next_key();
+        let revoked = std::mem::replace(&mut data.key, key);
+        data.revoked_keys.push(revoked);
+    }
+
+    /// Signs with another key from now on: earlier tokens have an `invalid signature`.
+    pub fn rotate_key(&self) {
+        let mut data = self.data();
+        data.key = data.next_key();
+    }
+
+    /// A good token for an address, without a login.
+    pub fn token(&self, address: &str) -> String {
+        let data = self.data();
+        data.token(self.server.clock().now(), address, None)
+    }
+}
+
+impl Deref for Nosana {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl Data {
+    /// A key that was not used before.
+    fn next_key(&self) -> Vec<u8> {
+        [&self.key[..], b"'"].concat()
+    }
+
+    /// "The JWT is HS256 with `address`, `iat`, `exp`." One for a job also says whose secrets it
+    /// opens, and which: as they were at the login.
+    fn token(&self, now: i64, address: &str, job: Option<(&str, Option<&[String]>)>) -> String {
+        let exp = now + self.token_lifetime;
+        let mut claims = json!({"address": address, "iat": now, "exp": exp});
+        if let Some((project, secrets)) = job {
+            claims["userAddress"] = json!(project);
+            if let Some(secrets) = secrets {
+                claims["secrets"] = json!(secrets);
+            }
+        }
+        jwt::sign(&claims, &self.key)
+    }
+
+    /// "Auth failures are 403, never 401."
+    fn claims(&self, authorization: &str, now: i64) -> Result<Value, Answer> {
+        let refuse = |message, error| Err(forbidden(message, Some(error)));
+        // "`bearer` in lower case is refused."
+        let Some(token) = authorization.strip_prefix("Bearer ") else {
+            return refuse("invalid token", "JsonWebTokenError");
+        };
+        let Some(claims) = jwt::claims(token) else {
+            return refuse("jwt malformed", "JsonWebTokenError");
+        };
+        if !jwt::verify(token, &self.key) {
+            let revoked = self.revoked_keys.iter().any(|key| jwt::verify(token, key));
+            return match revoked {
+                true => refuse("jwt expired", "TokenExpiredError"),
+                false => refuse("invalid signature", "JsonWebTokenError"),
+            };
+        }
+        if claims["exp"].as_i64().is_none_or(|exp| exp <= now) {
+            return refuse("jwt expired", "TokenExpiredError");
+        }
+        Ok(claims)
+    }
+
+    /// `POST /login`.
+    fn login(&mut self, body: &Value, now: i64) -> Answer {
+        let text = |field: &str| body[field].as_str().filter(|text| !text.is_empty());
+        let timestamp = body["timestamp"].as_i64();
+        let (Some(address), Some(signature), Some(timestamp)) =
+            (text("address"), text("signature"), timestamp)
+        else {
+            return invalid("address/signature/timestamp missing");
+        };
+        if (now - timestamp).abs() > self.tolerance {
+            return invalid("timestamp expired");
+        }
+        // "A malformed address or signature gives 500."
+        let Some(key) = decode::<32>(address).and_then(|key| VerifyingKey::from_bytes(&key).ok())
+        else {
+            return internal();
+        };
+        let Some(signature) = decode::<64>(signature) else {
+            return internal();
+        };
+        let message = format!("nosana_secret_{timestamp}");
+        let signature = Signature::from_bytes(&signature);
+        if key.verify_strict(message.as_bytes(), &signature).is_err() {
+            return invalid("invalid signature");
+        }
+        let scope = match text("job") {
+            None => None,
+            Some(job) => match self.job_scope(job, address) {
+                Ok(scope) => Some(scope),
+                Err(answer) => return answer,
+            },
+        };
+        self.logins += 1;
+        let scope = scope
+            .as_ref()
+            .map(|(project, names)| (project.as_str(), names.as_deref()));
+        reply(200, &json!({"token": self.token(now, address, scope)}))
+    }
+
+    /// Whose secrets a job opens and which, if this node has claimed it.
+    fn job_scope(
+        &mut self,
+        address: &str,
+        node: &str,
+    ) -> Result<(String, Option<Vec<String>>), Answer> {
+        // "An unknown `job` gives 500."
+        let job = self.jobs.get_mut(address).ok_or_else(internal)?;
+        let unclaimed = || invalid(format!("You did not claim this job:{address}"));
+        if job.node.as_deref() != Some(node) {
+            return Err(unclaimed());
+        }
+        // "A job's secrets become visible some seconds after the job is claimed."
+        match &mut job.visible {
+            Visible::Now | Visible::AfterLogins(0) | Visible::AfterTokens(0) => {
+                Ok((job.project.clone(), job.secrets.clone()))
+            }
+            Visible::AfterLogins(left) => {
+                *left -= 1;
+                Err(unclaimed())
+            }
+            Visible::AfterTokens(left) => {
+                *left -= 1;
+                Ok((job.project.clone(), None))
+            }
+        }
+    }
+
+    /// `GET /secrets`: "your JWT token will decide what secrets you can access".
+    fn get_secrets(&self, user: &Value) -> Answer {
+        let none = Map::new();
+        let of = |address: &Value| {
+            let address = address.as_str().unwrap_or_default();
+            self.secrets.get(address).unwrap_or(&none)
+        };
+        let mut listed = Map::new();
+        if user["userAddress"].is_null() {
+            listed.extend(of(&user["address"]).clone());
+        } else {
+            // "A job that declares none → 400 `no secrets in job`."
+            let Some(names) = user["secrets"].as_array() else {
+                return invalid("no secrets in job");
+            };
+            let secrets = of(&user["userAddress"]);
+            for name in names.iter().filter_map(Value::as_str) {
+                if let Some(value) = secrets.get(name) {
+                    listed.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        // Assigning to `__proto__` adds no key to an object of JavaScript.
+        listed.remove("__proto__");
+        reply(200, &Value::Object(listed))
+    }
+
+    /// `POST /secrets`: "if a secret key already exists, it will overwrite the currently stored
+    /// value".
+    fn set_secrets(&mut self, user: &Value, body: &Value) -> Answer {
+        let Some(address) = own(user) else {
+            return forbidden("this token is for the secrets of a job", None);
+        };
+        // Nothing to store is no fault.
+        let Some(secrets) = body["secrets"].as_object() else {
+            return ok();
+        };
+        let work = self.cost_per_name * secrets.len() as u32;
+        let stored = self.secrets.entry(address).or_default();
+        stored.extend(secrets.clone());
+        ok().after(work)
+    }
+
+    /// `DELETE /secrets`: "deleting a missing name also answers `OK`".
+    fn delete_secret(&mut self, user: &Value, body: &Value) -> Answer {
+        let Some(address) = own(user) else {
+            return forbidden("this token is for the secrets of a job", None);
+        };
+        if let (Some(secrets), Some(key)) = (self.secrets.get_mut(&address), body["key"].as_str()) {
+            secrets.remove(key);
+        }
+        ok()
+    }
+}
+
+struct Manager(Arc<State>);
+
+impl Service for Manager {
+    fn answer(&self, request: &Request, _clock: &Clock) -> Answer {
+        // "A request body over 1,048,576 bytes → 413 `request entity too large` (plain text)."
+        if request.body.len() > MAX_BODY {
+            return Answer::text(413, "request entity too large");
+        }
+        // "A DELETE whose JSON body lacks `Content-Type: application/json` answers 200 `OK` and
+        // deletes nothing": what is not declared as JSON is not read, on any route.
+        let body = match request.declares_json() && !request.body.is_empty() {
+            false => Value::Null,
+            true => match request
+                .json()
+                .filter(|body| body.is_object() || body.is_array())
+            {
+                Some(body) => body,
+                // "Malformed JSON → 400 `Bad Request` (plain text)."
+                None => return Answer::text(400, "Bad Request"),
+            },
+        };
+        let mut data = self.0.0.lock().unwrap();
+        // "The Authorization header is checked on every route, `/login` too."
+        let sent = request.headers.contains_key("authorization");
+        let user = match request.header("authorization") {
+            Some(authorization) => match data.claims(authorization, request.time) {
+                Ok(claims) => Some(claims),
+                Err(answer) => return answer,
+            },
+            None if sent => return forbidden("jwt malformed", Some("JsonWebTokenError")),
+            None => None,
+        };
+        match (request.method.as_str(), request.path.as_str()) {
+            ("POST", "/login") => return data.login(&body, request.time),
+            ("GET" | "POST" | "DELETE", "/secrets") => {}
+            (_, "/login" | "/secrets") => return Answer::text(405, "Method Not Allowed"),
+            _ => return Answer::text(404, "Not Found"),
+        }
+        let Some(user) = user else {
+            return forbidden("Not authenticated", None);
+        };
+        match request.method.as_str() {
+            "GET" => data.get_secrets(&user),
+            "POST" => data.set_secrets(&user, &body),
+            _ => data.delete_secret(&user, &body),
+        }
+    }
+}
+
+/// The address whose own secrets a token opens; `None` for a job's token.
+fn own(user: &Value) -> Option<String> {
+    let address = user["address"].as_str()?;
+    user["userAddress"].is_null().then(|| address.to_owned())
+}
+
+fn decode<const N: usize>(base58: &str) -> Option<[u8; N]> {
+    let bytes = bs58::decode(base58).into_vec().ok()?;
+    bytes.try_into().ok()
+}
+
+/// "Every body, JSON included, comes as `Content-Type: text/plain`."
+fn reply(status: u16, body: &Value) -> Answer {
+    Answer::text(status, body.to_string())
+}
+
+/// "Success of POST and DELETE is the bare text `OK`."
+fn ok() -> Answer {
+    Answer::text(200, "OK")
+}
+
+fn invalid(error: impl Into<String>) -> Answer {
+    reply(
+        400,
+        &json!({"type": "ValidationError", "error": error.into()}),
+    )
+}
+
+fn internal() -> Answer {
+    reply(500, &json!({"type": "InternalServerError"}))
+}
+
+fn forbidden(message: &str, error: Option<&str>) -> Answer {
+    let mut body = json!({"type": "ForbiddenError", "message": message});
+    if let Some(error) = error {
+        body["error"] = json!(error);
+    }
+    reply(403, &body)
+}
