@@ -6,5 +6,6 @@ pub mod config;
 pub mod duration;
 pub mod env;
 pub mod error;
+pub mod fsio;
 pub mod providers;
 pub mod secret;
