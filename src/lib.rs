@@ -5,5 +5,6 @@ pub mod auth;
 pub mod config;
 pub mod env;
 pub mod error;
+pub mod generate;
 pub mod providers;
 pub mod secret;
