@@ -7,5 +7,6 @@ pub mod duration;
 pub mod env;
 pub mod error;
 pub mod fsio;
+pub mod generate;
 pub mod providers;
 pub mod secret;

@@ -1,3 +1,5 @@
 //! Who keyfob acts as: keypairs, stored credentials, sessions and the keyring they are kept in.
 
+pub mod keypair;
 pub mod keyring;
+pub mod locate;
