@@ -1,7 +1,10 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
 mod support;
+mod support_bytenite;
 #[cfg(unix)]
 mod support_harness;
+mod support_neo;
+mod support_northflank;
 mod support_nosana;
 mod support_servers;

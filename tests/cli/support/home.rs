@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use super::run::{Keyfob, Run};
 
+/// The binary under test, for scripts that call it themselves.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_keyfob");
+
 /// A temporary folder with everything that keyfob may look at or write to inside it.
 ///
 /// The binary started from it sees `PATH`, the variables of the folders below, and what the test
@@ -87,7 +90,7 @@ impl Home {
 
     /// The binary with these arguments, ready for more settings before it runs.
     pub fn keyfob<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Keyfob {
-        Keyfob::new(self, env!("CARGO_BIN_EXE_keyfob"), args)
+        Keyfob::new(self, BINARY, args)
     }
 
     /// Another program in the same environment, such as a shell that calls the binary.
