@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::check;
 use super::layer::Providers;
-use super::schema::{Field, Schema, Schemas, provider};
+use super::schema::{Schema, Schemas, provider};
 use super::store::{Entry, Origin};
 use crate::env::Environment;
 use crate::error::{Error, Result};
@@ -147,13 +147,4 @@ pub(super) fn check_distinct<'a>(
         }
     }
     Ok(())
-}
-
-impl Field {
-    /// Every variable that may set this field of `store`, the strongest first.
-    pub fn variables(&self, store: &StoreName) -> Vec<String> {
-        let own = variable(store, self.name);
-        let vendor = self.vendor_env.map(str::to_owned);
-        std::iter::once(own).chain(vendor).collect()
-    }
 }

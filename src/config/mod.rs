@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::secret::{StoreName, Target};
 
 pub mod check;
+mod comments;
+pub mod edit;
 pub mod environment;
 mod layer;
 pub mod lookup;

@@ -92,7 +92,11 @@ impl<'a> TrustRecord<'a> {
     /// # Errors
     /// `config` where the record is damaged.
     pub fn is_trusted(&self, canonical: &Path, bytes: &[u8]) -> Result<bool> {
-        let files = self.read()?;
+        // A record that cannot be read, as under another user's home folder, trusts nothing.
+        let Ok(record) = save::read(&self.path()) else {
+            return Ok(false);
+        };
+        let files = self.parse(record)?;
         let sha256 = canonical.to_str().and_then(|path| files.get(path));
         Ok(sha256.is_some_and(|sha256| *sha256 == digest(bytes)))
     }
@@ -151,8 +155,13 @@ impl<'a> TrustRecord<'a> {
     }
 
     fn read(&self) -> Result<BTreeMap<String, String>> {
+        self.parse(save::read(&self.path())?)
+    }
+
+    /// The trusted files' SHA-256, by path, in `record`.
+    fn parse(&self, record: Option<Vec<u8>>) -> Result<BTreeMap<String, String>> {
         let path = self.path();
-        let Some(bytes) = save::read(&path)? else {
+        let Some(bytes) = record else {
             return Ok(BTreeMap::new());
         };
         let damaged = |why: String| {

@@ -9,6 +9,7 @@ use crate::env::{Environment, Folders};
 use crate::error::{Error, Result};
 use crate::secret::StoreName;
 
+mod edited_files;
 mod editing;
 mod looking_up;
 mod merging;

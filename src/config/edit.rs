@@ -1,0 +1,330 @@
+//! Changes to configuration files by keyfob itself: comments and formatting stay, nothing wrong is
+//! ever written, and a file that was trusted stays trusted.
+
+use std::path::{Path, PathBuf};
+
+use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
+
+use super::check::{self, Value, did_you_mean};
+use super::layer::{Layer, Providers, credential_hint};
+use super::save::{self, Lock};
+use super::schema::{Schema, Shape, provider};
+use super::trust::TrustRecord;
+use super::{LoadOptions, Role, comments, environment, lookup, merge, source};
+use crate::error::{Error, Result};
+use crate::secret::StoreName;
+
+/// A commented file to begin with, in which nothing is set yet.
+pub const TEMPLATE: &str = include_str!("template.toml");
+
+/// Makes the file with [`TEMPLATE`]. As it is the user's own, it is trusted.
+///
+/// # Errors
+/// `conflict` where there is something at `file` already.
+pub fn create(options: &LoadOptions<'_>, file: &Path) -> Result<()> {
+    let lock = Lock::acquire(options.folders)?;
+    let file = File::open(options, file)?;
+    if file.before.is_some() {
+        let path = file.target.display();
+        return Err(Error::conflict(format!("{path} exists already"))
+            .hint("`keyfob store add` adds a store to it"));
+    }
+    file.save(&lock, TEMPLATE.to_owned())
+}
+
+/// Adds the store `name` with `fields`, each as its variable in the environment would hold it, to
+/// the file, which is made where it is missing.
+///
+/// # Errors
+/// `usage` for a provider or field that does not exist, a value it cannot have, or a credential;
+/// `conflict` where the file has the store already; `config` where the file is wrong.
+pub fn add_store(
+    options: &LoadOptions<'_>,
+    file: &Path,
+    name: &StoreName,
+    provider_name: &str,
+    fields: &[(String, String)],
+) -> Result<()> {
+    let schema = provider(options.schemas, provider_name).ok_or_else(|| {
+        let names: Vec<&str> = options
+            .schemas
+            .iter()
+            .map(|schema| schema.provider)
+            .collect();
+        Error::usage(format!("there is no provider `{provider_name}`")).hint(did_you_mean(
+            provider_name,
+            "providers",
+            &names,
+        ))
+    })?;
+    let mut table = Table::new();
+    table.insert("provider", value(schema.provider));
+    for (key, text) in fields {
+        if table.contains_key(key) {
+            return Err(Error::usage(format!("`{key}` is given twice")));
+        }
+        table.insert(key, field_value(name, schema, key, text)?);
+    }
+    change(options, file, |document, layer, file| {
+        if layer.stores.contains_key(name) {
+            let path = file.target.display();
+            return Err(
+                Error::conflict(format!("{path} has the store `{name}` already"))
+                    .hint("edit the file, or remove the store first"),
+            );
+        }
+        insert_store(document, name, table)
+    })
+}
+
+/// Removes the store `name` from the file, and `default_store` where it names a store that is then
+/// gone.
+///
+/// # Errors
+/// `not_found` where the file has no such store; `config` where the file is wrong.
+pub fn remove_store(options: &LoadOptions<'_>, file: &Path, name: &StoreName) -> Result<()> {
+    change(options, file, |document, layer, file| {
+        if !layer.stores.contains_key(name) {
+            return Err(no_store(&file.target, name, layer.stores.keys()));
+        }
+        comments::remove_table(document, "stores", name.as_str());
+        let default = layer.default_store.as_ref();
+        if default.is_some_and(|default| default.value == *name) && !file.below.contains_key(name) {
+            comments::remove_key(document, "default_store");
+        }
+        Ok(())
+    })
+}
+
+/// Makes `name` the file's `default_store`.
+///
+/// # Errors
+/// `not_found` where neither the file nor what lies below it has such a store; `config` where the
+/// file is wrong.
+pub fn set_default_store(options: &LoadOptions<'_>, file: &Path, name: &StoreName) -> Result<()> {
+    change(options, file, |document, layer, file| {
+        let known = || layer.stores.keys().chain(file.below.keys());
+        if !known().any(|known| known == name) {
+            return Err(no_store(&file.target, name, known()));
+        }
+        match document
+            .get_mut("default_store")
+            .and_then(Item::as_value_mut)
+        {
+            Some(old) => {
+                let decor = old.decor().clone();
+                *old = TomlValue::from(name.as_str());
+                *old.decor_mut() = decor;
+            }
+            None => comments::insert_key(document, "default_store", value(name.as_str())),
+        }
+        Ok(())
+    })
+}
+
+fn no_store<'a>(
+    path: &Path,
+    name: &StoreName,
+    known: impl Iterator<Item = &'a StoreName>,
+) -> Error {
+    let known: Vec<&str> = known.map(StoreName::as_str).collect();
+    Error::not_found(format!("{} has no store `{name}`", path.display()))
+        .hint(did_you_mean(name.as_str(), "stores in it", &known))
+        .store(name.as_str())
+}
+
+/// `text` as the value of the field `key`.
+fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Result<Item> {
+    let Some(field) = schema.field(key) else {
+        let fields = schema.fields.iter().filter(|field| !field.credential);
+        let known: Vec<&str> = fields.map(|field| field.name).collect();
+        let provider = schema.provider;
+        return Err(
+            Error::usage(format!("the provider {provider} has no field `{key}`"))
+                .hint(did_you_mean(key, "fields", &known)),
+        );
+    };
+    if field.credential {
+        return Err(Error::usage(format!(
+            "`{key}` is a credential, which no file holds in the clear"
+        ))
+        .hint(credential_hint(name, schema, field)));
+    }
+    if text.is_empty() {
+        return Err(Error::usage(format!("`{key}` is empty")));
+    }
+    if field.inline_env && field.shape == Shape::Path && check::is_inline_key(text) {
+        return Err(Error::usage(format!(
+            "`{key}` must be a path, not the key itself"
+        )));
+    }
+    match check::value(field, text) {
+        Ok(Value::Text(text)) => Ok(value(text.as_str())),
+        Ok(Value::List(elements)) => Ok(value(elements.into_iter().collect::<Array>())),
+        Err(why) => Err(Error::usage(format!("`{key}` {why}"))),
+    }
+}
+
+/// Inserts `[stores.NAME]` after the other stores, or at the end.
+fn insert_store(document: &mut DocumentMut, name: &StoreName, table: Table) -> Result<()> {
+    match document.get_mut("stores") {
+        None => {
+            let mut stores = Table::new();
+            stores.set_implicit(true);
+            document.insert("stores", Item::Table(stores));
+        }
+        Some(Item::Value(TomlValue::InlineTable(stores))) => {
+            if let Some((_, last)) = stores.iter_mut().last() {
+                // The space before the closing brace; a comma follows now.
+                let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str());
+                if suffix.is_some_and(|suffix| suffix.trim().is_empty()) {
+                    last.decor_mut().set_suffix("");
+                }
+            }
+            stores.insert(
+                name.as_str(),
+                TomlValue::InlineTable(table.into_inline_table()),
+            );
+            return Ok(());
+        }
+        Some(_) => {}
+    }
+    comments::insert_table(document, "stores", name.as_str(), table);
+    Ok(())
+}
+
+/// A file that is to be changed, as it is found under the lock.
+struct File<'o, 'a> {
+    options: &'o LoadOptions<'a>,
+    /// As the caller named it, for messages.
+    named: PathBuf,
+    /// Where it really is.
+    target: PathBuf,
+    role: Role,
+    /// Its content, where there is such a file.
+    before: Option<Vec<u8>>,
+    /// Whether a change by keyfob is trusted.
+    trusted: bool,
+    below: Providers,
+}
+
+impl<'o, 'a> File<'o, 'a> {
+    fn open(options: &'o LoadOptions<'a>, file: &Path) -> Result<Self> {
+        let named = options.env.cwd().join(file);
+        let exists = named.symlink_metadata().is_ok();
+        let (target, before) = if exists {
+            let raw = source::read(&named, false)?;
+            (raw.canonical, Some(raw.bytes))
+        } else {
+            (canonical_parent(&named), None)
+        };
+        let user = lookup::user_file(options.folders);
+        let is_user = target == canonical_parent(&user)
+            || std::fs::canonicalize(&user).is_ok_and(|user| user == target);
+        let trusted = match &before {
+            Some(bytes) => TrustRecord::new(options.folders).is_trusted(&target, bytes)?,
+            // Nothing of it came from elsewhere.
+            None => true,
+        };
+        Ok(Self {
+            below: merge::providers_below(options, &target)?,
+            role: if is_user { Role::User } else { Role::Project },
+            options,
+            named,
+            target,
+            before,
+            trusted,
+        })
+    }
+
+    /// What `bytes` mean as the content of this file.
+    fn read(&self, bytes: Vec<u8>) -> Result<Layer> {
+        let raw = source::Raw {
+            canonical: self.target.clone(),
+            bytes,
+        };
+        let source = merge::source_of(raw, &self.named, self.role, true, self.options.env)?;
+        let layer = Layer::read(source, self.options.schemas, &self.below)?;
+        let below = self
+            .below
+            .keys()
+            .filter(|name| !layer.stores.contains_key(*name));
+        environment::check_distinct(layer.stores.keys().chain(below), |_, message| {
+            Error::config(format!("{}: {message}", self.named.display()))
+        })?;
+        Ok(layer)
+    }
+
+    /// Writes `text`, unless somebody else has changed the file since.
+    fn save(self, lock: &Lock, text: String) -> Result<()> {
+        if self.before.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        self.read(text.clone().into_bytes())?;
+        if save::read(&self.target)? != self.before {
+            let path = self.target.display();
+            return Err(
+                Error::conflict(format!("{path} was changed by another program")).hint("try again"),
+            );
+        }
+        let fresh = match self.role {
+            Role::User => 0o600,
+            Role::Project | Role::Explicit => 0o644,
+        };
+        save::write(
+            &self.target,
+            text.as_bytes(),
+            mode_of(&self.target).unwrap_or(fresh),
+        )?;
+        if self.trusted && self.role != Role::User {
+            let record = TrustRecord::new(self.options.folders);
+            record.remember(lock, &self.target, text.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the file, lets `act` change it, checks the result as loading would, and writes it.
+fn change(
+    options: &LoadOptions<'_>,
+    file: &Path,
+    act: impl FnOnce(&mut DocumentMut, &Layer, &File<'_, '_>) -> Result<()>,
+) -> Result<()> {
+    let lock = Lock::acquire(options.folders)?;
+    let file = File::open(options, file)?;
+    let layer = file.read(file.before.clone().unwrap_or_default())?;
+    let text = &layer.source.text;
+    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+        let offset = error.span().map_or(0, |span| span.start);
+        layer.source.error(offset, error.message())
+    })?;
+    act(&mut document, &layer, &file)?;
+    let mut changed = document.to_string();
+    if !text.starts_with(['\r', '\n']) {
+        changed = changed.trim_start_matches(['\r', '\n']).to_owned();
+    }
+    if text.contains("\r\n") {
+        changed = changed.replace("\r\n", "\n").replace('\n', "\r\n");
+    }
+    file.save(&lock, changed)
+}
+
+/// `path` with the symbolic links of its folder followed; there need be no file.
+fn canonical_parent(path: &Path) -> PathBuf {
+    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
+#[cfg(unix)]
+fn mode_of(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(metadata.permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode_of(_path: &Path) -> Option<u32> {
+    None
+}
