@@ -52,6 +52,11 @@ impl Environment {
             .filter(|value| !value.is_empty())
     }
 
+    /// The variable's value as it is, an empty one too.
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.vars.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
     /// Whether the variable is set to something that means yes: anything but nothing, `0`,
     /// `false` and `no`.
     pub fn flag(&self, name: &str) -> bool {

@@ -56,6 +56,17 @@ pub enum State {
     Missing,
 }
 
+impl State {
+    /// The word used for it in tables and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Trusted => "trusted",
+            State::Changed => "changed",
+            State::Missing => "missing",
+        }
+    }
+}
+
 /// What trusting a file would allow, bound to the very bytes that were read.
 #[derive(Clone, Debug)]
 pub struct Review {

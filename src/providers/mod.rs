@@ -4,15 +4,24 @@
 //! scope, vault history) hangs off that provider as its own interface.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::error::{Error, Result};
+use crate::config::StoreConfig;
+use crate::config::schema::Schema;
+use crate::error::Result;
 use crate::secret::{Entry, Name, SecretValue};
 
+mod nosana;
 pub mod registry;
+mod services;
+mod support;
+
+pub use services::{Services, Steps};
+pub use support::keypair;
+use support::{CA_FILE, base_url, endpoint, exists_already, missing, shown_url, tls, unsupported};
 
 /// One thing that a provider may be able to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +62,22 @@ impl Capability {
         Capability::Groups,
         Capability::History,
     ];
+
+    /// What a provider without it has not ("it has no …").
+    pub fn noun(self) -> &'static str {
+        match self {
+            Capability::Read => "way to read values back",
+            Capability::BulkWrite => "write of many at once",
+            Capability::AtomicReplace => "replacement in place",
+            Capability::Describe => "descriptions",
+            Capability::Expiry => "expiry",
+            Capability::Attributes => "attributes",
+            Capability::Binary => "room for bytes that are not text",
+            Capability::Times => "times",
+            Capability::Groups => "groups",
+            Capability::History => "history",
+        }
+    }
 
     /// What it is, in a few words.
     pub fn title(self) -> &'static str {
@@ -222,9 +247,13 @@ pub trait Provider {
     /// are in the order of the names.
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>>;
 
-    /// Makes sure that there is a session, asking the backend for one where it has sessions, and
-    /// tells what is known of it. With `fresh`, whatever is cached is dropped first.
-    async fn login(&self, fresh: bool) -> Result<Account>;
+    /// Proves to the backend who keyfob is, dropping whatever token is cached, and tells what is
+    /// known of the account. With `credential`, that one is proved and then kept in the OS keyring.
+    ///
+    /// # Errors
+    /// `unauthenticated` where the backend refuses; `unsupported` for a `credential` where the
+    /// provider has another way to log in.
+    async fn login(&self, credential: Option<SecretValue>) -> Result<Account>;
 
     /// What is known of the account and session without asking the backend anything.
     async fn account(&self) -> Result<Account>;
@@ -272,10 +301,31 @@ impl Progress for NoProgress {
     fn finish(&self) {}
 }
 
-/// A provider ready to be asked.
-pub type OpenProvider = Arc<dyn Provider>;
+/// Makes a provider of a store's configuration.
+pub type Open = fn(&StoreConfig, &Rc<Services>) -> Result<Box<dyn Provider>>;
 
-/// The error for asking a provider something it has no [`Capability`] for.
-pub fn unsupported(provider: &str, act: &str, instead: &str) -> Error {
-    Error::unsupported(format!("{provider} cannot {act}")).hint(instead)
+/// A provider as the registry knows it: all that can be said without opening a store.
+pub struct ProviderSpec {
+    /// Its name and the fields of its stores.
+    pub schema: &'static Schema,
+    /// What people call it.
+    pub title: &'static str,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// The field that holds its credential, where `login` can keep one.
+    pub credential: Option<&'static str>,
+    /// Opens a store of this provider. Touches neither network nor keyring.
+    pub open: Open,
+}
+
+impl ProviderSpec {
+    /// The provider's name.
+    pub fn name(&self) -> &'static str {
+        self.schema.provider
+    }
+}
+
+/// The names in a local vault, for completion.
+pub fn local_names(_config: &StoreConfig) -> Option<Vec<Name>> {
+    None
 }

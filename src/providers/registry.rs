@@ -1,1 +1,31 @@
 //! Every provider, one line each.
+
+use super::{ProviderSpec, nosana};
+use crate::config::schema::Schemas;
+
+/// The providers, in the order in which help and tables show them.
+pub static PROVIDERS: &[ProviderSpec] = &[nosana::SPEC];
+
+/// The fields of every provider's stores.
+pub static SCHEMAS: Schemas = &[nosana::SPEC.schema];
+
+/// The provider called `name`.
+pub fn find(name: &str) -> Option<&'static ProviderSpec> {
+    PROVIDERS.iter().find(|spec| spec.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::schema::Schema;
+
+    #[test]
+    fn every_provider_has_its_schema() {
+        let names: Vec<&str> = PROVIDERS.iter().map(ProviderSpec::name).collect();
+        let schemas: Vec<&str> = SCHEMAS
+            .iter()
+            .map(|schema: &&Schema| schema.provider)
+            .collect();
+        assert_eq!(names, schemas);
+    }
+}

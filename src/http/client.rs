@@ -1,0 +1,83 @@
+//! The `reqwest` clients: proxies, certificates and redirects, decided once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Url, redirect};
+
+use crate::error::{Error, Result};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Which certificates a store trusts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Tls {
+    /// A PEM file with certificate authorities besides the system's own.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// The clients made so far: as a rule one, more only where stores differ in their certificates.
+#[derive(Default)]
+pub struct Clients {
+    made: Mutex<HashMap<(Tls, bool), Client>>,
+}
+
+impl Clients {
+    /// The client for `url` under `tls`, made on first use.
+    pub fn get(&self, tls: &Tls, url: &Url) -> Result<Client> {
+        let encrypted = url.scheme() == "https";
+        let key = (tls.clone(), encrypted);
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = build(tls, encrypted)?;
+        made.insert(key, client.clone());
+        Ok(client)
+    }
+}
+
+fn build(tls: &Tls, encrypted: bool) -> Result<Client> {
+    // Installing fails where a provider is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .redirect(redirect::Policy::none());
+    if encrypted {
+        if let Some(path) = &tls.ca_file {
+            builder = builder.tls_certs_merge(read_certificates(path)?);
+        }
+    } else {
+        // Plain http is for loopback alone: reading the system's certificates would be wasted,
+        // and a proxy would carry the credential off this machine in the clear.
+        builder = builder.tls_certs_only([]).no_proxy();
+    }
+    builder.build().map_err(|error| {
+        Error::unavailable(format!(
+            "could not set up TLS: {}",
+            super::trouble::root_cause(&error)
+        ))
+        .hint("install the system's CA certificates (package ca-certificates), or name a PEM file with SSL_CERT_FILE or ca_file")
+    })
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
+    let pem = std::fs::read(path).map_err(|error| {
+        Error::config(format!(
+            "could not read ca_file {}: {}",
+            path.display(),
+            crate::error::io_reason(&error)
+        ))
+    })?;
+    match Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(Error::config(format!(
+            "ca_file {} holds no PEM certificate",
+            path.display()
+        ))),
+    }
+}

@@ -1,0 +1,374 @@
+//! An answer, and the errors made of one.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode, Url};
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::Request;
+use crate::error::{Error, Kind, Result};
+
+/// How many characters of a server's own words an error repeats.
+const WORDS: usize = 300;
+
+/// A whole answer, whatever its status.
+pub struct Response {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, wiped on drop as it may hold secrets.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Where the request went.
+    pub url: Url,
+    operation: &'static str,
+    method: Method,
+    sensitive: Vec<Zeroizing<String>>,
+}
+
+impl Response {
+    pub(super) fn new(
+        request: &Request,
+        status: StatusCode,
+        headers: HeaderMap,
+        body: Zeroizing<Vec<u8>>,
+    ) -> Self {
+        Self {
+            status,
+            headers,
+            body,
+            url: request.url.clone(),
+            operation: request.operation,
+            method: request.method.clone(),
+            sensitive: request.sensitive.clone(),
+        }
+    }
+
+    /// Whether the status is one of success.
+    pub fn is_success(&self) -> bool {
+        self.status.is_success()
+    }
+
+    /// The body as text without the white space around it, where it is UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.body).ok().map(str::trim)
+    }
+
+    /// The body as JSON, whatever the content type says.
+    ///
+    /// # Errors
+    /// `invalid_data` that says what came instead, without repeating it.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // serde_json's own text may quote the body, which may be a secret: say where, not what.
+            self.nonsense(&format!(
+                "not the JSON expected (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
+        })
+    }
+
+    /// The clock of the server, from its `Date` header.
+    pub fn date(&self) -> Option<Timestamp> {
+        http_date(self.headers.get(DATE)?.to_str().ok()?)
+    }
+
+    /// How long the server asks to wait: `Retry-After` in seconds or as a date, else the seconds
+    /// of `x-ratelimit-reset`, which some give as a point in time.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let now = self.date().unwrap_or_else(Timestamp::now);
+        if let Some(text) = self.header(RETRY_AFTER.as_str()) {
+            if let Ok(seconds) = text.parse::<u64>() {
+                return Some(Duration::from_secs(seconds));
+            }
+            let at = http_date(text)?;
+            return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        }
+        let reset: i64 = self.header("x-ratelimit-reset")?.parse().ok()?;
+        // A reset so large is a Unix time, not a number of seconds to wait.
+        let seconds = if reset > 1_000_000_000 {
+            reset - now.as_second()
+        } else {
+            reset
+        };
+        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// An error of `kind` made of this answer: operation, host, status, the server's own words.
+    pub fn error(&self, kind: Kind) -> Error {
+        let words = self.words();
+        let words = if words.is_empty() {
+            String::new()
+        } else {
+            format!(": {words}")
+        };
+        Error::new(
+            kind,
+            format!(
+                "could not {}: {} answered {}{words}",
+                self.operation,
+                host(&self.url),
+                status_text(self.status),
+            ),
+        )
+    }
+
+    /// The error that the status alone suggests.
+    pub fn status_error(&self) -> Error {
+        match self.status {
+            StatusCode::UNAUTHORIZED => self.error(Kind::Unauthenticated),
+            StatusCode::FORBIDDEN => self.error(Kind::Forbidden),
+            StatusCode::NOT_FOUND => self.error(Kind::NotFound),
+            StatusCode::CONFLICT => self.error(Kind::Conflict),
+            StatusCode::TOO_MANY_REQUESTS => {
+                self.rate_limited(self.retry_after().unwrap_or_default())
+            }
+            StatusCode::BAD_REQUEST
+            | StatusCode::UNPROCESSABLE_ENTITY
+            | StatusCode::PAYLOAD_TOO_LARGE => self.error(Kind::InvalidData),
+            StatusCode::REQUEST_TIMEOUT => self.error(Kind::Unavailable),
+            status if status.is_server_error() => self.error(Kind::Unavailable),
+            status if status.is_success() => self.nonsense("not what was expected"),
+            _ => self.error(Kind::Failed),
+        }
+    }
+
+    /// The error for an answer that makes no sense.
+    pub fn nonsense(&self, what: &str) -> Error {
+        let what = if self.is_html() {
+            "a web page instead of an answer"
+        } else if self.body.is_empty() {
+            "an empty body instead of an answer"
+        } else {
+            what
+        };
+        let error = Error::invalid_data(format!(
+            "could not {}: {} answered {} with {what}",
+            self.operation,
+            host(&self.url),
+            status_text(self.status),
+        ));
+        if self.is_html() {
+            error.hint("the address may be wrong, or a login page of the network stands in between")
+        } else {
+            error
+        }
+    }
+
+    /// The error for a server that wants a longer pause than the deadline has room for.
+    pub fn rate_limited(&self, wait: Duration) -> Error {
+        let error = self.error(Kind::RateLimited);
+        match wait.as_secs() {
+            0 => error.hint("try again later, or give --timeout more time"),
+            seconds => error.hint(format!(
+                "try again in {seconds} s, or give --timeout more than that"
+            )),
+        }
+    }
+
+    /// What the request was, for a log line.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    fn is_html(&self) -> bool {
+        let start = String::from_utf8_lossy(&self.body[..self.body.len().min(512)]).to_lowercase();
+        let start = start.trim_start_matches('\u{feff}').trim_start();
+        start.starts_with("<!doctype html") || start.starts_with("<html")
+    }
+
+    /// The server's own words: the message of its JSON, or its text; cut, on one line, and
+    /// without anything the request held that is secret.
+    pub fn words(&self) -> String {
+        let mut words = match serde_json::from_slice::<serde_json::Value>(&self.body) {
+            Ok(json) => message_of(&json).unwrap_or_default(),
+            Err(_) if self.is_html() => String::new(),
+            Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        for secret in &self.sensitive {
+            words = cut_out(&words, secret);
+        }
+        let mut line: String = words
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
+        if line.chars().count() > WORDS {
+            line = line.chars().take(WORDS).chain(['…']).collect();
+        }
+        line
+    }
+}
+
+/// `words` without `secret`, plain or as JSON writes it.
+fn cut_out(words: &str, secret: &str) -> String {
+    if secret.trim().is_empty() {
+        return words.to_owned();
+    }
+    let mut words = words.replace(secret, "[hidden]");
+    let json = Zeroizing::new(serde_json::Value::from(secret).to_string());
+    let escaped = json.trim_start_matches('"').trim_end_matches('"');
+    if !escaped.is_empty() && escaped != secret {
+        words = words.replace(escaped, "[hidden]");
+    }
+    // A value of several lines may be repeated line by line.
+    for line in secret.lines().filter(|line| line.trim().len() >= 4) {
+        words = words.replace(line.trim(), "[hidden]");
+    }
+    words
+}
+
+/// The message in the shapes that the backends use.
+fn message_of(json: &serde_json::Value) -> Option<String> {
+    let text = |value: Option<&serde_json::Value>| {
+        value
+            .and_then(|value| value.as_str())
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    if let Some(error) = json.get("error").filter(|error| error.is_object()) {
+        let message = text(error.get("message"));
+        let description = text(error.get("description"));
+        let code = error.get("code").and_then(|code| match code {
+            serde_json::Value::String(code) if !code.is_empty() => Some(code.clone()),
+            serde_json::Value::Number(code) => Some(format!("code {code}")),
+            _ => None,
+        });
+        let parts: Vec<String> = [message, description, code].into_iter().flatten().collect();
+        return (!parts.is_empty()).then(|| parts.join(", "));
+    }
+    text(json.get("message"))
+        .or_else(|| text(json.get("error")))
+        .or_else(|| text(json.get("type")))
+        .or_else(|| text(Some(json)))
+}
+
+/// The status as people know it: `404 Not Found`.
+fn status_text(status: StatusCode) -> String {
+    match status.canonical_reason() {
+        Some(reason) => format!("{} {reason}", status.as_u16()),
+        None => status.as_u16().to_string(),
+    }
+}
+
+/// The host of `url`, with its port where that is not the usual one.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// `url` for a log line: without query and user information.
+pub(super) fn shown(url: &Url) -> String {
+    format!("{}://{}{}", url.scheme(), host(url), url.path())
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    rfc2822::DateTimeParser::new()
+        .parse_timestamp(text.trim())
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, headers: &[(&'static str, &str)], body: &str) -> Response {
+        let request = Request::new(
+            "list the secrets",
+            Method::GET,
+            "https://example.com:8443/x?token=1".parse().unwrap(),
+        )
+        .authorized("Bearer", "tok-123456")
+        .sensitive("multi\nline value");
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        Response::new(
+            &request,
+            StatusCode::from_u16(status).unwrap(),
+            map,
+            Zeroizing::new(body.as_bytes().to_vec()),
+        )
+    }
+
+    #[test]
+    fn errors_name_operation_host_status_and_words() {
+        let error = response(
+            404,
+            &[],
+            r#"{"error":{"code":"NOT_FOUND","message":"no such"}}"#,
+        )
+        .status_error();
+        assert_eq!(
+            error.message(),
+            "could not list the secrets: example.com:8443 answered 404 Not Found: no such, NOT_FOUND"
+        );
+        assert_eq!(error.kind(), Kind::NotFound);
+    }
+
+    #[test]
+    fn what_the_request_held_is_cut_out_of_the_words() {
+        let error = response(
+            400,
+            &[],
+            r#"{"message":"bad Bearer tok-123456 and multi\\nline value, or line value"}"#,
+        )
+        .status_error();
+        assert!(!error.message().contains("tok-123456"), "{error}");
+        assert!(!error.message().contains("line value"), "{error}");
+    }
+
+    #[test]
+    fn a_web_page_is_not_repeated() {
+        let error = response(502, &[], "<!DOCTYPE html><p>Bad gateway").status_error();
+        assert_eq!(
+            error.message(),
+            "could not list the secrets: example.com:8443 answered 502 Bad Gateway"
+        );
+        let error = response(200, &[], " <html>").json::<()>().unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidData);
+        assert!(error.message().contains("a web page instead"), "{error}");
+    }
+
+    #[test]
+    fn waits_come_in_seconds_dates_and_resets() {
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let wait = |headers: &[(&'static str, &str)]| response(429, headers, "").retry_after();
+        assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
+        assert_eq!(
+            wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:50:37 GMT")]),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(
+            wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:40:37 GMT")]),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(
+            wait(&[("x-ratelimit-reset", "12")]),
+            Some(Duration::from_secs(12))
+        );
+        assert_eq!(wait(&[]), None);
+    }
+
+    #[test]
+    fn words_are_cut_and_on_one_line() {
+        let words = response(500, &[], &format!("a\r\n\u{1b}[31mb{}", "x".repeat(1000))).words();
+        assert!(words.starts_with("a [31mb"), "{words}");
+        assert_eq!(words.chars().count(), WORDS + 1);
+    }
+}

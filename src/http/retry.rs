@@ -1,0 +1,73 @@
+//! When a request is sent again, and how long to wait before.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use reqwest::StatusCode;
+
+use super::trouble::Trouble;
+use super::{Request, Response};
+
+/// What to wait for before the next try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// The next of the growing, jittered pauses.
+    Backoff,
+    /// What the server asked for.
+    Told(Duration),
+}
+
+/// The pauses of one request: 200 ms, doubled up to 5 s, each with jitter; four of them.
+pub fn pauses() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(Duration::from_millis(200))
+        .with_max_delay(Duration::from_secs(5))
+        .with_max_times(4)
+        .with_jitter()
+        .build()
+}
+
+/// Whether to try again after `result`. A 429 was refused before anything was done, and a
+/// connection that was never made carried nothing: both are safe to repeat for every request.
+pub fn decide(request: &Request, result: &Result<Response, Trouble>) -> Option<Pause> {
+    match result {
+        Ok(response) => {
+            let transient = match request.transient {
+                Some(rule) => rule(response),
+                None => is_transient(response),
+            };
+            let limited = response.status == StatusCode::TOO_MANY_REQUESTS;
+            (transient && (request.repeatable || limited)).then(|| match response.retry_after() {
+                Some(pause) if limited || response.status == StatusCode::SERVICE_UNAVAILABLE => {
+                    // A server that says "now" is still given a moment.
+                    Pause::Told(pause.max(Duration::from_millis(200)))
+                }
+                _ => Pause::Backoff,
+            })
+        }
+        Err(trouble) => (trouble.unsent() || (request.repeatable && trouble.passing()))
+            .then_some(Pause::Backoff),
+    }
+}
+
+/// Whether the status says that the same request may succeed later.
+pub fn is_transient(response: &Response) -> bool {
+    matches!(response.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_end() {
+        let pauses: Vec<Duration> = pauses().collect();
+        assert_eq!(pauses.len(), 4);
+        assert!(
+            pauses
+                .iter()
+                .all(|pause| *pause >= Duration::from_millis(200))
+        );
+        assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(10));
+    }
+}

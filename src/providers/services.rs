@@ -1,0 +1,55 @@
+//! What a provider works with, made once a command and shared by all stores it opens.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Progress;
+use crate::auth::keyring::Keyring;
+use crate::auth::session::Sessions;
+use crate::env::{Environment, Folders};
+use crate::http::Http;
+
+/// What a provider works with. Making it touches neither network nor keyring.
+pub struct Services {
+    /// The environment.
+    pub env: Environment,
+    /// keyfob's own folders.
+    pub folders: Folders,
+    /// The HTTP floor.
+    pub http: Http,
+    /// Tokens and their cache.
+    pub sessions: Sessions,
+    /// The OS keyring.
+    pub keyring: Keyring,
+    /// Shows how far long work is.
+    pub progress: Rc<dyn Progress>,
+    /// Tells the user something on stderr that matters beyond this command.
+    pub notice: Rc<dyn Fn(&str)>,
+    /// How long to wait for what the backend will have in a moment; `None` is not at all.
+    pub wait: Option<Duration>,
+}
+
+/// Long work, step by step: each step shows progress and moves the deadline on.
+pub struct Steps<'a> {
+    services: &'a Services,
+}
+
+impl<'a> Steps<'a> {
+    /// Work on `total` items begins.
+    pub fn start(services: &'a Services, what: &str, total: usize) -> Self {
+        services.progress.start(what, total as u64);
+        Self { services }
+    }
+
+    /// `count` more items are done.
+    pub fn done(&self, count: usize) {
+        self.services.http.deadline().progressed();
+        self.services.progress.advance(count as u64);
+    }
+}
+
+impl Drop for Steps<'_> {
+    fn drop(&mut self) {
+        self.services.progress.finish();
+    }
+}
