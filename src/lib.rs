@@ -1,8 +1,34 @@
 #![forbid(unsafe_code)]
 //! keyfob, a command-line secrets manager: one binary that stores, reads and injects secrets in
 //! hosted secret managers and in a local age-encrypted vault.
+//!
+//! # The house
+//!
+//! Each floor knows only the ones below it.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`start`] | parse, run, turn a failure into an exit code |
+//! | [`cli`], [`complete`] | the clap types, and what shells complete beside them |
+//! | [`app`] | options and environment made into a configuration, services and a voice |
+//! | [`commands`] | one file a command: arguments in, calls, something printed |
+//! | [`render`], [`prompt`] | tables, JSON, progress, escaping; hidden input |
+//! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
+//! | [`store`] | a name and its configuration become a provider |
+//! | [`providers`] | the trait, its registry, one file a provider |
+//! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
+//! | [`http`] | one client: deadline, retries, limits, errors without secrets |
+//! | [`vault`] | the age file: format, locking, identities, history |
+//! | [`config`] | schema, lookup, merging, trust |
+//! | [`secret`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
+//!
+//! A sixth provider is one file in `providers/` and one line in its registry.
 
+pub mod app;
 pub mod auth;
+pub mod cli;
+pub mod commands;
+pub mod complete;
 pub mod config;
 pub mod duration;
 pub mod env;
@@ -10,7 +36,15 @@ pub mod error;
 pub mod fsio;
 pub mod generate;
 pub mod http;
+pub mod process;
+pub mod prompt;
 pub mod providers;
+pub mod render;
 pub mod secret;
+pub mod selection;
+pub mod store;
+pub mod vault;
 
+mod start;
 
+pub use start::start;

@@ -8,6 +8,7 @@
 pub mod bus;
 pub mod client;
 pub mod home;
+pub mod keyutils;
 pub mod run;
 pub mod servers;
 pub mod solana;

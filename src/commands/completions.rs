@@ -1,0 +1,31 @@
+//! `keyfob completions`: the script that completes keyfob in a shell.
+
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+
+use crate::app::App;
+use crate::cli::{CompletionsArgs, Shell};
+use crate::complete::VARIABLE;
+use crate::error::{Error, Result};
+
+pub fn run(args: CompletionsArgs, app: &App) -> Result<()> {
+    app.ui.data(script(args.shell)?.as_bytes())
+}
+
+/// The script for `shell`. It asks keyfob itself what can stand where, so it rarely changes.
+///
+/// # Errors
+/// `failed` when it cannot be written.
+pub fn script(shell: Shell) -> Result<String> {
+    let shell: &dyn EnvCompleter = match shell {
+        Shell::Bash => &Bash,
+        Shell::Zsh => &Zsh,
+        Shell::Fish => &Fish,
+        Shell::Elvish => &Elvish,
+        Shell::Powershell => &Powershell,
+    };
+    let mut script = Vec::new();
+    shell
+        .write_registration(VARIABLE, "keyfob", "keyfob", "keyfob", &mut script)
+        .map_err(|error| Error::io("could not write the script", &error))?;
+    String::from_utf8(script).map_err(|_| Error::failed("the script is not text"))
+}

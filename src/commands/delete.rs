@@ -1,0 +1,60 @@
+//! `keyfob delete`: deletes secrets, from one store or from several.
+
+use std::collections::BTreeMap;
+
+use super::outcomes::{Results, report};
+use crate::app::App;
+use crate::cli::DeleteArgs;
+use crate::error::{Error, Kind, Result};
+use crate::prompt;
+use crate::secret::{Name, StoreName};
+
+pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
+    let mut by_store: BTreeMap<StoreName, Vec<Name>> = BTreeMap::new();
+    for target in &args.names {
+        let reference = app.reference(target)?;
+        let names = by_store.entry(reference.store).or_default();
+        if !names.contains(&reference.name) {
+            names.push(reference.name);
+        }
+    }
+    // Every store is opened before the first is changed.
+    let mut stores = Vec::new();
+    for name in by_store.keys() {
+        stores.push(app.open(name)?);
+    }
+    if !args.yes && app.ui.interactive && !confirmed(app, &by_store)? {
+        return Err(Error::failed("nothing was deleted"));
+    }
+    let mut all = Vec::new();
+    for (store, names) in stores.iter().zip(by_store.values()) {
+        let result = store.provider().delete(names).await;
+        let mut outcomes = match result {
+            Ok(outcomes) => outcomes,
+            // What was done in the stores before must still be told.
+            Err(error) if !all.is_empty() => super::outcomes::failed(names, &store.named(error)),
+            Err(error) => return Err(store.named(error)),
+        };
+        if args.ignore_missing {
+            outcomes.retain(
+                |outcome| !matches!(&outcome.result, Err(error) if error.kind() == Kind::NotFound),
+            );
+        }
+        all.push(Results {
+            store: store.name().clone(),
+            outcomes,
+        });
+    }
+    report(app, all)
+}
+
+fn confirmed(app: &App, by_store: &BTreeMap<StoreName, Vec<Name>>) -> Result<bool> {
+    let what: Vec<String> = by_store
+        .iter()
+        .map(|(store, names)| match names.as_slice() {
+            [name] => format!("{name} from {store}"),
+            names => format!("{} secrets from {store}", names.len()),
+        })
+        .collect();
+    prompt::confirm(&app.ui, &format!("Delete {}?", what.join(" and ")))
+}

@@ -1,0 +1,39 @@
+//! `keyfob get`: prints one value.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::GetArgs;
+use crate::error::Result;
+use crate::secret::SecretValue;
+
+pub async fn run(args: GetArgs, app: &App) -> Result<()> {
+    app.waits(args.wait);
+    let reference = app.reference(&args.name)?;
+    let store = app.open(&reference.store)?;
+    let value = store.value(&reference.name).await?;
+    if app.ui.json {
+        let mut document = json!({ "store": store.name(), "name": reference.name });
+        match value.expose_str() {
+            Some(text) => document["value"] = text.into(),
+            None => {
+                // JSON holds text alone; `encoding` tells that this is not the value itself.
+                document["value"] = STANDARD.encode(value.expose()).into();
+                document["encoding"] = "base64".into();
+            }
+        }
+        return app.ui.document(&document);
+    }
+    print(app, &value, args.no_newline)
+}
+
+/// Prints the exact bytes, and a newline after them only on a terminal.
+pub fn print(app: &App, value: &SecretValue, no_newline: bool) -> Result<()> {
+    app.ui.data(value.expose())?;
+    if app.ui.stdout_is_terminal() && !no_newline {
+        app.ui.data(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `keyfob key`: Solana keypairs.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::app::App;
+use crate::auth::keypair::Keypair;
+use crate::auth::locate::Located;
+use crate::cli::{KeyArgs, KeyCommand};
+use crate::error::{Error, Result};
+use crate::providers;
+use crate::secret::StoreName;
+
+/// No form of a keypair is longer.
+const MAX_KEYPAIR: u64 = 4096;
+
+pub fn run(args: KeyArgs, app: &App) -> Result<()> {
+    match args.command {
+        KeyCommand::New { output } => new(output, app),
+        KeyCommand::Address { file } => address(file, app),
+        KeyCommand::Import { file, replace } => import(file.as_deref(), replace, app),
+    }
+}
+
+fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
+    let path = match output {
+        Some(path) => path,
+        None => app
+            .env
+            .home()
+            .map(|home| home.join(".config/solana/id.json"))
+            .ok_or_else(|| Error::usage("there is no home folder; name a file with -o"))?,
+    };
+    let keypair = Keypair::generate()?;
+    keypair.write_new(&app.env.cwd().join(&path))?;
+    let address = keypair.address();
+    if app.ui.json {
+        return app
+            .ui
+            .document(&json!({ "address": address, "path": path }));
+    }
+    app.ui.note(&format!(
+        "made {}; whoever has this file is {address}: keep a copy in a safe place",
+        path.display()
+    ));
+    app.ui.line(&address)
+}
+
+fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
+    let located = match file {
+        Some(path) => Located {
+            keypair: Keypair::from_file(&path)?,
+            source: path.display().to_string(),
+        },
+        None => of_store(app)?,
+    };
+    let address = located.keypair.address();
+    if app.ui.json {
+        return app
+            .ui
+            .document(&json!({ "address": address, "source": located.source }));
+    }
+    app.ui.trace(1, &format!("keypair from {}", located.source));
+    app.ui.line(&address)
+}
+
+/// The keypair of the selected store where that is one with a keypair, else of the store nosana.
+fn of_store(app: &App) -> Result<Located> {
+    let config = app.config()?;
+    let selected = config.store(&app.selected_store()?)?;
+    let store = if selected.schema().field("keypair").is_some() {
+        selected
+    } else {
+        config.store(&StoreName::new("nosana")?)?
+    };
+    store.check_trust()?;
+    providers::keypair(store, app.services()?)
+}
+
+fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
+    let keypair = match file {
+        Some(path) => Keypair::from_file(path)?,
+        None => from_stdin(app)?,
+    };
+    let keyring = &app.services()?.keyring;
+    let unreachable = |why| {
+        Error::failed(format!("the keypair cannot be kept: {why}")).hint(
+            "keep it in a file that only you can read, and name that with KEYFOB_NOSANA_KEYPAIR",
+        )
+    };
+    if !replace && let Some(kept) = Keypair::from_keyring(keyring).map_err(unreachable)? {
+        let other = kept.map(|kept| kept.address());
+        match other {
+            Ok(address) if address == keypair.address() => {}
+            Ok(address) => {
+                return Err(Error::conflict(format!(
+                    "the OS keyring keeps another keypair already, {address}"
+                ))
+                .hint("--replace replaces it; without a copy elsewhere it is lost then"));
+            }
+            Err(error) => return Err(error.hint("--replace replaces it")),
+        }
+    }
+    keypair.keep(keyring).map_err(unreachable)?;
+    let address = keypair.address();
+    if app.ui.json {
+        return app.ui.document(&json!({ "address": address }));
+    }
+    app.ui.note("the keypair is kept in the OS keyring");
+    app.ui.line(&address)
+}
+
+fn from_stdin(app: &App) -> Result<Keypair> {
+    use std::io::IsTerminal as _;
+    if std::io::stdin().is_terminal() {
+        let text = crate::prompt::credential(&app.ui, "Keypair (JSON array or base58)")?;
+        return Keypair::parse(&text);
+    }
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin()
+        .lock()
+        .take(MAX_KEYPAIR)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::io("could not read stdin", &error))?;
+    if text.trim().is_empty() {
+        return Err(
+            Error::usage("no keypair came on stdin").hint("name a file, or pipe the keypair in")
+        );
+    }
+    Keypair::parse(&text)
+}

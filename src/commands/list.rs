@@ -1,0 +1,62 @@
+//! `keyfob list`: names and metadata, never a value.
+
+use crate::app::App;
+use crate::cli::ListArgs;
+use crate::error::{Error, Result};
+use crate::providers::Filter;
+use crate::render::Table;
+
+pub async fn run(args: ListArgs, app: &App) -> Result<()> {
+    app.waits(args.wait);
+    let store = app.open(&app.selected_store()?)?;
+    let entries = store
+        .provider()
+        .list(&Filter {
+            prefix: args.prefix,
+            secret_type: args.secret_type,
+        })
+        .await
+        .map_err(|error| store.named(error))?;
+    if app.ui.json {
+        let document = serde_json::to_value(&entries)
+            .map_err(|error| Error::failed(format!("could not write JSON: {error}")))?;
+        return app.ui.document(&document);
+    }
+    if entries.is_empty() {
+        app.ui.note(&format!(
+            "there are no secrets in the store {}",
+            store.name()
+        ));
+        return Ok(());
+    }
+    let mut table = Table::new(&["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"]);
+    for entry in entries {
+        let attributes: Vec<String> = entry
+            .attributes
+            .iter()
+            .map(|(key, value)| format!("{key}={}", plain(value)))
+            .collect();
+        table.row([
+            entry.name.to_string(),
+            entry
+                .updated_at
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
+            entry
+                .expires_at
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
+            entry.description.unwrap_or_default(),
+            attributes.join(" "),
+        ]);
+    }
+    table.print(&app.ui)
+}
+
+/// A JSON value as text, strings without their quotes.
+pub fn plain(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

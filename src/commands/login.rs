@@ -1,0 +1,75 @@
+//! `keyfob login`: obtains and caches a token, or keeps a credential.
+
+use std::io::{self, IsTerminal, Read};
+
+use zeroize::Zeroizing;
+
+use super::status::account_json;
+use crate::app::App;
+use crate::cli::LoginArgs;
+use crate::error::{Error, Result};
+use crate::prompt;
+use crate::secret::SecretValue;
+use crate::store::Store;
+
+/// A credential is a line of text; nothing longer is read.
+const MAX_CREDENTIAL: u64 = 64 * 1024;
+
+pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
+    let name = match args.store {
+        Some(name) => name,
+        None => app.selected_store()?,
+    };
+    let store = app.open(&name)?;
+    let credential = credential(app, &store)?;
+    let account = store
+        .provider()
+        .login(credential)
+        .await
+        .map_err(|error| store.named(error))?;
+    if app.ui.json {
+        return app.ui.document(&account_json(&store, &account));
+    }
+    let who = account.account.as_deref().unwrap_or("the account");
+    app.ui.note(&format!(
+        "logged in to {} at {} as {who}",
+        store.name(),
+        account.url
+    ));
+    match (&account.token_cache, account.token_expires_at) {
+        (Some(cache), Some(until)) => app
+            .ui
+            .note(&format!("the token is kept in {cache} until {until}")),
+        (Some(cache), None) => app.ui.note(&format!("the token is kept in {cache}")),
+        (None, _) => {}
+    }
+    Ok(())
+}
+
+/// The credential to keep, where the provider takes one and neither environment nor a command
+/// gives it: from a pipe, or asked for.
+fn credential(app: &App, store: &Store) -> Result<Option<SecretValue>> {
+    let Some(field) = store.spec().credential else {
+        return Ok(None);
+    };
+    let config = app.config()?.store(store.name())?;
+    if config.text(field).is_some() || config.text(&format!("{field}_command")).is_some() {
+        return Ok(None);
+    }
+    let what = format!("{} of {}", field.replace('_', " "), store.name());
+    if io::stdin().is_terminal() {
+        return prompt::credential(&app.ui, &what)
+            .map(|text| Some(SecretValue::from(text.as_str())));
+    }
+    let mut text = Zeroizing::new(String::new());
+    io::stdin()
+        .lock()
+        .take(MAX_CREDENTIAL)
+        .read_to_string(&mut text)
+        .map_err(|error| Error::io("could not read stdin", &error))?;
+    match text.trim() {
+        "" => Err(Error::usage(format!("input is needed: the {what}"))
+            .hint("pipe it in, or run keyfob login on a terminal")),
+        text => Ok(Some(SecretValue::from(text))),
+    }
+}

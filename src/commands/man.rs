@@ -1,0 +1,81 @@
+//! `keyfob man`: the manual pages, made from the command line's own definition.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use crate::app::App;
+use crate::cli::{Cli, ManArgs};
+use crate::error::{Error, Result};
+
+pub fn run(args: ManArgs, app: &App) -> Result<()> {
+    if let Some(dir) = &args.dir {
+        return write_all(dir, app);
+    }
+    let wanted = std::iter::once("keyfob")
+        .chain(args.command.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join("-");
+    let page = pages()?.into_iter().find(|page| page.name == wanted);
+    match page {
+        Some(page) => app.ui.data(&page.roff),
+        None => Err(Error::not_found(format!(
+            "there is no command keyfob {}",
+            args.command.join(" ")
+        ))
+        .hint("keyfob --help lists the commands")),
+    }
+}
+
+/// One manual page.
+pub struct Page {
+    /// `keyfob-vault-restore`, without a section.
+    pub name: String,
+    /// Its text for man.
+    pub roff: Vec<u8>,
+}
+
+/// All pages: one for keyfob and one for each of its commands.
+///
+/// # Errors
+/// `failed` when one cannot be written.
+pub fn pages() -> Result<Vec<Page>> {
+    let mut command = Cli::command();
+    // The version of a page is that of its date of making; without it pages change with each release.
+    command.build();
+    let mut pages = Vec::new();
+    collect(&command, "keyfob", &mut pages)?;
+    Ok(pages)
+}
+
+fn collect(command: &clap::Command, name: &str, pages: &mut Vec<Page>) -> Result<()> {
+    let failed = |error| Error::io("could not write a manual page", &error);
+    let titled = command
+        .clone()
+        .name(name.to_owned())
+        .display_name(name.to_owned());
+    let mut roff = Vec::new();
+    clap_mangen::Man::new(titled)
+        .render(&mut roff)
+        .map_err(failed)?;
+    pages.push(Page {
+        name: name.to_owned(),
+        roff,
+    });
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        collect(sub, &format!("{name}-{}", sub.get_name()), pages)?;
+    }
+    Ok(())
+}
+
+fn write_all(dir: &Path, app: &App) -> Result<()> {
+    let failed = |error| Error::io(format!("could not write to {}", dir.display()), &error);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let pages = pages()?;
+    for page in &pages {
+        std::fs::write(dir.join(format!("{}.1", page.name)), &page.roff).map_err(failed)?;
+    }
+    app.ui
+        .note(&format!("{} pages in {}", pages.len(), dir.display()));
+    Ok(())
+}

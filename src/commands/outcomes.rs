@@ -1,0 +1,84 @@
+//! The results of a batch, item by item: printed, and turned into the command's own success or
+//! failure.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::providers::Outcome;
+use crate::secret::StoreName;
+
+/// What was done in one store.
+pub struct Results {
+    /// The store.
+    pub store: StoreName,
+    /// What was done, in the order asked for.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// Reports `results`: one document with `--json`, else a line for each failure. Fails with
+/// `partial` when some items failed and some did not, and with the first failure when all did.
+pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
+    let total: usize = all.iter().map(|results| results.outcomes.len()).sum();
+    let failures: Vec<(&StoreName, &Outcome, &Error)> = all
+        .iter()
+        .flat_map(|results| {
+            results.outcomes.iter().filter_map(|outcome| {
+                let error = outcome.result.as_ref().err()?;
+                Some((&results.store, outcome, error))
+            })
+        })
+        .collect();
+    let result = match failures.first() {
+        None => Ok(()),
+        Some((store, _, error)) if failures.len() == total => {
+            let more = total - 1;
+            let error = (*error).clone().store(store.as_str());
+            Err(if more > 0 {
+                error.context(format!("all {total} failed, the first"))
+            } else {
+                error
+            })
+        }
+        Some((store, _, _)) => Err(
+            Error::partial(format!("{} of {total} failed", failures.len())).store(store.as_str()),
+        ),
+    };
+    if app.ui.json {
+        for document in &all {
+            app.ui.document(&as_json(document))?;
+        }
+    } else if total > 1 {
+        for (_, outcome, error) in &failures {
+            app.ui.warn(&format!("{}: {error}", outcome.name));
+        }
+    }
+    result
+}
+
+fn as_json(results: &Results) -> serde_json::Value {
+    let items: Vec<serde_json::Value> = results
+        .outcomes
+        .iter()
+        .map(|outcome| match &outcome.result {
+            Ok(action) => json!({ "name": outcome.name, "action": action.as_str() }),
+            Err(error) => json!({
+                "name": outcome.name,
+                "action": "failed",
+                "error": error.to_json()["error"],
+            }),
+        })
+        .collect();
+    json!({ "store": results.store, "results": items })
+}
+
+/// The outcomes of a call that failed as a whole.
+pub fn failed(names: &[crate::secret::Name], error: &Error) -> Vec<Outcome> {
+    names
+        .iter()
+        .map(|name| Outcome {
+            name: name.clone(),
+            result: Err(error.clone()),
+        })
+        .collect()
+}

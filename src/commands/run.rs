@@ -1,0 +1,79 @@
+//! `keyfob run`: a command with secrets in its environment.
+
+use crate::app::App;
+use crate::cli::{RunArgs, SelectionArgs};
+use crate::commands::Failure;
+use crate::error::{Error, Result};
+use crate::process::exec;
+use crate::selection::{self, Naming, Plan, Selected, Wanted};
+
+/// Replaces this process by the command; returns only when that fails.
+pub async fn run(args: RunArgs, app: &App) -> Failure {
+    app.waits(args.wait);
+    let policy = exec::Policy {
+        keep_existing: args.keep_existing,
+        pristine: args.pristine,
+    };
+    let vars = match select(&args.selection, app).await {
+        Ok(selected) => exec::child_environment(&app.env, &selected.values, policy),
+        Err(error) => Err(error),
+    };
+    match vars {
+        Ok(vars) => {
+            let (code, error) = exec::exec(&args.command, vars);
+            Failure { error, code }
+        }
+        Err(error) => Failure::before_start(error),
+    }
+}
+
+/// Fetches what the options select, and warns of what was left out.
+pub async fn select(args: &SelectionArgs, app: &App) -> Result<Selected> {
+    let plan = Plan::new(app.selected_store()?, wanted(args)?, || {
+        let table = app.config()?.env_table()?;
+        Ok(table
+            .iter()
+            .map(|(variable, mapping)| (variable.clone(), mapping.target.clone()))
+            .collect())
+    })?;
+    let naming = Naming {
+        upper: args.upper,
+        strict: args.strict,
+    };
+    let mut stores = Vec::new();
+    for name in plan.stores() {
+        stores.push(app.open(name)?);
+    }
+    let selected = selection::fetch(plan, &stores, naming).await?;
+    for name in &selected.skipped {
+        app.ui.warn(&format!(
+            "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
+        ));
+    }
+    if selected.values.is_empty() {
+        app.ui.warn("no secret was selected");
+    }
+    Ok(selected)
+}
+
+fn wanted(args: &SelectionArgs) -> Result<Wanted> {
+    let mut mapped = Vec::new();
+    for mapping in &args.env {
+        let Some((variable, target)) = mapping.split_once('=') else {
+            return Err(
+                Error::usage(format!("-e {mapping:?} is not VAR=NAME")).hint(format!(
+                    "to keep the name: -e {mapping}={mapping}, or --only {mapping}"
+                )),
+            );
+        };
+        mapped.push((variable.to_owned(), target.parse()?));
+    }
+    Ok(Wanted {
+        only: args.only.clone(),
+        except: args.except.clone(),
+        prefix: args.prefix.clone(),
+        mapped,
+        files: Vec::new(),
+        all: args.all,
+    })
+}

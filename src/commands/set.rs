@@ -1,0 +1,201 @@
+//! `keyfob set`: stores one secret.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Read};
+use std::path::Path;
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use super::outcomes::{Results, report};
+use crate::app::App;
+use crate::cli::SetArgs;
+use crate::duration::HumanDuration;
+use crate::error::{Error, Result};
+use crate::providers::{Action, Batch, Capability, Metadata, Write};
+use crate::secret::{Name, SecretValue};
+use crate::store::Store;
+use crate::{generate, prompt};
+
+/// No backend holds a value near this size; reading stops here instead of filling the memory.
+const MAX_VALUE: u64 = 16 * 1024 * 1024;
+
+pub async fn run(args: SetArgs, app: &App) -> Result<()> {
+    if !args.refused.is_empty() {
+        return Err(value_as_argument());
+    }
+    let reference = app.reference(&args.name)?;
+    let store = app.open(&reference.store)?;
+    store
+        .provider()
+        .check_name(&reference.name)
+        .map_err(|error| store.named(error))?;
+    let metadata = metadata(&args, &store)?;
+    let value = value(&args, &reference.name, app)?;
+    if value.expose_str().is_none() {
+        store.require(Capability::Binary, "a value that is not UTF-8 text")?;
+    }
+    let outcomes = store
+        .provider()
+        .write(Batch {
+            writes: vec![Write {
+                name: reference.name,
+                value,
+                metadata,
+            }],
+            if_absent: args.if_absent,
+        })
+        .await
+        .map_err(|error| store.named(error))?;
+    if !app.ui.json {
+        for outcome in &outcomes {
+            if let Ok(action) = &outcome.result {
+                let done = match action {
+                    Action::Unchanged => "was the same already",
+                    other => other.as_str(),
+                };
+                app.ui
+                    .note(&format!("{} {done} in {}", outcome.name, store.name()));
+            }
+        }
+    }
+    report(
+        app,
+        vec![Results {
+            store: store.name().clone(),
+            outcomes,
+        }],
+    )
+}
+
+/// The refusal of a value on the command line.
+pub fn value_as_argument() -> Error {
+    Error::usage("a value is not taken as an argument: it would stand in the shell's history and in the list of processes")
+        .hint("pipe it in (printf %s \"$VALUE\" | keyfob set NAME), or let keyfob set NAME ask for it, or use --file, --from-env or --generate")
+}
+
+fn metadata(args: &SetArgs, store: &Store) -> Result<Metadata> {
+    let mut attributes = BTreeMap::new();
+    for attribute in &args.attr {
+        let Some((key, value)) = attribute.split_once('=').filter(|(key, _)| !key.is_empty())
+        else {
+            return Err(Error::usage(format!(
+                "--attr {attribute:?} is not KEY=VALUE"
+            )));
+        };
+        if attributes
+            .insert(key.to_owned(), value.to_owned())
+            .is_some()
+        {
+            return Err(Error::usage(format!("--attr {key} is given twice")));
+        }
+    }
+    if args.description.is_some() {
+        store.require(Capability::Describe, "--description")?;
+    }
+    if args.expires_at.is_some() {
+        store.require(Capability::Expiry, "--expires-at")?;
+    }
+    if !attributes.is_empty() {
+        store.require(Capability::Attributes, "--attr")?;
+    }
+    Ok(Metadata {
+        description: args.description.clone(),
+        expires_at: args.expires_at.as_deref().map(point_in_time).transpose()?,
+        attributes,
+    })
+}
+
+/// A time, or a duration from now.
+fn point_in_time(text: &str) -> Result<Timestamp> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp);
+    }
+    let duration: HumanDuration = text.parse().map_err(|_| {
+        Error::usage(format!("{text:?} is neither a time nor a duration"))
+            .hint("write a time like 2030-12-31T00:00:00Z, or a duration like 30d")
+    })?;
+    Timestamp::now()
+        .checked_add(duration.get())
+        .map_err(|_| Error::usage(format!("{text:?} is too far away")))
+}
+
+fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
+    if let Some(spec) = &args.generate {
+        return spec.parse::<generate::Spec>()?.generate();
+    }
+    if let Some(variable) = &args.from_env {
+        return from_env(variable, app);
+    }
+    if let Some(path) = &args.file {
+        return if path == Path::new("-") {
+            read_all(io::stdin().lock(), "stdin")
+        } else {
+            from_file(path)
+        };
+    }
+    if io::stdin().is_terminal() {
+        return prompt::new_secret(&app.ui, &format!("Value of {name}")).map_err(|error| {
+            error.hint("pipe the value in, or use --file, --from-env or --generate")
+        });
+    }
+    from_pipe()
+}
+
+fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
+    let Some(value) = app.env.raw(variable) else {
+        return Err(Error::usage(format!(
+            "there is no environment variable {variable}"
+        )));
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        Ok(SecretValue::new(value.as_bytes().to_vec()))
+    }
+    #[cfg(not(unix))]
+    {
+        value.to_str().map(SecretValue::from).ok_or_else(|| {
+            Error::invalid_data(format!(
+                "the environment variable {variable} is not Unicode"
+            ))
+        })
+    }
+}
+
+fn from_file(path: &Path) -> Result<SecretValue> {
+    let what = format!("could not read {}", path.display());
+    let file = std::fs::File::open(path).map_err(|error| Error::io(&what, &error))?;
+    read_all(file, &path.display().to_string())
+}
+
+fn read_all(source: impl Read, what: &str) -> Result<SecretValue> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    source
+        .take(MAX_VALUE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::io(format!("could not read {what}"), &error))?;
+    if bytes.len() as u64 > MAX_VALUE {
+        return Err(Error::invalid_data(format!(
+            "{what} is larger than 16 MiB, which no backend takes"
+        )));
+    }
+    Ok(SecretValue::from(bytes))
+}
+
+/// Everything that comes through the pipe, without one newline at its end.
+fn from_pipe() -> Result<SecretValue> {
+    let value = read_all(io::stdin().lock(), "stdin")?;
+    let bytes = value.expose();
+    if bytes.is_empty() {
+        return Err(Error::usage("no value came on stdin").hint(
+            "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
+        ));
+    }
+    let end = match bytes {
+        [.., b'\r', b'\n'] => bytes.len() - 2,
+        [.., b'\n'] => bytes.len() - 1,
+        _ => return Ok(value),
+    };
+    Ok(SecretValue::new(bytes[..end].to_vec()))
+}

@@ -1,0 +1,58 @@
+//! `keyfob show`: one secret's metadata, never its value.
+
+use super::list::plain;
+use crate::app::App;
+use crate::cli::ShowArgs;
+use crate::error::{Error, Result};
+use crate::providers::Filter;
+
+pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
+    app.waits(args.wait);
+    let reference = app.reference(&args.name)?;
+    let store = app.open(&reference.store)?;
+    let entries = store
+        .provider()
+        .list(&Filter {
+            prefix: Some(reference.name.to_string()),
+            secret_type: None,
+        })
+        .await
+        .map_err(|error| store.named(error))?;
+    let entry = entries
+        .into_iter()
+        .find(|entry| entry.name == reference.name)
+        .ok_or_else(|| store.missing(&reference.name))?;
+    let mut document = serde_json::to_value(&entry)
+        .map_err(|error| Error::failed(format!("could not write JSON: {error}")))?;
+    if app.ui.json {
+        document["store"] = store.name().as_str().into();
+        return app.ui.document(&document);
+    }
+    let mut lines = vec![
+        ("name", entry.name.to_string()),
+        (
+            "store",
+            format!("{} ({})", store.name(), store.spec().title),
+        ),
+    ];
+    if let Some(description) = entry.description {
+        lines.push(("description", description));
+    }
+    let times = [
+        ("created", entry.created_at),
+        ("updated", entry.updated_at),
+        ("expires", entry.expires_at),
+    ];
+    for (label, time) in times {
+        if let Some(time) = time {
+            lines.push((label, time.to_string()));
+        }
+    }
+    for (key, value) in &entry.attributes {
+        lines.push((key, plain(value)));
+    }
+    for (label, text) in lines {
+        app.ui.line(&format!("{label}: {text}"))?;
+    }
+    Ok(())
+}

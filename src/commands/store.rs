@@ -1,0 +1,112 @@
+//! `keyfob store`: the configured stores.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::{StoreAddArgs, StoreArgs, StoreCommand, StoreRemoveArgs};
+use crate::config::{edit, lookup};
+use crate::error::{Error, Result};
+use crate::render::Table;
+
+pub fn run(args: StoreArgs, app: &App) -> Result<()> {
+    match args.command {
+        StoreCommand::List => list(app),
+        StoreCommand::Add(args) => add(&args, app),
+        StoreCommand::Remove(args) => remove(&args, app),
+    }
+}
+
+fn list(app: &App) -> Result<()> {
+    let config = app.config()?;
+    let selected = app.selected_store()?;
+    let mut table = Table::new(&["", "STORE", "PROVIDER", "CONFIGURED IN", "FIELDS"]);
+    let mut documents = Vec::new();
+    for store in config.stores() {
+        let origin = store.provider_origin().map(ToString::to_string);
+        let fields: Vec<(&str, String)> = store
+            .fields()
+            .filter_map(|(field, _)| Some((field.name, store.display(field.name)?)))
+            .collect();
+        let untrusted: Vec<&str> = store.untrusted_fields();
+        documents.push(json!({
+            "name": store.name(),
+            "provider": store.provider(),
+            "default": *store.name() == selected,
+            "origin": origin,
+            "fields": fields.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "untrusted": untrusted,
+        }));
+        let shown: Vec<String> = fields
+            .iter()
+            .map(|(name, text)| {
+                let mark = if untrusted.contains(name) {
+                    " (untrusted)"
+                } else {
+                    ""
+                };
+                format!("{name}={text}{mark}")
+            })
+            .collect();
+        let mark = if *store.name() == selected { "*" } else { "" };
+        table.row([
+            mark.to_owned(),
+            store.name().to_string(),
+            store.provider().to_owned(),
+            origin.unwrap_or_else(|| "built in".to_owned()),
+            shown.join(" "),
+        ]);
+    }
+    if app.ui.json {
+        return app.ui.document(&json!(documents));
+    }
+    table.print(&app.ui)
+}
+
+fn add(args: &StoreAddArgs, app: &App) -> Result<()> {
+    let mut fields = Vec::new();
+    for field in &args.fields {
+        let Some((key, value)) = field.split_once('=') else {
+            return Err(Error::usage(format!("{field:?} is not FIELD=VALUE")));
+        };
+        fields.push((key.to_owned(), value.to_owned()));
+    }
+    let file = file(args.project, app)?;
+    app.edit(|options| {
+        edit::add_store(options, &file, &args.name, &args.provider, &fields)?;
+        if args.default {
+            edit::set_default_store(options, &file, &args.name)?;
+        }
+        Ok(())
+    })?;
+    done(app, "added to", args.name.as_str(), &file)
+}
+
+fn remove(args: &StoreRemoveArgs, app: &App) -> Result<()> {
+    let file = file(args.project, app)?;
+    app.edit(|options| edit::remove_store(options, &file, &args.name))?;
+    done(app, "removed from", args.name.as_str(), &file)
+}
+
+fn done(app: &App, what: &str, name: &str, file: &std::path::Path) -> Result<()> {
+    if app.ui.json {
+        return app.ui.document(&json!({ "name": name, "path": file }));
+    }
+    app.ui.note(&format!("{name} {what} {}", file.display()));
+    Ok(())
+}
+
+/// The file to change: the one the user named, the project's, or the user's own.
+fn file(project: bool, app: &App) -> Result<PathBuf> {
+    if let Some(file) = app.explicit_config() {
+        return Ok(file);
+    }
+    if project {
+        return lookup::project_file(&app.env).ok_or_else(|| {
+            Error::not_found("there is no keyfob.toml from here upwards")
+                .hint("make one with `keyfob init`")
+        });
+    }
+    Ok(lookup::user_file(app.folders()?))
+}

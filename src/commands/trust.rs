@@ -1,0 +1,95 @@
+//! `keyfob trust`: lets a checkout's keyfob.toml count.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::TrustArgs;
+use crate::config::lookup;
+use crate::config::trust::{self, TrustRecord};
+use crate::error::{Error, Result};
+use crate::render::Table;
+
+pub fn run(args: TrustArgs, app: &App) -> Result<()> {
+    let record = TrustRecord::new(app.folders()?);
+    if args.list {
+        return list(&record, app);
+    }
+    let file = file(args.file, app)?;
+    if args.revoke {
+        if !record.revoke(&file)? {
+            return Err(Error::not_found(format!(
+                "{} was not trusted",
+                file.display()
+            )));
+        }
+        app.ui
+            .note(&format!("{} is trusted no longer", file.display()));
+        return Ok(());
+    }
+    let review = trust::review(&app.load_options()?, &file)?;
+    if app.ui.json {
+        let allowed: Vec<_> = review
+            .allowed
+            .iter()
+            .map(|allowed| json!({ "field": allowed.key, "value": allowed.value, "line": allowed.line }))
+            .collect();
+        app.ui.document(&json!({
+            "path": review.path,
+            "trusted": review.trusted || !args.show,
+            "allowed": allowed,
+        }))?;
+    } else if review.allowed.is_empty() {
+        app.ui.note(&format!(
+            "{} decides nothing that needs trust",
+            review.path.display()
+        ));
+    } else {
+        app.ui.note(&format!("{} decides:", review.path.display()));
+        for allowed in &review.allowed {
+            app.ui.note(&format!(
+                "  {} = {}  (line {})",
+                allowed.key, allowed.value, allowed.line
+            ));
+        }
+    }
+    if args.show {
+        return Ok(());
+    }
+    record.allow(&review)?;
+    app.ui.note(&format!(
+        "{} is trusted as it is now",
+        review.path.display()
+    ));
+    Ok(())
+}
+
+fn list(record: &TrustRecord<'_>, app: &App) -> Result<()> {
+    let files = record.list()?;
+    if app.ui.json {
+        let documents: Vec<_> = files
+            .iter()
+            .map(|file| json!({ "path": file.path, "state": file.state.as_str() }))
+            .collect();
+        return app.ui.document(&json!(documents));
+    }
+    let mut table = Table::new(&["FILE", "STATE"]);
+    for file in files {
+        table.row([
+            file.path.display().to_string(),
+            file.state.as_str().to_owned(),
+        ]);
+    }
+    table.print(&app.ui)
+}
+
+fn file(named: Option<PathBuf>, app: &App) -> Result<PathBuf> {
+    named
+        .or_else(|| app.explicit_config())
+        .or_else(|| lookup::project_file(&app.env))
+        .ok_or_else(|| {
+            Error::not_found("there is no keyfob.toml from here upwards")
+                .hint("name the file: keyfob trust FILE")
+        })
+}

@@ -1,0 +1,3 @@
+//! Running other programs with secrets in their environment.
+
+pub mod exec;

@@ -1,0 +1,162 @@
+//! The way in: parse, run, turn a failure into an exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches};
+use clap_complete::CompleteEnv;
+
+use crate::app::{self, App};
+use crate::cli::{Cli, Global};
+use crate::commands::{self, Failure};
+use crate::complete::VARIABLE;
+use crate::env::Environment;
+use crate::error::Error;
+use crate::process::exec::KEYFOB_FAILED;
+
+/// Runs keyfob with the arguments and the environment of this process.
+pub fn start() -> ExitCode {
+    silence_panics();
+    let env = Environment::from_process();
+    if env.var_os(VARIABLE).is_some() {
+        CompleteEnv::with_factory(Cli::command)
+            .var(VARIABLE)
+            .complete();
+    }
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse(&args) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error, &args, &env),
+    };
+    let app = App::new(cli.global, env);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::io("could not start", &error));
+    let result = match runtime {
+        Ok(runtime) => {
+            let result = runtime.block_on(commands::run(cli.command, &app));
+            // A name still being resolved, or a keyring that hangs, must not hold the exit up.
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(Failure::from(error)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            app.ui.error(&failure.error);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches_from(args)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// A panic says where, and nothing of what was being worked on: its message could hold a secret.
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info
+            .location()
+            .map(|place| format!("{}:{}", place.file(), place.line()))
+            .unwrap_or_default();
+        eprintln!("error: this is a bug in keyfob ({place})");
+    }));
+}
+
+/// Ends with what clap has to say: help and version on stdout, everything else as a usage error.
+fn refuse(error: &clap::Error, args: &[OsString], env: &Environment) -> ExitCode {
+    if !error.use_stderr() {
+        // Nothing is left to do when stdout is gone.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let given = Given::new(args);
+    let code = match given.command.as_deref() {
+        Some("run") => KEYFOB_FAILED,
+        _ => crate::error::Kind::Usage.exit_code(),
+    };
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !given.json {
+        let _ = error.print();
+        return ExitCode::from(code);
+    }
+    let global = Global {
+        json: given.json,
+        ..Global::default()
+    };
+    app::ui(&global, env).error(&usage(error, &given));
+    ExitCode::from(code)
+}
+
+/// What can be said of a command line that could not be parsed.
+struct Given {
+    command: Option<String>,
+    json: bool,
+}
+
+impl Given {
+    fn new(args: &[OsString]) -> Self {
+        const WITH_VALUE: &[&str] = &["-s", "--store", "-C", "--config", "--color", "--timeout"];
+        let words: Vec<&str> = args.iter().skip(1).filter_map(|arg| arg.to_str()).collect();
+        let mut command = None;
+        let mut at = 0;
+        while let Some(word) = words.get(at) {
+            if WITH_VALUE.contains(word) {
+                at += 1;
+            } else if !word.starts_with('-') {
+                command = Some((*word).to_owned());
+                break;
+            }
+            at += 1;
+        }
+        let own = words.iter().take_while(|word| **word != "--");
+        Self {
+            command,
+            json: own.into_iter().any(|word| *word == "--json"),
+        }
+    }
+}
+
+/// clap's words as an error of ours. After `set` they are replaced: an argument that is too much
+/// there may well be a value.
+fn usage(error: &clap::Error, given: &Given) -> Error {
+    if given.command.as_deref() == Some("set")
+        && matches!(
+            error.kind(),
+            ErrorKind::UnknownArgument | ErrorKind::TooManyValues
+        )
+    {
+        return commands::value_as_argument();
+    }
+    let text = error.render().to_string();
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    // The arguments that are missing stand on lines of their own.
+    if message.ends_with(':') {
+        let names: Vec<&str> = lines
+            .take_while(|line| line.starts_with("  "))
+            .map(str::trim)
+            .collect();
+        message = format!("{message} {}", names.join(", "));
+    }
+    let command = given
+        .command
+        .as_deref()
+        .map(|name| format!("{name} "))
+        .unwrap_or_default();
+    let hint = match error.get(ContextKind::SuggestedArg) {
+        Some(ContextValue::String(suggestion)) => format!("did you mean {suggestion}?"),
+        _ => match error.get(ContextKind::SuggestedSubcommand) {
+            Some(ContextValue::Strings(suggestions)) if !suggestions.is_empty() => {
+                format!("did you mean {}?", suggestions.join(" or "))
+            }
+            _ => format!("keyfob {command}--help tells more"),
+        },
+    };
+    Error::usage(message).hint(hint)
+}
