@@ -277,8 +277,9 @@ With nothing named: the [env] table of the configuration where there is one, els
 Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it was not found,
 otherwise the command's own.")]
 pub struct RunArgs {
-    #[command(flatten)]
-    pub selection: SelectionArgs,
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
     /// Let a variable that is already set win over a secret
     #[arg(long)]
     pub keep_existing: bool,
@@ -287,9 +288,8 @@ pub struct RunArgs {
     pub pristine: bool,
     #[command(flatten)]
     pub wait: WaitArg,
-    /// The command and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
-    pub command: Vec<OsString>,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
 }
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring

@@ -144,19 +144,21 @@ fn usage(error: &clap::Error, given: &Given) -> Error {
             .collect();
         message = format!("{message} {}", names.join(", "));
     }
-    let command = given
-        .command
-        .as_deref()
-        .map(|name| format!("{name} "))
-        .unwrap_or_default();
-    let hint = match error.get(ContextKind::SuggestedArg) {
-        Some(ContextValue::String(suggestion)) => format!("did you mean {suggestion}?"),
-        _ => match error.get(ContextKind::SuggestedSubcommand) {
-            Some(ContextValue::Strings(suggestions)) if !suggestions.is_empty() => {
-                format!("did you mean {}?", suggestions.join(" or "))
+    let suggestions = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
+        .into_iter()
+        .find_map(|kind| match error.get(kind)? {
+            ContextValue::String(suggestion) => Some(suggestion.clone()),
+            ContextValue::Strings(suggestions) if !suggestions.is_empty() => {
+                Some(suggestions.join(" or "))
             }
-            _ => format!("keyfob {command}--help tells more"),
-        },
+            _ => None,
+        });
+    let hint = match (suggestions, &given.command) {
+        (Some(suggestions), _) => format!("did you mean {suggestions}?"),
+        (None, Some(command)) if error.kind() != ErrorKind::InvalidSubcommand => {
+            format!("keyfob {command} --help tells more")
+        }
+        (None, _) => "keyfob --help lists the commands".to_owned(),
     };
     Error::usage(message).hint(hint)
 }

@@ -41,7 +41,7 @@ pub struct Page {
 /// `failed` when one cannot be written.
 pub fn pages() -> Result<Vec<Page>> {
     let mut command = Cli::command();
-    // The version of a page is that of its date of making; without it pages change with each release.
+    // Global options reach the subcommands only once the whole command is built.
     command.build();
     let mut pages = Vec::new();
     collect(&command, "keyfob", &mut pages)?;

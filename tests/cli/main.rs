@@ -1,5 +1,6 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
+mod docs;
 mod nosana;
 mod support;
 mod support_bytenite;

@@ -1,0 +1,99 @@
+//! Completions, manual pages and help texts are made from the command line's definition; what is
+//! committed must be what would be made now. `SNAPSHOTS=overwrite cargo test --test cli docs`
+//! makes them anew.
+
+use std::path::{Path, PathBuf};
+
+use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV};
+
+use crate::support::home::Home;
+
+fn check(actual: &str, path: PathBuf) {
+    let expected = Data::read_from(&path, None).raw();
+    Assert::new()
+        .action_env(DEFAULT_ACTION_ENV)
+        .normalize_paths(false)
+        .eq(actual, expected);
+}
+
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn completions_are_current() {
+    let home = Home::new();
+    for (shell, file) in [
+        ("bash", "keyfob.bash"),
+        ("zsh", "_keyfob"),
+        ("fish", "keyfob.fish"),
+        ("elvish", "keyfob.elv"),
+        ("powershell", "_keyfob.ps1"),
+    ] {
+        let script = home.run(["completions", shell]).ok().text();
+        check(&script, project("completions").join(file));
+    }
+}
+
+#[test]
+fn manual_pages_are_current_and_complete() {
+    let home = Home::new();
+    home.run(["man", "--dir", "pages"]).ok();
+    let made = names(&home.work().join("pages"));
+    assert!(made.contains(&"keyfob-run.1".to_owned()), "{made:?}");
+    for name in &made {
+        let page = String::from_utf8(home.read(format!("pages/{name}"))).unwrap();
+        check(&page, project("man").join(name));
+    }
+    assert_eq!(
+        names(&project("man")),
+        made,
+        "man/ holds a page that is made no more"
+    );
+}
+
+#[test]
+fn help_texts_are_current_and_every_command_has_examples() {
+    let home = Home::new();
+    let mut text = String::new();
+    for name in names_of_commands() {
+        let words: Vec<&str> = name.split('-').skip(1).collect();
+        let run = home
+            .keyfob(words.iter().copied().chain(["--help"]))
+            .env("COLUMNS", "100")
+            .run();
+        let help = run.ok().text();
+        let leads_on = help.contains("\nCommands:\n") && name != "keyfob";
+        assert!(
+            leads_on || help.contains("Examples:\n"),
+            "{name} has no example"
+        );
+        text.push_str(&format!("$ {} --help\n{help}\n", name.replace('-', " ")));
+    }
+    check(&text, project("tests/snapshots/help.txt"));
+}
+
+#[test]
+fn pages_are_printed_one_by_one() {
+    let home = Home::new();
+    home.run(["man"]).ok().stdout_has(".TH keyfob");
+    home.run(["man", "key", "new"])
+        .ok()
+        .stdout_has(".TH keyfob-key-new");
+    home.run(["man", "nothing"]).code(3);
+}
+
+/// The names of all pages, which are those of all commands.
+fn names_of_commands() -> Vec<String> {
+    let pages = keyfob::commands::manual_pages().unwrap();
+    pages.into_iter().map(|page| page.name).collect()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
