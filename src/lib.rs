@@ -8,3 +8,4 @@ pub mod error;
 pub mod fsio;
 pub mod providers;
 pub mod secret;
+pub mod vault;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::secret::{Entry, Name, SecretValue};
 
+pub mod local;
 pub mod registry;
 
 /// One thing that a provider may be able to do.
