@@ -167,7 +167,7 @@ impl App {
             env: self.env.clone(),
             folders,
             progress: Rc::new(Bar::new(self.ui.quiet)),
-            notice: Rc::new(move |message| ui.note(message)),
+            notice: Arc::new(move |message| ui.note(message)),
             wait: self.wait.get().copied(),
         };
         Ok(self.services.get_or_init(|| Rc::new(services)))

@@ -99,6 +99,7 @@ pub enum Command {
     Store(StoreArgs),
     Trust(TrustArgs),
     Key(KeyArgs),
+    Vault(VaultArgs),
     Generate(GenerateArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -499,7 +500,11 @@ Examples:
     },
     /// Make a new identity and encrypt the vault to it
     #[command(after_long_help = "Examples:\n  keyfob vault rekey")]
-    Rekey,
+    Rekey {
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -529,6 +534,9 @@ Examples:
         /// age or SSH public keys
         #[arg(value_name = "KEY", required = true)]
         keys: Vec<String>,
+        /// Remove your own key too, if another one of yours still opens the vault
+        #[arg(long)]
+        force: bool,
     },
 }
 

@@ -3,21 +3,22 @@
 //! A shell asks while somebody types, so nothing here asks a server, prints, or fails: what cannot
 //! be had is simply not offered.
 
-use std::path::PathBuf;
-
 use clap_complete::CompletionCandidate;
 
-use crate::config::{Config, LoadOptions};
-use crate::env::{Environment, Folders};
-use crate::providers::registry;
-use crate::secret::StoreName;
+use crate::app::App;
+use crate::cli::Global;
+use crate::env::Environment;
+use crate::error::Result;
+use crate::providers::{local, registry};
+use crate::secret::{Entry, StoreName};
 
 /// The variable by which a shell's script asks for completions.
 pub const VARIABLE: &str = "KEYFOB_COMPLETE";
 
 /// The configured stores.
 pub fn stores() -> Vec<CompletionCandidate> {
-    let Some(config) = config() else {
+    let app = app();
+    let Ok(config) = app.config() else {
         return Vec::new();
     };
     config
@@ -38,45 +39,38 @@ pub fn providers() -> Vec<CompletionCandidate> {
 
 /// The names in the selected store, where that is a local vault.
 pub fn secrets() -> Vec<CompletionCandidate> {
-    let names = config().and_then(|config| {
-        let name = typed_store()
-            .or_else(|| config.default_store().ok().flatten().cloned())
-            .or_else(|| StoreName::new("local").ok())?;
-        crate::providers::local_names(config.store(&name).ok()?)
-    });
-    names
+    entries(&app())
         .unwrap_or_default()
         .into_iter()
-        .map(|name| CompletionCandidate::new(name.as_str()))
+        .map(|entry| {
+            CompletionCandidate::new(entry.name.as_str()).help(entry.description.map(Into::into))
+        })
         .collect()
 }
 
-fn config() -> Option<Config> {
-    let env = Environment::from_process();
-    let folders = Folders::new()?;
-    Config::load(&LoadOptions {
-        explicit: env.var_os("KEYFOB_CONFIG").map(PathBuf::from),
-        env: &env,
-        folders: &folders,
-        schemas: registry::SCHEMAS,
-    })
-    .ok()
+fn entries(app: &App) -> Result<Vec<Entry>> {
+    let config = app.config()?.store(&app.selected_store()?)?;
+    local::vault(config, app.services()?)?.list(|_| true)
 }
 
-/// The store that stands on the line being typed, or in the environment.
+fn app() -> App {
+    let global = Global {
+        store: typed_store(),
+        quiet: true,
+        ..Global::default()
+    };
+    App::new(global, Environment::from_process())
+}
+
+/// The store that stands on the line being typed.
 fn typed_store() -> Option<StoreName> {
-    let words: Vec<String> = std::env::args().collect();
+    let words: Vec<String> = std::env::args_os()
+        .filter_map(|word| word.into_string().ok())
+        .collect();
     let after_option = words
         .windows(2)
         .find(|pair| pair[0] == "-s" || pair[0] == "--store")
-        .map(|pair| pair[1].clone());
-    let attached = words
-        .iter()
-        .find_map(|word| word.strip_prefix("--store=").map(str::to_owned));
-    let environment = || {
-        Environment::from_process()
-            .var("KEYFOB_STORE")
-            .map(str::to_owned)
-    };
-    StoreName::new(after_option.or(attached).or_else(environment)?).ok()
+        .map(|pair| pair[1].as_str());
+    let attached = words.iter().find_map(|word| word.strip_prefix("--store="));
+    StoreName::new(after_option.or(attached)?).ok()
 }

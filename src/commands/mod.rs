@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod store;
 mod trust;
+mod vault;
 
 pub use completions::script as completion_script;
 pub use man::pages as manual_pages;
@@ -64,6 +65,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Store(args) => store::run(args, app),
         Command::Trust(args) => trust::run(args, app),
         Command::Key(args) => key::run(args, app),
+        Command::Vault(args) => vault::run(args, app),
         Command::Generate(args) => generate::run(args, app),
         Command::Completions(args) => completions::run(args, app),
         Command::Man(args) => man::run(args, app),

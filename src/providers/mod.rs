@@ -14,6 +14,7 @@ use crate::config::schema::Schema;
 use crate::error::Result;
 use crate::secret::{Entry, Name, SecretValue};
 
+pub mod local;
 mod nosana;
 pub mod registry;
 mod services;
@@ -323,9 +324,4 @@ impl ProviderSpec {
     pub fn name(&self) -> &'static str {
         self.schema.provider
     }
-}
-
-/// The names in a local vault, for completion.
-pub fn local_names(_config: &StoreConfig) -> Option<Vec<Name>> {
-    None
 }

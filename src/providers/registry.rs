@@ -1,13 +1,13 @@
 //! Every provider, one line each.
 
-use super::{ProviderSpec, nosana};
+use super::{ProviderSpec, local, nosana};
 use crate::config::schema::Schemas;
 
 /// The providers, in the order in which help and tables show them.
-pub static PROVIDERS: &[ProviderSpec] = &[nosana::SPEC];
+pub static PROVIDERS: &[ProviderSpec] = &[local::SPEC, nosana::SPEC];
 
 /// The fields of every provider's stores.
-pub static SCHEMAS: Schemas = &[nosana::SPEC.schema];
+pub static SCHEMAS: Schemas = &[local::SPEC.schema, nosana::SPEC.schema];
 
 /// The provider called `name`.
 pub fn find(name: &str) -> Option<&'static ProviderSpec> {

@@ -1,6 +1,7 @@
 //! What a provider works with, made once a command and shared by all stores it opens.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Progress;
@@ -24,7 +25,7 @@ pub struct Services {
     /// Shows how far long work is.
     pub progress: Rc<dyn Progress>,
     /// Tells the user something on stderr that matters beyond this command.
-    pub notice: Rc<dyn Fn(&str)>,
+    pub notice: Arc<dyn Fn(&str) + Send + Sync>,
     /// How long to wait for what the backend will have in a moment; `None` is not at all.
     pub wait: Option<Duration>,
 }

@@ -1,0 +1,253 @@
+//! `keyfob vault`: what only the local vault can do.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::{RecipientsCommand, VaultArgs, VaultCommand};
+use crate::error::{Error, Result};
+use crate::prompt;
+use crate::providers::{Action, local};
+use crate::render::Table;
+use crate::secret::{Reference, Target};
+use crate::vault::Vault;
+use crate::vault::recipients::Recipient;
+
+pub fn run(args: VaultArgs, app: &App) -> Result<()> {
+    match args.command {
+        VaultCommand::Info => info(app),
+        VaultCommand::Recipients { command } => match command {
+            RecipientsCommand::List => list_recipients(app),
+            RecipientsCommand::Add { keys } => add_recipients(&keys, app),
+            RecipientsCommand::Remove { keys, force } => remove_recipients(&keys, force, app),
+        },
+        VaultCommand::History { name } => history(&name, app),
+        VaultCommand::Restore { name, version } => restore(&name, version, app),
+        VaultCommand::Rekey { yes } => rekey(yes, app),
+    }
+}
+
+/// The vault of the selected store.
+fn selected(app: &App) -> Result<Vault> {
+    let store = app.config()?.store(&app.selected_store()?)?;
+    local::vault(store, app.services()?).map_err(|error| error.store(store.name().as_str()))
+}
+
+/// The vault that holds `target`, and its name there.
+fn holding(target: &Target, app: &App) -> Result<(Reference, Vault)> {
+    let reference = app.reference(target)?;
+    let store = app.config()?.store(&reference.store)?;
+    let vault = local::vault(store, app.services()?)
+        .map_err(|error| error.store(reference.store.as_str()))?;
+    Ok((reference, vault))
+}
+
+fn info(app: &App) -> Result<()> {
+    let vault = selected(app)?;
+    let identity = vault.identity_info()?;
+    let info = vault.info()?;
+    if app.ui.json {
+        let mut document = json!({ "path": vault.path(), "exists": info.is_some() });
+        if let Some((key, location)) = &identity {
+            document["identity"] =
+                json!({ "public_key": key.key(), "location": location.to_string() });
+        }
+        if let Some(info) = &info {
+            document["size"] = info.size.into();
+            document["format"] = info.format.into();
+            document["secrets"] = info.secrets.into();
+            document["deleted"] = info.deleted.into();
+            document["recipients"] = json!(info.recipients);
+            if let Some(at) = info.modified_at {
+                document["modified_at"] = json!(at);
+            }
+        }
+        return app.ui.document(&document);
+    }
+    let mut lines = vec![("vault", vault.path().display().to_string())];
+    match &info {
+        None => lines.push((
+            "state",
+            "not made yet: the first keyfob set makes it".to_owned(),
+        )),
+        Some(info) => {
+            lines.push(("secrets", info.secrets.to_string()));
+            lines.push(("deleted", format!("{} can be restored", info.deleted)));
+            lines.push(("size", format!("{} bytes", info.size)));
+            if let Some(at) = info.modified_at {
+                lines.push(("modified", at.to_string()));
+            }
+        }
+    }
+    if let Some((key, location)) = &identity {
+        lines.push(("identity", location.to_string()));
+        lines.push(("public key", key.to_string()));
+    }
+    for recipient in info.iter().flat_map(|info| &info.recipients) {
+        lines.push((
+            "recipient",
+            format!("{}{}", recipient.recipient, marks(recipient)),
+        ));
+    }
+    for (label, text) in lines {
+        app.ui.line(&format!("{label}: {text}"))?;
+    }
+    Ok(())
+}
+
+fn marks(recipient: &crate::vault::admin::RecipientInfo) -> String {
+    let mut marks = Vec::new();
+    if recipient.own {
+        marks.push("yours");
+    }
+    if recipient.configured {
+        marks.push("configured");
+    }
+    if !recipient.recorded {
+        marks.push("with the next write");
+    }
+    if marks.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", marks.join(", "))
+    }
+}
+
+fn list_recipients(app: &App) -> Result<()> {
+    let recipients = selected(app)?.recipients()?;
+    if app.ui.json {
+        return app.ui.document(&json!(recipients));
+    }
+    let mut table = Table::new(&["RECIPIENT", ""]);
+    for recipient in &recipients {
+        table.row([
+            recipient.recipient.to_string(),
+            marks(recipient).trim().to_owned(),
+        ]);
+    }
+    table.print(&app.ui)
+}
+
+fn add_recipients(keys: &[String], app: &App) -> Result<()> {
+    let vault = selected(app)?;
+    let recipients: Vec<Recipient> = keys.iter().map(|key| key.parse()).collect::<Result<_>>()?;
+    let actions = vault.add_recipients(&recipients)?;
+    for (recipient, action) in recipients.iter().zip(&actions) {
+        app.ui.note(&match action {
+            Action::Unchanged => format!("{recipient} can read the vault already"),
+            _ => format!("{recipient} can read the vault from now on"),
+        });
+    }
+    as_json(app, &vault, &json!({ "added": recipients }))
+}
+
+fn remove_recipients(keys: &[String], force: bool, app: &App) -> Result<()> {
+    let vault = selected(app)?;
+    let recipients: Vec<Recipient> = keys.iter().map(|key| key.parse()).collect::<Result<_>>()?;
+    for recipient in &recipients {
+        vault.remove_recipient(recipient, force)?;
+        app.ui.note(&format!(
+            "{recipient} cannot read what is written from now on"
+        ));
+    }
+    app.ui
+        .note("what it has read already it still knows: rotate those secrets");
+    as_json(app, &vault, &json!({ "removed": recipients }))
+}
+
+fn history(target: &Target, app: &App) -> Result<()> {
+    let (reference, vault) = holding(target, app)?;
+    let versions = vault.history(&reference.name)?;
+    if app.ui.json {
+        let documents: Vec<_> = versions
+            .iter()
+            .map(|version| {
+                json!({
+                    "version": version.number,
+                    "updated_at": version.updated_at,
+                    "current": version.current,
+                    "deleted": version.deleted,
+                })
+            })
+            .collect();
+        return app.ui.document(&json!(documents));
+    }
+    let mut table = Table::new(&["VERSION", "UPDATED", ""]);
+    for version in versions {
+        let mark = match (version.current, version.deleted) {
+            (true, true) => "current, deleted",
+            (true, false) => "current",
+            (false, true) => "deleted",
+            (false, false) => "",
+        };
+        table.row([
+            version.number.to_string(),
+            version.updated_at.to_string(),
+            mark.to_owned(),
+        ]);
+    }
+    table.print(&app.ui)
+}
+
+fn restore(target: &Target, version: Option<u32>, app: &App) -> Result<()> {
+    let (reference, vault) = holding(target, app)?;
+    let restored = vault.restore(&reference.name, version)?;
+    if app.ui.json {
+        return app.ui.document(&json!({
+            "store": reference.store,
+            "name": reference.name,
+            "action": restored.action.as_str(),
+            "restored": restored.from,
+            "version": restored.number,
+        }));
+    }
+    app.ui.note(&match restored.action {
+        Action::Unchanged => format!(
+            "{} has the value of version {} already",
+            reference.name, restored.from
+        ),
+        _ => format!(
+            "{} has the value of version {} again, as version {}",
+            reference.name, restored.from, restored.number
+        ),
+    });
+    Ok(())
+}
+
+fn rekey(yes: bool, app: &App) -> Result<()> {
+    let vault = selected(app)?;
+    if !yes
+        && app.ui.interactive
+        && !prompt::confirm(&app.ui, "Make a new identity and encrypt the vault to it?")?
+    {
+        return Err(Error::failed("nothing was changed"));
+    }
+    let rekeyed = vault.rekey()?;
+    if app.ui.json {
+        return app.ui.document(&json!({
+            "path": vault.path(),
+            "public_key": rekeyed.new.key(),
+            "replaced": rekeyed.old.key(),
+            "location": rekeyed.location.to_string(),
+        }));
+    }
+    app.ui
+        .note(&format!("the vault is encrypted to {} now", rekeyed.new));
+    app.ui.note(&format!(
+        "the identity is in the {}: back it up again",
+        rekeyed.location
+    ));
+    app.ui
+        .note(&format!("{} is kept to open older copies", rekeyed.old));
+    Ok(())
+}
+
+fn as_json(app: &App, vault: &Vault, change: &serde_json::Value) -> Result<()> {
+    if !app.ui.json {
+        return Ok(());
+    }
+    let mut document = change.clone();
+    document["path"] = json!(Path::new(vault.path()));
+    app.ui.document(&document)
+}

@@ -1,0 +1,354 @@
+//! What `keyfob vault …` does beyond storing secrets: recipients, history, rekeying, information.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Vault;
+use super::format::{Document, FORMAT};
+use super::history::{self, Restored, Version};
+use super::identity::{Identity, IdentitySource, Location};
+use super::recipients::Recipient;
+use crate::error::{Error, Result};
+use crate::fsio;
+use crate::fsio::lock::FolderLock;
+use crate::providers::Action;
+use crate::secret::Name;
+
+/// A recipient, and why it is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RecipientInfo {
+    /// The key, with its comment.
+    pub recipient: Recipient,
+    /// Whether it belongs to the user's own identity.
+    pub own: bool,
+    /// Whether the configuration names it.
+    pub configured: bool,
+    /// Whether the vault is encrypted to it; otherwise it will be with the next write.
+    pub recorded: bool,
+}
+
+/// What is known of a vault.
+#[derive(Clone, Debug)]
+pub struct VaultInfo {
+    /// The size of its file in bytes.
+    pub size: u64,
+    /// When it was written last.
+    pub modified_at: Option<Timestamp>,
+    /// The version of its format.
+    pub format: u64,
+    /// How many secrets it holds.
+    pub secrets: usize,
+    /// How many deleted ones can still be restored.
+    pub deleted: usize,
+    /// Who can open it.
+    pub recipients: Vec<RecipientInfo>,
+}
+
+/// What a rekeying did.
+#[derive(Clone, Debug)]
+pub struct Rekeyed {
+    /// The public key of the new identity.
+    pub new: Recipient,
+    /// That of the one it replaced, which is kept to open older copies and other vaults.
+    pub old: Recipient,
+    /// Where the identity is kept.
+    pub location: Location,
+}
+
+impl Vault {
+    /// The vault's recipients and those that the next write will add. Without a vault, those it
+    /// would be made with, as far as they are known.
+    ///
+    /// # Errors
+    /// As all reading.
+    pub fn recipients(&self) -> Result<Vec<RecipientInfo>> {
+        let recorded = self
+            .look(|_, _| false, |document| Ok(document.recipients.clone()))?
+            .unwrap_or_default();
+        let identity = self.identity()?;
+        Ok(self.recipient_infos(&recorded, identity.as_deref()))
+    }
+
+    /// Recipients recorded in the file that are neither the user's own nor configured. Where the
+    /// vault's path is not the user's word, a write would hand secrets to whoever put them there.
+    ///
+    /// # Errors
+    /// As all reading.
+    pub fn foreign_recipients(&self) -> Result<Vec<Recipient>> {
+        self.look(
+            |_, _| false,
+            |document| Ok(self.foreign(document, &*self.needed_identity()?)),
+        )
+        .map(Option::unwrap_or_default)
+    }
+
+    /// Encrypts the vault to `added` as well; makes it where there is none. The actions are in
+    /// the order of `added`: `Created` or `Unchanged`.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn add_recipients(&self, added: &[Recipient]) -> Result<Vec<Action>> {
+        self.change_or_make(|document, _| {
+            let mut actions = Vec::with_capacity(added.len());
+            for recipient in added {
+                if document.recipients.contains(recipient) {
+                    actions.push(Action::Unchanged);
+                } else {
+                    document.recipients.push(recipient.clone());
+                    actions.push(Action::Created);
+                }
+            }
+            let changed = actions.contains(&Action::Created);
+            Ok((actions, changed))
+        })
+    }
+
+    /// Encrypts the vault to `removed` no longer. It keeps what it could read until now: values
+    /// it must not know from now on have to be rotated.
+    ///
+    /// # Errors
+    /// `not_found` where it is no recipient; `conflict` where the configuration names it, as the
+    /// next write would add it again; `usage` for a key of the user's own without `force`, and
+    /// for the last such key always, as nobody here could open the vault again.
+    pub fn remove_recipient(&self, removed: &Recipient, force: bool) -> Result<()> {
+        let missing = || {
+            Error::not_found(format!("{} is no recipient of the vault", removed.key()))
+                .hint("keyfob vault recipients list shows who is")
+        };
+        if self.recipients.contains(removed) {
+            return Err(Error::conflict(format!(
+                "{} stands in the store's recipients setting",
+                removed.key()
+            ))
+            .hint("take it out there first; otherwise the next write adds it again"));
+        }
+        self.change(|document, _| {
+            let place = document
+                .recipients
+                .iter()
+                .position(|recipient| recipient == removed)
+                .ok_or_else(missing)?;
+            let identity = self.needed_identity()?;
+            document.recipients.remove(place);
+            if identity.owns(removed) {
+                let others = document.recipients.iter();
+                if !others.into_iter().any(|other| identity.owns(other)) {
+                    return Err(Error::usage(format!(
+                        "{} is your own key, and the vault could not be opened with your identity any more",
+                        removed.key()
+                    ))
+                    .hint("name another identity that can open the vault, and remove this one with it"));
+                }
+                if !force {
+                    return Err(Error::usage(format!("{} is your own key", removed.key()))
+                        .hint("another key of your identity can still open the vault; --force removes it"));
+                }
+            }
+            Ok(((), true))
+        })?
+        .ok_or_else(missing)
+    }
+
+    /// The versions of `name`, newest first, deleted secrets included.
+    ///
+    /// # Errors
+    /// `not_found` where there is none; otherwise as all reading.
+    pub fn history(&self, name: &Name) -> Result<Vec<Version>> {
+        self.look(
+            |_, kept| kept == name.as_str(),
+            |document| history::versions(document, name),
+        )?
+        .ok_or_else(|| no_vault(self))
+    }
+
+    /// Makes the value of version `number` of `name` the current one again; without a number,
+    /// that of the version before the current one. Deleted secrets come back so.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret or version; otherwise as
+    /// [`write`](Self::write).
+    pub fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
+        self.change(|document, now| {
+            let restored = history::restore(document, name, number, now)?;
+            Ok((restored, restored.action != Action::Unchanged))
+        })?
+        .ok_or_else(|| no_vault(self))
+    }
+
+    /// Replaces the identity that keyfob made by a fresh one, and encrypts the vault to it
+    /// instead. The old one stays beside the new to open what was encrypted before: backups,
+    /// earlier commits, and other vaults, which go over to the new one when they are written.
+    ///
+    /// The new identity is in place, with the old one, before the vault is written, so that a
+    /// crash at any moment leaves a vault that opens.
+    ///
+    /// # Errors
+    /// `unsupported` for an identity that the user named, which is not keyfob's to replace;
+    /// `not_found` without a vault; otherwise as [`write`](Self::write).
+    pub fn rekey(&self) -> Result<Rekeyed> {
+        if let Some(location) = self.named_location() {
+            return Err(Error::unsupported(format!(
+                "the identity ({location}) is yours, and keyfob does not replace it"
+            ))
+            .hint("make another (age-keygen -o FILE), add its public key (keyfob vault recipients add KEY), name it as the store's identity, then remove the old key"));
+        }
+        let target = fsio::follow_links(&self.path)?;
+        if !target.exists() {
+            return Err(no_vault(self));
+        }
+        let folders = [fsio::folder_of(&target), self.data.as_path()];
+        let _lock = FolderLock::acquire(&folders, self.lock_timeout)?;
+        // Read again: the lock may have been waited for while another process replaced it.
+        let old = self
+            .load_identity()?
+            .map(|identity| self.remember(identity));
+        let Some(opened) = self.open(&target)? else {
+            return Err(no_vault(self));
+        };
+        let Some(old) = old else {
+            return Err(no_vault(self));
+        };
+        let document = Document::parse(&opened.plaintext).map_err(|error| self.in_file(error))?;
+        self.refuse_foreign(&document, &old)?;
+        let new = self.remember(self.keeping().replace(&old)?);
+        self.apply(&target, &opened, |_, _| Ok(((), true)))
+            .map_err(|error| {
+                error.context(
+                    "the new identity is in place, but the vault still opens with the old one only",
+                )
+            })?;
+        self.keeping().forget_replaced(&old);
+        Ok(Rekeyed {
+            new: new.public_key().clone(),
+            old: old.public_key().clone(),
+            location: new.location().clone(),
+        })
+    }
+
+    /// What is known of the vault; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// As all reading.
+    pub fn info(&self) -> Result<Option<VaultInfo>> {
+        self.look(
+            |_, _| true,
+            |document| {
+                let identity = self.needed_identity()?;
+                let metadata = self.metadata();
+                let modified = metadata
+                    .as_ref()
+                    .and_then(|metadata| metadata.modified().ok());
+                Ok(VaultInfo {
+                    size: metadata.map_or(0, |metadata| metadata.len()),
+                    modified_at: modified.and_then(|time| Timestamp::try_from(time).ok()),
+                    format: FORMAT,
+                    secrets: document.secrets.len(),
+                    deleted: document.deleted.len(),
+                    recipients: self.recipient_infos(&document.recipients, Some(&identity)),
+                })
+            },
+        )
+    }
+
+    /// The public key and the place of the identity, as far as they are known without reading
+    /// the OS keyring; `None` where none was named or made yet.
+    ///
+    /// # Errors
+    /// `unauthenticated` or `unsupported` for an identity that cannot be used.
+    pub fn identity_info(&self) -> Result<Option<(Recipient, Location)>> {
+        match &self.source {
+            None => self.keeping().peek(),
+            Some(source) => {
+                let identity = Identity::from_source(source)?;
+                let location = identity.location().clone();
+                Ok(Some((identity.public_key().clone(), location)))
+            }
+        }
+    }
+
+    fn named_location(&self) -> Option<Location> {
+        self.source.as_ref().map(|source| match source {
+            IdentitySource::File(path) => Location::Named(path.clone()),
+            IdentitySource::Text { origin, .. } => Location::Given(origin.clone()),
+        })
+    }
+
+    fn recipient_infos(
+        &self,
+        recorded: &[Recipient],
+        identity: Option<&Identity>,
+    ) -> Vec<RecipientInfo> {
+        let mut all = recorded.to_vec();
+        let own = identity.map_or(&[][..], Identity::recipients);
+        if !own.iter().any(|recipient| all.contains(recipient)) {
+            all.extend_from_slice(own);
+        }
+        for recipient in &self.recipients {
+            if !all.contains(recipient) {
+                all.push(recipient.clone());
+            }
+        }
+        all.into_iter()
+            .map(|recipient| RecipientInfo {
+                own: identity.is_some_and(|identity| identity.owns(&recipient)),
+                configured: self.recipients.contains(&recipient),
+                recorded: recorded.contains(&recipient),
+                recipient,
+            })
+            .collect()
+    }
+
+    fn foreign(&self, document: &Document<'_>, identity: &Identity) -> Vec<Recipient> {
+        let known =
+            |recipient: &Recipient| identity.owns(recipient) || self.recipients.contains(recipient);
+        let recorded = document.recipients.iter();
+        recorded
+            .filter(|recipient| !known(recipient))
+            .cloned()
+            .collect()
+    }
+
+    /// Refuses to write what others than the user and the trusted configuration could read,
+    /// where the file is not to be believed about that.
+    pub(super) fn refuse_foreign(
+        &self,
+        document: &Document<'_>,
+        identity: &Identity,
+    ) -> Result<()> {
+        if self.trust_recorded {
+            return Ok(());
+        }
+        let foreign = self.foreign(document, identity);
+        if foreign.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<String> = foreign.iter().map(Recipient::to_string).collect();
+        Err(Error::untrusted(format!(
+            "the vault {} can be read by others, and a configuration that you have not trusted names it: {}",
+            self.path.display(),
+            keys.join(", ")
+        ))
+        .hint("if you know them, run keyfob trust"))
+    }
+
+    /// What the vault is to be encrypted to: those recorded, the user's own, and those
+    /// configured; no retired key of the user's own.
+    pub(super) fn settle_recipients(&self, document: &mut Document<'_>, identity: &Identity) {
+        let retired = |recipient: &Recipient| identity.retired().contains(recipient);
+        let recipients = &mut document.recipients;
+        recipients.retain(|recipient| !retired(recipient));
+        if !recipients.iter().any(|recipient| identity.owns(recipient)) {
+            recipients.splice(0..0, identity.recipients().iter().cloned());
+        }
+        for recipient in &self.recipients {
+            if !recipients.contains(recipient) && !retired(recipient) {
+                recipients.push(recipient.clone());
+            }
+        }
+    }
+}
+
+fn no_vault(vault: &Vault) -> Error {
+    Error::not_found(format!("there is no vault {} yet", vault.path.display()))
+        .hint("the first keyfob set makes it")
+}

@@ -1,0 +1,174 @@
+//! The vault's file: opened and decrypted, or encrypted, as any age tool does it. What stands
+//! inside is the work of `format`; writing it to the disk that of [`fsio`](crate::fsio).
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::{DecryptError, Decryptor, Encryptor};
+use zeroize::Zeroizing;
+
+use super::format::Document;
+use super::identity::Identity;
+use super::recipients::Recipient;
+use crate::error::{Error, Result};
+
+/// How age files begin, binary and armored.
+const BINARY: &[u8] = b"age-encryption.org/v1\n";
+const ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+
+/// A vault's file, opened but not decrypted.
+pub struct VaultFile {
+    file: File,
+    size: u64,
+    /// Whether it is text, as `age --armor` makes it; it then stays so.
+    pub armored: bool,
+}
+
+impl VaultFile {
+    /// Opens the file at `path`; `None` where there is none.
+    ///
+    /// # Errors
+    /// `invalid_data` where it is something other than an age file; `failed` where it cannot be
+    /// read.
+    pub fn open(path: &Path) -> Result<Option<Self>> {
+        let cannot = |error: &io::Error| {
+            Error::io(format!("cannot read the vault {}", path.display()), error)
+        };
+        // Asked before it is opened: opening a pipe would wait for a writer.
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(foreign(path, "not a regular file"));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(cannot(&error)),
+        }
+        let mut file = File::open(path).map_err(|error| cannot(&error))?;
+        let size = file.metadata().map_err(|error| cannot(&error))?.len();
+        let mut beginning = Vec::with_capacity(ARMORED.len());
+        (&mut file)
+            .take(ARMORED.len() as u64)
+            .read_to_end(&mut beginning)
+            .and_then(|_| io::Seek::rewind(&mut file))
+            .map_err(|error| cannot(&error))?;
+        if beginning.is_empty() {
+            return Err(foreign(path, "empty"));
+        }
+        let armored = beginning == ARMORED;
+        if !armored && !beginning.starts_with(BINARY) {
+            return Err(foreign(path, "not an age file"));
+        }
+        Ok(Some(Self {
+            file,
+            size,
+            armored,
+        }))
+    }
+
+    /// Decrypts it. `Ok(None)`: it is an age file, but not encrypted to `identity`.
+    ///
+    /// # Errors
+    /// `invalid_data` where it is damaged, truncated or wants a passphrase; `failed` where it
+    /// cannot be read.
+    pub fn decrypt(self, path: &Path, identity: &Identity) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let (file, size) = (BufReader::new(self.file), self.size);
+        // The armor's reader would do for both, but hands binary files on in crumbs.
+        match self.armored {
+            true => decrypt(
+                BufReader::new(ArmoredReader::new(file)),
+                size,
+                path,
+                identity,
+            ),
+            false => decrypt(file, size, path, identity),
+        }
+    }
+}
+
+fn decrypt(
+    input: impl BufRead,
+    size: u64,
+    path: &Path,
+    identity: &Identity,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    let broken = |error: io::Error| match error.raw_os_error() {
+        // The disk's fault; everything else age found in the bytes.
+        Some(_) => Error::io(format!("cannot read the vault {}", path.display()), &error),
+        None => damaged(path),
+    };
+    let decryptor = match Decryptor::new_buffered(input) {
+        Ok(decryptor) => decryptor,
+        Err(DecryptError::Io(error)) => return Err(broken(error)),
+        Err(_) => return Err(damaged(path)),
+    };
+    if decryptor.is_scrypt() {
+        return Err(foreign(path, "encrypted with a passphrase, as no vault is"));
+    }
+    let mut reader = match decryptor.decrypt(identity.as_age()) {
+        Ok(reader) => reader,
+        Err(DecryptError::NoMatchingKeys) => return Ok(None),
+        Err(DecryptError::Io(error)) => return Err(broken(error)),
+        Err(_) => return Err(damaged(path)),
+    };
+    // The plaintext is shorter than the file, so the buffer never moves and leaves copies.
+    let mut plaintext = Zeroizing::new(Vec::new());
+    usize::try_from(size)
+        .ok()
+        .and_then(|size| plaintext.try_reserve_exact(size).ok())
+        .ok_or_else(|| {
+            Error::failed(format!(
+                "there is no memory for the vault {}",
+                path.display()
+            ))
+        })?;
+    reader.read_to_end(&mut plaintext).map_err(broken)?;
+    Ok(Some(plaintext))
+}
+
+/// The age file that holds `document` and opens for each of its recipients. The plaintext goes
+/// straight from the document into the cipher.
+///
+/// # Errors
+/// `failed` where there is no recipient, or one that age cannot combine with the others.
+pub fn encrypt(document: &Document<'_>, armored: bool) -> Result<Vec<u8>> {
+    let failed =
+        |error: &dyn std::fmt::Display| Error::failed(format!("cannot encrypt the vault: {error}"));
+    let recipients = document.recipients.iter().map(Recipient::as_age);
+    let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(&error))?;
+    let format = match armored {
+        true => Format::AsciiArmor,
+        false => Format::Binary,
+    };
+    let write = || -> io::Result<Vec<u8>> {
+        let output = ArmoredWriter::wrap_output(Vec::new(), format)?;
+        let mut output = encryptor.wrap_output(output)?;
+        serde_json::to_writer(&mut output, document)?;
+        io::Write::write_all(&mut output, b"\n")?;
+        output.finish()?.finish()
+    };
+    write().map_err(|error| failed(&error))
+}
+
+/// The error for a file that `identity` cannot open.
+pub fn not_for(path: &Path, identity: &Identity) -> Error {
+    Error::unauthenticated(format!(
+        "the vault {} is not encrypted to your identity {} ({})",
+        path.display(),
+        identity.public_key().key(),
+        identity.location()
+    ))
+    .hint("let somebody who can open it run: keyfob vault recipients add KEY; or name another identity in the store's identity setting")
+}
+
+fn damaged(path: &Path) -> Error {
+    Error::invalid_data(format!("the vault {} is damaged", path.display()))
+        .hint("restore it from a backup or from version control; keyfob does not write over it")
+}
+
+fn foreign(path: &Path, what: &str) -> Error {
+    Error::invalid_data(format!("{} is no vault: it is {what}", path.display())).hint(
+        "check the store's path, or restore the vault from a backup; keyfob does not write over it",
+    )
+}

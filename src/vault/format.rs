@@ -1,0 +1,422 @@
+//! What stands in a vault under the encryption: one JSON document. Encryption is the work of
+//! `file`, what one secret looks like that of `record`.
+//!
+//! ```json
+//! {"keyfob": 1,
+//!  "recipients": ["age1…", "ssh-ed25519 AAAA… alice@laptop"],
+//!  "secrets": {"NAME": {"value": "…", "created_at": "…", "updated_at": "…", "version": 2,
+//!                       "versions": [{"version": 1, "value": "…", "updated_at": "…"}]}},
+//!  "deleted": {"NAME": {"deleted": true, …}}}
+//! ```
+//!
+//! A reader keeps what it was asked for and skips the rest, and a writer carries what it does not
+//! touch over as it stands: nothing is copied out of the plaintext that nobody wants.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::recipients::Recipient;
+use super::record::Record;
+use crate::error::{Error, Result};
+
+/// The version of the format that this code writes, and the newest it reads.
+pub const FORMAT: u64 = 1;
+
+/// How long a deleted secret can be restored, and how many of them are kept at most, so that a
+/// vault does not grow for ever.
+pub const DELETED_KEPT_FOR: SignedDuration = SignedDuration::from_hours(30 * 24);
+const DELETED_KEPT: usize = 1_000;
+
+/// Which of a document's two tables a secret stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Those that can be read.
+    Secrets,
+    /// Those that can be restored.
+    Deleted,
+}
+
+/// Secrets by name.
+pub type Secrets<'a> = BTreeMap<Cow<'a, str>, Slot<'a>>;
+
+/// One secret: as the plaintext has it, or changed.
+#[derive(Debug)]
+pub enum Slot<'a> {
+    /// The JSON as it was read, and as it will be written.
+    Kept(&'a RawValue),
+    /// What it is from now on.
+    Changed(Record),
+}
+
+impl Slot<'_> {
+    /// The secret with all its versions; `name` is for the error where it cannot be read.
+    pub fn record(&self, name: &str) -> Result<Cow<'_, Record>> {
+        match self {
+            Slot::Kept(raw) => Record::parse(name, raw).map(Cow::Owned),
+            Slot::Changed(record) => Ok(Cow::Borrowed(record)),
+        }
+    }
+}
+
+impl Serialize for Slot<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Slot::Kept(raw) => raw.serialize(serializer),
+            Slot::Changed(record) => record.serialize(serializer),
+        }
+    }
+}
+
+/// A vault's content, borrowed from its plaintext as far as it was not changed.
+#[derive(Debug, Default)]
+pub struct Document<'a> {
+    /// Who it was encrypted to when it was written last.
+    pub recipients: Vec<Recipient>,
+    /// The secrets.
+    pub secrets: Secrets<'a>,
+    /// Deleted ones, for as long as they can be restored. No name is in both tables.
+    pub deleted: Secrets<'a>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads a whole document.
+    ///
+    /// # Errors
+    /// As [`parse_some`](Self::parse_some).
+    pub fn parse(plaintext: &'a [u8]) -> Result<Self> {
+        Self::parse_some(plaintext, |_, _| true)
+    }
+
+    /// Reads a document, of its secrets only those that `keep` says yes to. Such a part must not
+    /// be written back.
+    ///
+    /// # Errors
+    /// `invalid_data` where it is no vault, was written by a newer keyfob, or is damaged. The
+    /// message never quotes the content.
+    pub fn parse_some(plaintext: &'a [u8], keep: impl Fn(Table, &str) -> bool) -> Result<Self> {
+        let text = std::str::from_utf8(plaintext).map_err(|_| not_a_vault())?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        DocumentSeed { keep: &keep }
+            .deserialize(&mut json)
+            .and_then(|document| json.end().map(|()| document))
+            .map_err(|error| explain(text, &error))
+    }
+
+    /// Drops what has been deleted for too long, and the oldest of too many.
+    pub fn forget_long_deleted(&mut self, now: Timestamp) -> Result<()> {
+        let mut times = Vec::with_capacity(self.deleted.len());
+        for (name, slot) in &self.deleted {
+            times.push((slot.record(name)?.updated_at(), name.clone()));
+        }
+        times.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        for (at, (time, name)) in times.iter().enumerate() {
+            if at >= DELETED_KEPT || now.duration_since(*time) > DELETED_KEPT_FOR {
+                self.deleted.remove(name);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        // First, so that an older keyfob meets it before anything it doesn't understand.
+        map.serialize_entry("keyfob", &FORMAT)?;
+        map.serialize_entry("recipients", &self.recipients)?;
+        map.serialize_entry("secrets", &self.secrets)?;
+        if !self.deleted.is_empty() {
+            map.serialize_entry("deleted", &self.deleted)?;
+        }
+        map.end()
+    }
+}
+
+/// The document as a whole; serde's own derive can neither skip secrets nor borrow their names.
+struct DocumentSeed<'k, K> {
+    keep: &'k K,
+}
+
+impl<'de, K: Fn(Table, &str) -> bool> DeserializeSeed<'de> for DocumentSeed<'_, K> {
+    type Value = Document<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
+    type Value = Document<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a vault")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut version = None;
+        let mut document = Document::default();
+        while let Some(key) = map.next_key_seed(NameSeed)? {
+            match key.as_ref() {
+                "keyfob" => version = Some(map.next_value::<u64>()?),
+                "recipients" => document.recipients = map.next_value()?,
+                "secrets" => {
+                    document.secrets = map.next_value_seed(self.table(Table::Secrets))?;
+                }
+                "deleted" => {
+                    document.deleted = map.next_value_seed(self.table(Table::Deleted))?;
+                }
+                // A field that would be lost with the next write.
+                _ => return Err(M::Error::custom("unknown field")),
+            }
+        }
+        match version {
+            Some(FORMAT) => Ok(document),
+            _ => Err(M::Error::custom("unknown format")),
+        }
+    }
+}
+
+impl<'k, K> DocumentSeed<'k, K> {
+    fn table(&self, table: Table) -> TableSeed<'k, K> {
+        TableSeed {
+            keep: self.keep,
+            table,
+        }
+    }
+}
+
+struct TableSeed<'k, K> {
+    keep: &'k K,
+    table: Table,
+}
+
+impl<'de, K: Fn(Table, &str) -> bool> DeserializeSeed<'de> for TableSeed<'_, K> {
+    type Value = Secrets<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for TableSeed<'_, K> {
+    type Value = Secrets<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("secrets by name")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+        let mut secrets = Secrets::new();
+        while let Some(name) = map.next_key_seed(NameSeed)? {
+            if name.is_empty() {
+                return Err(M::Error::custom("empty name"));
+            }
+            if (self.keep)(self.table, &name) {
+                let slot = Slot::Kept(map.next_value()?);
+                if secrets.insert(name, slot).is_some() {
+                    return Err(M::Error::custom("one name twice"));
+                }
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(secrets)
+    }
+}
+
+/// A name, borrowed where it has no escapes.
+struct NameSeed;
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+/// What is wrong with `text`, which could not be read for `error`. Not in `error`'s words: they
+/// may quote a value.
+fn explain(text: &str, error: &serde_json::Error) -> Error {
+    #[derive(Deserialize)]
+    struct Probe {
+        keyfob: Option<u64>,
+    }
+    match serde_json::from_str::<Probe>(text) {
+        Ok(Probe { keyfob: None }) => not_a_vault(),
+        Ok(Probe {
+            keyfob: Some(version),
+        }) if version > FORMAT => Error::invalid_data(format!(
+            "a newer keyfob wrote it, in format {version}; this one reads format {FORMAT}"
+        ))
+        .hint("update keyfob"),
+        Ok(_) => damaged(format!(
+            "its JSON is not that of a vault at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
+        Err(error) if error.is_data() => not_a_vault(),
+        Err(_) if !text.trim_start().starts_with("{\"keyfob\"") => not_a_vault(),
+        Err(_) => damaged(format!(
+            "its JSON is broken at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
+    }
+}
+
+fn not_a_vault() -> Error {
+    Error::invalid_data("it is an age file, but what it holds is not a keyfob vault")
+        .hint("check the store's path; keyfob does not write over it")
+}
+
+/// The error for a vault whose content cannot be right; `why` must not quote it.
+pub fn damaged(why: impl fmt::Display) -> Error {
+    Error::invalid_data(format!("the vault is damaged: {why}"))
+        .hint("restore it from a backup or from version control; keyfob does not write over it")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::Kind;
+    use crate::secret::SecretValue;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn written(document: &Document<'_>) -> Vec<u8> {
+        serde_json::to_vec(document).unwrap()
+    }
+
+    fn one(name: &str, value: &[u8]) -> Vec<u8> {
+        let mut document = Document::default();
+        let record = Record::new(SecretValue::new(value.to_vec()), None, at(0));
+        document
+            .secrets
+            .insert(name.to_owned().into(), Slot::Changed(record));
+        written(&document)
+    }
+
+    fn fault(json: &str) -> Error {
+        let error = Document::parse(json.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidData, "{json}");
+        assert!(!error.message().contains("hunter2"), "{error:?}");
+        error
+    }
+
+    #[test]
+    fn what_is_not_ours_is_told_from_what_is_damaged_or_newer() {
+        for json in [
+            "",
+            "hunter2",
+            "[]",
+            "3",
+            "{}",
+            r#"{"secrets":{}}"#,
+            r#"{"keyfob":"hunter2"}"#,
+        ] {
+            assert!(
+                fault(json).message().contains("not a keyfob vault"),
+                "{json}"
+            );
+        }
+        for json in [
+            r#"{"keyfob":2}"#,
+            r#"{"keyfob":7,"secrets":["hunter2"]}"#,
+            r#"{"secrets":"hunter2","keyfob":2}"#,
+        ] {
+            assert!(fault(json).message().contains("newer keyfob"), "{json}");
+        }
+        for json in [
+            r#"{"keyfob":1,"secrets":{"a":"hunter2"#,
+            r#"{"keyfob":1,"secrets":"hunter2"}"#,
+            r#"{"keyfob":1,"secrets":{}} hunter2"#,
+            r#"{"keyfob":1,"hunter2":1}"#,
+            r#"{"keyfob":0,"secrets":{}}"#,
+            r#"{"keyfob":1,"recipients":["hunter2"]}"#,
+            r#"{"keyfob":1,"secrets":{"":{}}}"#,
+            r#"{"keyfob":1,"secrets":{"a":{},"a":{}}}"#,
+        ] {
+            assert!(fault(json).message().contains("damaged"), "{json}");
+        }
+    }
+
+    #[test]
+    fn the_version_stands_first() {
+        assert!(written(&Document::default()).starts_with(br#"{"keyfob":1,"#));
+    }
+
+    #[test]
+    fn what_was_not_touched_is_carried_over_byte_for_byte() {
+        let json = br#"{"keyfob":1,"recipients":[],"secrets":{"a":{ "unknown" : 1 }},"deleted":{"b":{"x":2}}}"#;
+        assert_eq!(written(&Document::parse(json).unwrap()), json);
+    }
+
+    #[test]
+    fn deleted_secrets_go_after_a_month_and_when_there_are_too_many() {
+        let now = at(100 * 24 * 3600);
+        let mut document = Document::default();
+        for number in 0..DELETED_KEPT + 5 {
+            let mut record = Record::new(SecretValue::default(), None, at(0));
+            record.push(None, now - SignedDuration::from_secs(number as i64));
+            let name = format!("{number:05}");
+            document.deleted.insert(name.into(), Slot::Changed(record));
+        }
+        document.forget_long_deleted(now).unwrap();
+        assert_eq!(document.deleted.len(), DELETED_KEPT);
+        assert!(document.deleted.contains_key("00000"));
+        document
+            .forget_long_deleted(now + DELETED_KEPT_FOR)
+            .unwrap();
+        assert_eq!(document.deleted.len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_and_bytes_survive(name in "\\PC{1,20}|[\\x00-\\x7f]{1,20}", value in any::<Vec<u8>>()) {
+            let json = one(&name, &value);
+            let document = Document::parse(&json).unwrap();
+            let record = document.secrets[name.as_str()].record(&name).unwrap();
+            prop_assert_eq!(record.value().unwrap().expose(), &value[..]);
+        }
+
+        #[test]
+        fn no_input_makes_it_panic(json in "[\\x20-\\x7f]{0,60}|\\{\"keyfob\":1[ -~]{0,40}") {
+            let _ = Document::parse(json.as_bytes());
+        }
+
+        #[test]
+        fn a_truncated_document_is_refused(value in "\\PC{0,20}", cut in any::<prop::sample::Index>()) {
+            let json = one("a", value.as_bytes());
+            let cut = cut.index(json.len());
+            prop_assert!(Document::parse(&json[..cut]).is_err());
+        }
+    }
+}
