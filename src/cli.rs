@@ -279,7 +279,7 @@ Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it
 otherwise the command's own.")]
 pub struct RunArgs {
     /// The command and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true, value_hint = ValueHint::CommandWithArguments)]
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
     /// Let a variable that is already set win over a secret
     #[arg(long)]

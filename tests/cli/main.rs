@@ -1,7 +1,9 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
 mod docs;
+mod local;
 mod nosana;
+mod run;
 mod support;
 mod support_bytenite;
 #[cfg(unix)]
