@@ -1,8 +1,11 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
+mod crash;
 mod docs;
 mod local;
 mod nosana;
+#[cfg(unix)]
+mod prompts;
 mod run;
 mod support;
 mod support_bytenite;
