@@ -191,3 +191,111 @@ impl Provider for LocalVault {
         Ok(Vec::new())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::keyring::Keyring;
+    use crate::env::Folders;
+    use crate::error::Kind;
+    use crate::providers::{Action, Metadata, Write};
+    use crate::vault::VaultOptions;
+    use crate::vault::identity::IdentitySource;
+
+    /// An age identity of no worth.
+    const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+    const PUBLIC: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
+    fn local(folder: &Path, identity: &str) -> LocalVault {
+        LocalVault::new(Vault::new(VaultOptions {
+            path: Some(folder.join("team.age")),
+            identity: Some(IdentitySource::Text {
+                text: identity.into(),
+                origin: "environment KEYFOB_DEV_IDENTITY".into(),
+            }),
+            recipients: Vec::new(),
+            folders: Folders {
+                config: folder.to_owned(),
+                data: folder.to_owned(),
+                cache: folder.to_owned(),
+            },
+            keyring: Arc::new(Keyring::new()),
+            lock_timeout: None,
+            trust_recorded: true,
+            on_created: Arc::new(|_| {}),
+        }))
+    }
+
+    fn batch(name: &str) -> Batch {
+        Batch {
+            writes: vec![Write {
+                name: Name::new(name).unwrap(),
+                value: "1".into(),
+                metadata: Metadata::default(),
+            }],
+            if_absent: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_a_provider() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path(), KEY);
+        for name in ["a", "ab", "b"] {
+            let outcomes = local.write(batch(name)).await.unwrap();
+            assert!(matches!(outcomes[0].result, Ok(Action::Created)));
+        }
+        let filter = Filter {
+            prefix: Some("a".into()),
+            ..Filter::default()
+        };
+        let entries = local.list(&filter).await.unwrap();
+        let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!(names, ["a", "ab"]);
+        assert!(entries[0].updated_at.is_some());
+        let typed = Filter {
+            secret_type: Some("api".into()),
+            ..Filter::default()
+        };
+        let error = local.list(&typed).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported);
+    }
+
+    #[tokio::test]
+    async fn the_account_is_the_public_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path(), KEY);
+        let account = local.login(false).await.unwrap();
+        assert!(account.url.ends_with("team.age"));
+        assert_eq!(account.account.as_deref(), Some(PUBLIC));
+        assert_eq!(
+            account.credential.as_deref(),
+            Some("environment KEYFOB_DEV_IDENTITY")
+        );
+    }
+
+    #[tokio::test]
+    async fn an_identity_that_cannot_be_used_is_told_and_not_repeated() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path(), "hunter2");
+        let credential = local.account().await.unwrap().credential.unwrap();
+        assert!(credential.starts_with("none: "), "{credential}");
+        assert!(!credential.contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn login_finds_a_damaged_vault_and_logout_forgets_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = local(folder.path(), KEY);
+        local.write(batch("a")).await.unwrap();
+        assert!(local.logout().await.unwrap().is_empty());
+        assert_eq!(local.read(&Selection::All).await.unwrap().len(), 1);
+        fs::write(local.vault().path(), "").unwrap();
+        let error = local.login(false).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::InvalidData);
+    }
+}

@@ -1,5 +1,7 @@
 //! What `keyfob vault …` does beyond storing secrets: recipients, history, rekeying, information.
 
+use std::fs;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -123,16 +125,14 @@ impl Vault {
             .hint("take it out there first; otherwise the next write adds it again"));
         }
         self.change(|document, _| {
-            let place = document
-                .recipients
-                .iter()
-                .position(|recipient| recipient == removed)
-                .ok_or_else(missing)?;
+            if !document.recipients.contains(removed) {
+                return Err(missing());
+            }
             let identity = self.needed_identity()?;
-            document.recipients.remove(place);
+            document.recipients.retain(|recipient| recipient != removed);
             if identity.owns(removed) {
-                let others = document.recipients.iter();
-                if !others.into_iter().any(|other| identity.owns(other)) {
+                let mut others = document.recipients.iter();
+                if !others.any(|other| identity.owns(other)) {
                     return Err(Error::usage(format!(
                         "{} is your own key, and the vault could not be opened with your identity any more",
                         removed.key()
@@ -196,19 +196,16 @@ impl Vault {
         if !target.exists() {
             return Err(no_vault(self));
         }
+        self.needed_identity()?;
         let folders = [fsio::folder_of(&target), self.data.as_path()];
         let _lock = FolderLock::acquire(&folders, self.lock_timeout)?;
         // Read again: the lock may have been waited for while another process replaced it.
-        let old = self
-            .load_identity()?
-            .map(|identity| self.remember(identity));
+        self.forget_identity();
         let Some(opened) = self.open(&target)? else {
             return Err(no_vault(self));
         };
-        let Some(old) = old else {
-            return Err(no_vault(self));
-        };
-        let document = Document::parse(&opened.plaintext).map_err(|error| self.in_file(error))?;
+        let old = self.needed_identity()?;
+        let document = self.parse(&opened)?;
         self.refuse_foreign(&document, &old)?;
         let new = self.remember(self.keeping().replace(&old)?);
         self.apply(&target, &opened, |_, _| Ok(((), true)))
@@ -234,7 +231,7 @@ impl Vault {
             |_, _| true,
             |document| {
                 let identity = self.needed_identity()?;
-                let metadata = self.metadata();
+                let metadata = fs::metadata(&self.path).ok();
                 let modified = metadata
                     .as_ref()
                     .and_then(|metadata| metadata.modified().ok());

@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::identity::{Identity, Location, generate, read_private};
+use super::identity::{Identity, Location, generate};
+use super::private::read_private;
 use super::recipients::Recipient;
 use crate::auth::keyring::{Keyring, Unreachable};
 use crate::error::{Error, Result};
@@ -145,14 +146,19 @@ impl<'a> Keeping<'a> {
             return Ok((identity, false));
         }
         let (text, public) = generate(now());
-        let location = if self.keep_in_keyring(&text, &public) {
+        if self.keep_in_keyring(&text, &public) {
             self.write_marker(&public)?;
-            Location::Keyring
         } else {
             fsio::write_new(&self.file(), text.as_bytes())?;
-            Location::Kept(self.file())
-        };
-        Identity::parse(text.as_bytes(), location).map(|identity| (identity, true))
+        }
+        // Read back before anything is encrypted to it: not every file system keeps it private.
+        match self.load()? {
+            Some(identity) => Ok((identity, true)),
+            None => Err(Error::failed(format!(
+                "the identity was made, and is gone from {} again",
+                self.folder.display()
+            ))),
+        }
     }
 
     /// Puts a fresh identity before the keys of `old`, which stay as retired ones: whatever was
@@ -258,59 +264,12 @@ fn unreachable(why: &Unreachable) -> Error {
 }
 
 #[cfg(test)]
-pub mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Mutex;
+mod tests {
     use std::thread;
 
     use super::*;
     use crate::error::Kind;
-
-    /// A keyring in memory, which can be told to be out of reach or to forget.
-    #[derive(Default)]
-    pub struct FakeKeyring {
-        pub kept: Mutex<BTreeMap<String, Vec<u8>>>,
-        pub absent: Mutex<bool>,
-        pub forgetful: bool,
-    }
-
-    impl FakeKeyring {
-        pub fn absent() -> Self {
-            Self {
-                absent: true.into(),
-                ..Self::default()
-            }
-        }
-
-        fn reached(&self) -> Result<(), Unreachable> {
-            match *self.absent.lock().unwrap() {
-                true => Err(Unreachable::Absent),
-                false => Ok(()),
-            }
-        }
-    }
-
-    impl IdentityKeyring for FakeKeyring {
-        fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-            self.reached()?;
-            let kept = self.kept.lock().unwrap();
-            Ok(kept.get(account).cloned().map(Zeroizing::new))
-        }
-
-        fn set(&self, account: &str, text: &[u8]) -> Result<(), Unreachable> {
-            self.reached()?;
-            if !self.forgetful {
-                let mut kept = self.kept.lock().unwrap();
-                kept.insert(account.to_owned(), text.to_vec());
-            }
-            Ok(())
-        }
-
-        fn delete(&self, account: &str) -> Result<bool, Unreachable> {
-            self.reached()?;
-            Ok(self.kept.lock().unwrap().remove(account).is_some())
-        }
-    }
+    use crate::vault::tests::FakeKeyring;
 
     fn made(keeping: &Keeping<'_>) -> Identity {
         let (identity, made) = keeping.load_or_make(None).unwrap();

@@ -5,39 +5,33 @@
 //! moment leaves the old vault or the new one. A file that cannot be opened is never written.
 //!
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
-//! of [`identity`] and [`keeping`]. Configuration and printing are the callers'.
+//! of [`identity`] and [`keeping`], and how these come together that of `access`. Configuration and printing are the callers'.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use crate::env::Folders;
 use crate::error::{Error, Result};
-use crate::fsio::lock::FolderLock;
-use crate::fsio::{self, Mode};
-use crate::providers::{Action, Batch, Outcome, Selection, Write};
+use crate::providers::{Action, Batch, Outcome, Selection};
 use crate::secret::{Entry, Name, SecretValue};
 
-use file::VaultFile;
 use format::{Document, Slot, Table};
 use identity::{Identity, IdentitySource, Location};
-use keeping::{IdentityKeyring, Keeping, now};
+use keeping::{IdentityKeyring, now};
 use recipients::Recipient;
-use record::Record;
 
+mod access;
 pub mod admin;
+mod edit;
 pub mod file;
 pub mod format;
 pub mod history;
 pub mod identity;
 pub mod keeping;
+mod private;
 pub mod recipients;
 pub mod record;
 #[cfg(test)]
@@ -108,12 +102,6 @@ pub struct Vault {
     trust_recorded: bool,
     on_created: Arc<dyn Fn(&Created) + Send + Sync>,
     identity: Mutex<Option<Arc<Identity>>>,
-}
-
-/// A vault's content before it is parsed, and how its file is written.
-struct Opened {
-    plaintext: Zeroizing<Vec<u8>>,
-    armored: bool,
 }
 
 impl Vault {
@@ -206,7 +194,7 @@ impl Vault {
             let mut changed = false;
             for write in batch.writes {
                 let name = write.name.clone();
-                let result = put(document, write, batch.if_absent, now)?;
+                let result = edit::put(document, write, batch.if_absent, now)?;
                 changed |= matches!(result, Ok(Action::Created | Action::Updated));
                 outcomes.push(Outcome { name, result });
             }
@@ -223,7 +211,7 @@ impl Vault {
             let mut outcomes = Vec::with_capacity(names.len());
             let mut changed = false;
             for name in names {
-                let result = remove(document, name, now)?;
+                let result = edit::delete(document, name, now)?;
                 changed |= result.is_ok();
                 let name = name.clone();
                 outcomes.push(Outcome { name, result });
@@ -236,240 +224,4 @@ impl Vault {
             None => delete(&mut Document::default(), now()).map(|(outcomes, _)| outcomes),
         }
     }
-
-    /// The identity, read once for all calls; `None` where none was named or made.
-    fn identity(&self) -> Result<Option<Arc<Identity>>> {
-        let mut cached = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.is_none() {
-            *cached = self.load_identity()?.map(Arc::new);
-        }
-        Ok(cached.clone())
-    }
-
-    fn load_identity(&self) -> Result<Option<Identity>> {
-        match &self.source {
-            Some(source) => Identity::from_source(source).map(Some),
-            None => self.keeping().load(),
-        }
-    }
-
-    fn remember(&self, identity: Identity) -> Arc<Identity> {
-        let identity = Arc::new(identity);
-        let mut cached = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        *cached = Some(Arc::clone(&identity));
-        identity
-    }
-
-    fn keeping(&self) -> Keeping<'_> {
-        Keeping::new(&self.data, &*self.keyring)
-    }
-
-    fn needed_identity(&self) -> Result<Arc<Identity>> {
-        self.identity()?.ok_or_else(|| {
-            Error::unauthenticated(format!(
-                "there is no identity to open the vault {} with: neither {} nor a note of one in the OS keyring exists",
-                self.path.display(),
-                self.keeping().file().display()
-            ))
-            .hint("put a copy of the identity there, or name one in the store's identity setting")
-        })
-    }
-
-    /// The identity, made now where there is none and no vault either.
-    fn identity_for_new(&self) -> Result<Arc<Identity>> {
-        if let Some(identity) = self.identity()? {
-            return Ok(identity);
-        }
-        let (identity, made) = self.keeping().load_or_make(self.lock_timeout)?;
-        if made {
-            (self.on_created)(&Created {
-                location: identity.location().clone(),
-                public_key: identity.public_key().clone(),
-                vault: self.path.clone(),
-            });
-        }
-        Ok(self.remember(identity))
-    }
-
-    /// The vault's plaintext, or `None` where there is no vault.
-    fn open(&self, path: &Path) -> Result<Option<Opened>> {
-        let Some(file) = VaultFile::open(path)? else {
-            return Ok(None);
-        };
-        let identity = self.needed_identity()?;
-        let armored = file.armored;
-        if let Some(plaintext) = file.decrypt(path, &identity)? {
-            return Ok(Some(Opened { plaintext, armored }));
-        }
-        // Another process may have replaced the identity since it was read here.
-        let newer = match identity.location().is_ours() {
-            true => self.load_identity()?,
-            false => None,
-        };
-        let (Some(newer), Some(file)) = (newer, VaultFile::open(path)?) else {
-            return Err(file::not_for(path, &identity));
-        };
-        let newer = self.remember(newer);
-        let armored = file.armored;
-        match file.decrypt(path, &newer)? {
-            Some(plaintext) => Ok(Some(Opened { plaintext, armored })),
-            None => Err(file::not_for(path, &newer)),
-        }
-    }
-
-    /// Reads what `keep` says yes to and hands it to `look`; `None` where there is no vault.
-    fn look<T>(
-        &self,
-        keep: impl Fn(Table, &str) -> bool,
-        look: impl FnOnce(&Document<'_>) -> Result<T>,
-    ) -> Result<Option<T>> {
-        let Some(opened) = self.open(&self.path)? else {
-            return Ok(None);
-        };
-        let document =
-            Document::parse_some(&opened.plaintext, keep).map_err(|error| self.in_file(error))?;
-        look(&document)
-            .map(Some)
-            .map_err(|error| self.in_file(error))
-    }
-
-    /// Changes the vault under its lock: `change` tells whether it did. `None` where there is no
-    /// vault.
-    fn change<T>(
-        &self,
-        change: impl FnOnce(&mut Document<'_>, Timestamp) -> Result<(T, bool)>,
-    ) -> Result<Option<T>> {
-        let target = fsio::follow_links(&self.path)?;
-        if VaultFile::open(&target)?.is_none() {
-            return Ok(None);
-        }
-        // Before the lock, as a keyring may take its time.
-        self.needed_identity()?;
-        let _lock = FolderLock::acquire(&[fsio::folder_of(&target)], self.lock_timeout)?;
-        match self.open(&target)? {
-            Some(opened) => self.apply(&target, &opened, change).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// As [`change`](Self::change), making the vault where there is none.
-    fn change_or_make<T>(
-        &self,
-        change: impl FnOnce(&mut Document<'_>, Timestamp) -> Result<(T, bool)>,
-    ) -> Result<T> {
-        let target = fsio::follow_links(&self.path)?;
-        // Before the lock: a keyring may take its time, and making an identity takes the lock of
-        // the data folder, which may be the same.
-        if VaultFile::open(&target)?.is_some() {
-            self.needed_identity()?;
-        } else {
-            self.identity_for_new()?;
-            fsio::create_folder(fsio::folder_of(&target))?;
-        }
-        let _lock = FolderLock::acquire(&[fsio::folder_of(&target)], self.lock_timeout)?;
-        let opened = match self.open(&target)? {
-            Some(opened) => opened,
-            None => Opened {
-                plaintext: Zeroizing::new(b"{\"keyfob\":1}".to_vec()),
-                armored: false,
-            },
-        };
-        self.apply(&target, &opened, change)
-    }
-
-    /// Carries `change` out on what was opened, and writes it to `target`. The caller holds the
-    /// lock.
-    fn apply<T>(
-        &self,
-        target: &Path,
-        opened: &Opened,
-        change: impl FnOnce(&mut Document<'_>, Timestamp) -> Result<(T, bool)>,
-    ) -> Result<T> {
-        let mut document =
-            Document::parse(&opened.plaintext).map_err(|error| self.in_file(error))?;
-        let identity = self.needed_identity()?;
-        self.refuse_foreign(&document, &identity)?;
-        let now = now();
-        let (answer, changed) = change(&mut document, now).map_err(|error| self.in_file(error))?;
-        if changed {
-            document
-                .forget_long_deleted(now)
-                .map_err(|error| self.in_file(error))?;
-            self.settle_recipients(&mut document, &identity);
-            let bytes = file::encrypt(&document, opened.armored)?;
-            fsio::remove_stale_temporaries(target);
-            fsio::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
-        }
-        Ok(answer)
-    }
-
-    /// Names the vault in an error about what stands in it.
-    fn in_file(&self, error: Error) -> Error {
-        match error.kind() {
-            crate::error::Kind::InvalidData => error.context(self.path.display()),
-            _ => error,
-        }
-    }
-
-    /// Size and time of the file, following links; `None` where there is none.
-    fn metadata(&self) -> Option<fs::Metadata> {
-        fs::metadata(&self.path).ok()
-    }
-}
-
-/// Stores one secret. The inner result is its outcome, the outer one that of a damaged vault.
-fn put(
-    document: &mut Document<'_>,
-    write: Write,
-    if_absent: bool,
-    now: Timestamp,
-) -> Result<Result<Action>> {
-    let name = write.name.as_str();
-    let description = write.metadata.description;
-    let Some(slot) = document.secrets.get_mut(name) else {
-        let record = match document.deleted.remove(name) {
-            // Its numbers go on, so that none of its versions is ever meant by two.
-            Some(slot) => {
-                let mut record = slot.record(name)?.into_owned();
-                record.push(Some(write.value), now);
-                record.created_at = now;
-                record.description = description;
-                record
-            }
-            None => Record::new(write.value, description, now),
-        };
-        let key = Cow::Owned(name.to_owned());
-        document.secrets.insert(key, Slot::Changed(record));
-        return Ok(Ok(Action::Created));
-    };
-    if if_absent {
-        return Ok(Err(Error::conflict(format!("{name} exists already"))));
-    }
-    let mut record = slot.record(name)?.into_owned();
-    let new_value = record.value() != Some(&write.value);
-    let new_description = description.is_some() && description != record.description;
-    if !new_value && !new_description {
-        return Ok(Ok(Action::Unchanged));
-    }
-    if new_value {
-        record.push(Some(write.value), now);
-    }
-    if new_description {
-        record.description = description;
-    }
-    *slot = Slot::Changed(record);
-    Ok(Ok(Action::Updated))
-}
-
-/// Deletes one secret; results as of [`put`].
-fn remove(document: &mut Document<'_>, name: &Name, now: Timestamp) -> Result<Result<Action>> {
-    let Some((key, slot)) = document.secrets.remove_entry(name.as_str()) else {
-        return Ok(Err(Error::not_found(format!(
-            "there is no secret {name} in the vault"
-        ))));
-    };
-    let mut record = slot.record(name.as_str())?.into_owned();
-    record.push(None, now);
-    document.deleted.insert(key, Slot::Changed(record));
-    Ok(Ok(Action::Deleted))
 }

@@ -1,0 +1,71 @@
+//! Storing and deleting one secret in a document, history included.
+//!
+//! Of the nested results the inner one is the secret's own outcome; the outer one fails where the
+//! vault is damaged.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::format::{Document, Slot};
+use super::record::Record;
+use crate::error::{Error, Result};
+use crate::providers::{Action, Write};
+use crate::secret::Name;
+
+/// Stores one secret; with `if_absent` only where there is none of that name.
+pub fn put(
+    document: &mut Document<'_>,
+    write: Write,
+    if_absent: bool,
+    now: Timestamp,
+) -> Result<Result<Action>> {
+    let name = write.name.as_str();
+    let description = write.metadata.description;
+    let Some(slot) = document.secrets.get_mut(name) else {
+        let record = match document.deleted.remove(name) {
+            // Its numbers go on, so that none of its versions is ever meant by two.
+            Some(slot) => {
+                let mut record = slot.record(name)?.into_owned();
+                record.push(Some(write.value), now);
+                record.created_at = now;
+                record.description = description;
+                record
+            }
+            None => Record::new(write.value, description, now),
+        };
+        let key = Cow::Owned(name.to_owned());
+        document.secrets.insert(key, Slot::Changed(record));
+        return Ok(Ok(Action::Created));
+    };
+    if if_absent {
+        return Ok(Err(Error::conflict(format!("{name} exists already"))));
+    }
+    let mut record = slot.record(name)?.into_owned();
+    let new_value = record.value() != Some(&write.value);
+    let new_description = description.is_some() && description != record.description;
+    if !new_value && !new_description {
+        return Ok(Ok(Action::Unchanged));
+    }
+    if new_value {
+        record.push(Some(write.value), now);
+    }
+    if new_description {
+        record.description = description;
+    }
+    *slot = Slot::Changed(record);
+    Ok(Ok(Action::Updated))
+}
+
+/// Deletes one secret, which can be restored until it is forgotten.
+pub fn delete(document: &mut Document<'_>, name: &Name, now: Timestamp) -> Result<Result<Action>> {
+    let Some((key, slot)) = document.secrets.remove_entry(name.as_str()) else {
+        return Ok(Err(Error::not_found(format!(
+            "there is no secret {name} in the vault"
+        ))));
+    };
+    let mut record = slot.record(name.as_str())?.into_owned();
+    record.push(None, now);
+    document.deleted.insert(key, Slot::Changed(record));
+    Ok(Ok(Action::Deleted))
+}

@@ -1,0 +1,184 @@
+//! The vault as a whole: real files, real age, several writers.
+
+mod damage;
+mod interop;
+mod storing;
+mod team;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::auth::keyring::Unreachable;
+use crate::error::Kind;
+use crate::fsio;
+use crate::fsio::lock::FolderLock;
+use crate::providers::{Metadata, Write};
+
+/// A keyring in memory, which can be told to be out of reach or to forget.
+#[derive(Default)]
+pub struct FakeKeyring {
+    pub kept: Mutex<BTreeMap<String, Vec<u8>>>,
+    pub absent: Mutex<bool>,
+    pub forgetful: bool,
+}
+
+impl FakeKeyring {
+    pub fn absent() -> Self {
+        Self {
+            absent: true.into(),
+            ..Self::default()
+        }
+    }
+
+    fn reached(&self) -> Result<(), Unreachable> {
+        match *self.absent.lock().unwrap() {
+            true => Err(Unreachable::Absent),
+            false => Ok(()),
+        }
+    }
+}
+
+impl IdentityKeyring for FakeKeyring {
+    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        self.reached()?;
+        let kept = self.kept.lock().unwrap();
+        Ok(kept.get(account).cloned().map(Zeroizing::new))
+    }
+
+    fn set(&self, account: &str, text: &[u8]) -> Result<(), Unreachable> {
+        self.reached()?;
+        if !self.forgetful {
+            let mut kept = self.kept.lock().unwrap();
+            kept.insert(account.to_owned(), text.to_vec());
+        }
+        Ok(())
+    }
+
+    fn delete(&self, account: &str) -> Result<bool, Unreachable> {
+        self.reached()?;
+        Ok(self.kept.lock().unwrap().remove(account).is_some())
+    }
+}
+
+/// A home of its own for each test: a data folder, a keyring, and what was said.
+struct Home {
+    folder: TempDir,
+    keyring: Arc<FakeKeyring>,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self::with(FakeKeyring::absent())
+    }
+
+    fn with(keyring: FakeKeyring) -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            keyring: Arc::new(keyring),
+            said: Arc::default(),
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn options(&self) -> VaultOptions {
+        let said = Arc::clone(&self.said);
+        let keyring: Arc<dyn IdentityKeyring> = self.keyring.clone();
+        VaultOptions {
+            path: None,
+            identity: None,
+            recipients: Vec::new(),
+            folders: Folders {
+                config: self.folder.path().join("config"),
+                data: self.data(),
+                cache: self.folder.path().join("cache"),
+            },
+            keyring,
+            lock_timeout: Some(Duration::from_secs(60)),
+            trust_recorded: true,
+            on_created: Arc::new(move |created| said.lock().unwrap().push(created.to_string())),
+        }
+    }
+
+    fn vault(&self) -> Vault {
+        Vault::new(self.options())
+    }
+
+    /// A vault at `path` that opens with the identity file `identity`.
+    fn vault_at(&self, path: &Path, identity: &Path) -> Vault {
+        Vault::new(VaultOptions {
+            path: Some(path.to_owned()),
+            identity: Some(IdentitySource::File(identity.to_owned())),
+            ..self.options()
+        })
+    }
+
+    /// A fresh identity file beside the data folder, and its public key.
+    fn identity(&self, name: &str) -> (PathBuf, Recipient) {
+        let path = self.folder.path().join(name);
+        let (text, public) = identity::generate(Timestamp::UNIX_EPOCH);
+        fsio::write_new(&path, text.as_bytes()).unwrap();
+        (path, public)
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn batch(secrets: &[(&str, &[u8])]) -> Batch {
+    let writes = secrets.iter().map(|(name, value)| Write {
+        name: Name::new(*name).unwrap(),
+        value: SecretValue::new(value.to_vec()),
+        metadata: Metadata::default(),
+    });
+    Batch {
+        writes: writes.collect(),
+        if_absent: false,
+    }
+}
+
+fn actions(outcomes: Vec<Outcome>) -> Vec<Result<Action, Kind>> {
+    let results = outcomes.into_iter().map(|outcome| outcome.result);
+    results
+        .map(|result| result.map_err(|error| error.kind()))
+        .collect()
+}
+
+fn set(vault: &Vault, secrets: &[(&str, &[u8])]) -> Vec<Result<Action, Kind>> {
+    actions(vault.write(batch(secrets)).unwrap())
+}
+
+fn all(vault: &Vault) -> BTreeMap<String, Vec<u8>> {
+    let values = vault.read(&Selection::All).unwrap().into_iter();
+    values
+        .map(|(name, value)| (name.to_string(), value.expose().to_vec()))
+        .collect()
+}
+
+fn get(vault: &Vault, name: &str) -> Option<Vec<u8>> {
+    let names = vec![Name::new(name).unwrap()];
+    let mut values = vault.read(&Selection::Names(names)).unwrap();
+    assert!(values.len() <= 1);
+    values.remove(name).map(|value| value.expose().to_vec())
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
