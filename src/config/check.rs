@@ -86,14 +86,15 @@ fn is_loopback(url: &reqwest::Url) -> bool {
 
 /// Whether `text`, which should be a path, is the key itself: what belongs in no file, in no
 /// message and in no path.
+///
+/// What is as long as a key and has neither `/` nor `.` counts as one, so that a damaged key is
+/// never shown as the name of a file; a file with such a name is written `./NAME`.
 pub(super) fn is_inline_key(text: &str) -> bool {
     let text = text.trim();
-    let base58 = |c: char| c.is_ascii_alphanumeric() && !matches!(c, '0' | 'O' | 'I' | 'l');
     text.starts_with('[')
         || text.contains('\n')
         || text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
-        // 32 bytes or more in base58.
-        || (text.len() >= 40 && text.chars().all(base58))
+        || (text.len() >= 32 && !text.contains(['/', '\\', '.']))
 }
 
 /// "`a`, `b` or `c`".
@@ -205,6 +206,7 @@ mod tests {
             "# made today\nAGE-SECRET-KEY-1QQ",
             "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
             "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K",
+            "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K!",
         ] {
             assert!(is_inline_key(key), "{key}");
         }
@@ -212,7 +214,7 @@ mod tests {
             "id.json",
             "~/.config/solana/id.json",
             "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K.json",
-            "a-long-file-name-that-is-not-made-of-base58-only",
+            "./a-long-file-name-without-an-extension",
         ] {
             assert!(!is_inline_key(path), "{path}");
         }

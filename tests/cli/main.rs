@@ -1,7 +1,9 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
+mod conformance;
 mod crash;
 mod docs;
+mod leaks;
 mod local;
 mod nosana;
 #[cfg(unix)]
