@@ -151,7 +151,7 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let deadline = Arc::new(Deadline::after(self.timeout()?));
-        let keyring = Keyring::new();
+        let keyring = Keyring::new(&self.env);
         let services = Services {
             http: Http::new(
                 Arc::clone(&deadline),

@@ -223,7 +223,7 @@ mod tests {
                 data: folder.to_owned(),
                 cache: folder.to_owned(),
             },
-            keyring: Arc::new(Keyring::new()),
+            keyring: Arc::new(Keyring::default()),
             lock_timeout: None,
             trust_recorded: true,
             on_created: Arc::new(|_| {}),
@@ -269,7 +269,7 @@ mod tests {
     async fn the_account_is_the_public_key() {
         let folder = tempfile::tempdir().unwrap();
         let local = local(folder.path(), KEY);
-        let account = local.login(false).await.unwrap();
+        let account = local.login(None).await.unwrap();
         assert!(account.url.ends_with("team.age"));
         assert_eq!(account.account.as_deref(), Some(PUBLIC));
         assert_eq!(
@@ -294,8 +294,8 @@ mod tests {
         local.write(batch("a")).await.unwrap();
         assert!(local.logout().await.unwrap().is_empty());
         assert_eq!(local.read(&Selection::All).await.unwrap().len(), 1);
-        fs::write(local.vault().path(), "").unwrap();
-        let error = local.login(false).await.unwrap_err();
+        fs::write(local.vault.path(), "").unwrap();
+        let error = local.login(None).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
     }
 }
