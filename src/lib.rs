@@ -5,5 +5,7 @@ pub mod auth;
 pub mod config;
 pub mod env;
 pub mod error;
+pub mod formats;
+pub mod process;
 pub mod providers;
 pub mod secret;

@@ -1,0 +1,1 @@
+//! Running other programs: what is hidden in their output.
