@@ -95,9 +95,9 @@ fn quoting(value: &str) -> Result<Quoting, &'static str> {
     Ok(Quoting::Double)
 }
 
-/// Bytes that mean themselves to every reader without any quotes.
+/// Bytes that mean themselves to every reader without any quotes. (`=` and `~` do not to zsh.)
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(&byte)
+    byte.is_ascii_alphanumeric() || b"_-./:@%+,".contains(&byte)
 }
 
 /// Whether python-dotenv would expand something in `value`.

@@ -98,10 +98,7 @@ fn encoded(raw: &str) -> Option<SecretValue> {
     }
     let encoded: Encoded = serde_json::from_str(raw).ok()?;
     let text = Zeroizing::new(encoded.base64);
-    STANDARD
-        .decode(text.as_bytes())
-        .ok()
-        .map(SecretValue::new)
+    STANDARD.decode(text.as_bytes()).ok().map(SecretValue::new)
 }
 
 /// The members of an object, in their order and with each one's own spelling.
