@@ -19,6 +19,7 @@
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
 //! | [`http`] | one client: deadline, retries, limits, errors without secrets |
 //! | [`vault`] | the age file: format, locking, identities, history |
+//! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
 //! | [`secret`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
 //!
@@ -33,6 +34,7 @@ pub mod config;
 pub mod duration;
 pub mod env;
 pub mod error;
+pub mod formats;
 pub mod fsio;
 pub mod generate;
 pub mod http;

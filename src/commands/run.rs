@@ -4,8 +4,10 @@ use crate::app::App;
 use crate::cli::{RunArgs, SelectionArgs};
 use crate::commands::Failure;
 use crate::error::{Error, Result};
+use crate::formats::{self, Format};
 use crate::process::exec;
-use crate::selection::{self, Naming, Plan, Selected, Wanted};
+use crate::secret::Reference;
+use crate::selection::{self, FileValue, Naming, Plan, Selected, Wanted};
 
 /// Replaces this process by the command; returns only when that fails.
 pub async fn run(args: RunArgs, app: &App) -> Failure {
@@ -68,12 +70,30 @@ fn wanted(args: &SelectionArgs) -> Result<Wanted> {
         };
         mapped.push((variable.to_owned(), target.parse()?));
     }
+    let mut files = Vec::new();
+    for path in &args.env_file {
+        let what = format!("could not read {}", path.display());
+        let text = std::fs::read(path).map_err(|error| Error::io(&what, &error))?;
+        let text = zeroize::Zeroizing::new(text);
+        let pairs =
+            formats::read(Format::Dotenv, &text).map_err(|error| error.context(path.display()))?;
+        for (variable, value) in pairs {
+            let value = match value
+                .expose_str()
+                .filter(|text| Reference::looks_like(text))
+            {
+                Some(text) => FileValue::Reference(text.parse()?),
+                None => FileValue::Literal(value),
+            };
+            files.push((variable, value));
+        }
+    }
     Ok(Wanted {
         only: args.only.clone(),
         except: args.except.clone(),
         prefix: args.prefix.clone(),
         mapped,
-        files: Vec::new(),
+        files,
         all: args.all,
     })
 }

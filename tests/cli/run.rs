@@ -186,3 +186,27 @@ fn a_value_that_no_variable_can_hold_is_named() {
         .code(125)
         .stderr_has("value of A");
 }
+
+#[test]
+fn a_dotenv_file_brings_what_it_names_and_nothing_else() {
+    let home = home_with(&[("db", "d"), ("OTHER", "o")]);
+    home.write("app.env", "URL=keyfob://local/db\nMODE='as it is'\n");
+    home.run([
+        "run",
+        "--env-file",
+        "app.env",
+        "--",
+        "sh",
+        "-c",
+        "echo $URL,$MODE,$OTHER",
+    ])
+    .ok()
+    .stdout_is("d,as it is,\n");
+    home.write("bad.env", "URL=keyfob://local/MISSING\n");
+    home.run(["run", "--env-file", "bad.env", "--", "true"])
+        .code(125)
+        .stderr_has("MISSING");
+    home.run(["run", "--env-file", "absent.env", "--", "true"])
+        .code(125)
+        .stderr_has("absent.env");
+}

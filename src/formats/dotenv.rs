@@ -1,0 +1,173 @@
+//! Writes dotenv files: `NAME=value` lines in the quoting that all their readers agree on.
+//!
+//! The readers do not agree on much. Guaranteed for every value that is written:
+//!
+//! - Node's `dotenv` (16 and later) and `python-dotenv` (with its default interpolation) give back
+//!   the very bytes, and so does keyfob's own reader;
+//! - a POSIX shell that sources the file gives back the very bytes too, but for values that hold a
+//!   carriage return, two backslashes in a row, or a `'` together with a `$`: these it reads
+//!   differently, but it never runs any part of a value.
+//!
+//! A value with no such quoting is refused. In particular `python-dotenv` expands `${…}` in every
+//! kind of quotes, both libraries turn a bare carriage return into a newline, and Node's has no
+//! escape for a quote. Tools that expand `$NAME` on top of a dotenv library (dotenv-expand, docker
+//! compose) are not covered.
+
+use zeroize::Zeroizing;
+
+use super::Format::Dotenv;
+use super::Pair;
+use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
+use crate::error::Result;
+
+pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
+    let mut out = SecretText::default();
+    for (name, value) in pairs {
+        check_variable_name(name, Dotenv)?;
+        let value = variable_value(name, Dotenv, value.expose())?;
+        out.push_str(name);
+        out.push_str("=");
+        match quoting(value) {
+            Ok(Quoting::None) => out.push_str(value),
+            Ok(Quoting::Single) => {
+                out.push_str("'");
+                out.push_str(value);
+                out.push_str("'");
+            }
+            Ok(Quoting::Double) => {
+                out.push_str("\"");
+                for (at, part) in value.split('\r').enumerate() {
+                    out.push_str(if at == 0 { "" } else { "\\r" });
+                    out.push_str(part);
+                }
+                out.push_str("\"");
+            }
+            Err(why) => {
+                return Err(cannot_hold(name, Dotenv, why)
+                    .hint("--format json holds any value; --format shell any that has no NUL"));
+            }
+        }
+        out.push_str("\n");
+    }
+    Ok(out.into_bytes())
+}
+
+enum Quoting {
+    None,
+    Single,
+    Double,
+}
+
+/// The quotes in which all readers see `value` as it is, or why there are none.
+fn quoting(value: &str) -> Result<Quoting, &'static str> {
+    if !value.is_empty() && value.bytes().all(is_plain) {
+        return Ok(Quoting::None);
+    }
+    if has_interpolation(value) {
+        return Err("its value holds ${…}, which python-dotenv expands in any quotes");
+    }
+    // In single quotes only python-dotenv has escapes: \\ and \'.
+    if !value.contains(['\'', '\r']) && !value.contains("\\\\") && !value.ends_with('\\') {
+        return Ok(Quoting::Single);
+    }
+    if value.contains('"') {
+        return Err("no quoting that dotenv libraries agree on holds its quotes and backslashes");
+    }
+    // Without quotes the libraries have no escapes at all. A last backslash would make a shell join
+    // the next line to this one.
+    if value.bytes().all(|b| is_plain(b) || b == b'\\') && !value.ends_with('\\') {
+        return Ok(Quoting::None);
+    }
+    // In double quotes Node's library knows \n and \r; python-dotenv knows more; a shell others.
+    let mut chars = value.chars().peekable();
+    while let Some(c) = chars.next() {
+        if c == '\\'
+            && chars
+                .peek()
+                .is_none_or(|next| "\\'\"$`abfnrtv\n\r".contains(*next))
+        {
+            return Err("no quoting that dotenv libraries agree on holds its backslashes");
+        }
+    }
+    if value.contains('`') || value.contains("$(") {
+        return Err("a shell that sources the file would run a part of its value");
+    }
+    Ok(Quoting::Double)
+}
+
+/// Bytes that mean themselves to every reader without any quotes. (`=` and `~` do not to zsh.)
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-./:@%+,".contains(&byte)
+}
+
+/// Whether python-dotenv would expand something in `value`.
+pub(super) fn has_interpolation(value: &str) -> bool {
+    value
+        .match_indices("${")
+        .any(|(at, _)| begins_interpolation(&value[at..]))
+}
+
+/// Whether `text` begins with what python-dotenv expands: `${`, a name without `}` and `:`, and
+/// then `}`, or `:-` and a default up to `}`.
+pub(super) fn begins_interpolation(text: &str) -> bool {
+    let Some(name) = text.strip_prefix("${") else {
+        return false;
+    };
+    match name.find(['}', ':']).map(|end| &name[end..]) {
+        Some(end) if end.starts_with('}') => true,
+        Some(end) => end.starts_with(":-") && end.contains('}'),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::SecretValue;
+
+    fn written(value: &str) -> Result<String> {
+        let bytes = write(&[("A".to_owned(), SecretValue::from(value))])?;
+        Ok(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn the_plainest_quoting_is_chosen() {
+        assert_eq!(
+            written("postgres://u:p@h:5432/db").unwrap(),
+            "A=postgres://u:p@h:5432/db\n"
+        );
+        assert_eq!(written("").unwrap(), "A=''\n");
+        assert_eq!(
+            written("a $b `c` \"d\" #e").unwrap(),
+            "A='a $b `c` \"d\" #e'\n"
+        );
+        assert_eq!(written("a\nb").unwrap(), "A='a\nb'\n");
+        assert_eq!(written("it's").unwrap(), "A=\"it's\"\n");
+        assert_eq!(written("a\r\nb").unwrap(), "A=\"a\\r\nb\"\n");
+        assert_eq!(written("\\\\host\\share").unwrap(), "A=\\\\host\\share\n");
+        assert_eq!(written("${unclosed").unwrap(), "A='${unclosed'\n");
+    }
+
+    #[test]
+    fn what_readers_disagree_on_is_refused_without_being_shown() {
+        for value in [
+            "hunter2${HOME}",
+            "hunter2${A:-b}",
+            "hunter2'\"",
+            "hunter2'\\n",
+            "hunter2'`id`",
+            "hunter2'$(id)",
+            "hunter2\\",
+            "hunter2\\\\x'\\",
+            "hunter2\0",
+        ] {
+            let error = match written(value) {
+                Ok(text) => panic!("{value:?} was written as {text:?}"),
+                Err(error) => error,
+            };
+            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert!(error.message().starts_with("A cannot be written as dotenv"));
+            assert!(!format!("{error:?}").contains("hunter2"));
+        }
+    }
+}
