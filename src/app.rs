@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 
-use crate::auth::cache::Policy;
+use crate::auth::cache::{Policy, TokenCache};
 use crate::auth::keyring::Keyring;
 use crate::auth::session::Sessions;
 use crate::cli::{self, Global, WaitArg};
@@ -158,10 +158,8 @@ impl App {
                 Arc::new(move |line| ui.trace(1, line)),
             ),
             sessions: Sessions::new(
-                Policy::from_env(&self.env)?,
-                keyring.clone(),
-                &folders,
-                deadline,
+                TokenCache::new(Policy::from_env(&self.env)?, keyring.clone()),
+                Some(folders.cache.clone()),
             ),
             keyring,
             env: self.env.clone(),

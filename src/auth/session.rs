@@ -1,108 +1,261 @@
-//! Sessions: a token, when it expires, and whose it is.
+//! Sessions: a token obtained once and used until it expires or is refused, by all processes.
+//!
+//! What logging in means is the provider's business, handed in as a closure; where tokens are
+//! kept, the [`cache`](super::cache)'s.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::cache::Policy;
-use super::keyring::Keyring;
-use crate::env::Folders;
+use super::cache::{Place, TokenCache};
+use super::lock::{self, Lock};
 use crate::error::Result;
-use crate::http::Deadline;
 
-/// What a session is good for.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SessionKey {
-    /// The provider.
-    pub provider: String,
-    /// The server it belongs to.
-    pub base_url: String,
-    /// Whose it is.
-    pub account: String,
-    /// What it is limited to; empty where it is not.
-    pub scope: String,
-}
+/// A token is not begun with when it has no more than this left, so that it does not expire on
+/// its way to the server.
+const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
-/// A token and when it expires.
+/// A token and its expiry. `Debug` does not show the token.
 #[derive(Clone)]
 pub struct Session {
-    /// The token.
+    /// What is sent to the server.
     pub token: Zeroizing<String>,
-    /// When it expires, where that is known.
+    /// When it expires by this machine's clock; `None` where that is not known, and it is then
+    /// used until it is refused.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Session {
-    /// A session made of a JSON web token.
-    pub fn from_jwt(token: String) -> Self {
-        Self {
-            token: Zeroizing::new(token),
-            expires_at: None,
-        }
+    fn lasts(&self, now: Timestamp, margin: SignedDuration) -> bool {
+        self.expires_at
+            .is_none_or(|end| end.duration_since(now) > margin)
+    }
+
+    fn same_token(&self, other: &Session) -> bool {
+        self.token.as_bytes().ct_eq(other.token.as_bytes()).into()
     }
 }
 
-/// The sessions of this process.
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        self.same_token(other) && self.expires_at == other.expires_at
+    }
+}
+
+impl Eq for Session {}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which session is meant. Only a hash of what identifies it is kept, so that nothing of it can
+/// be read where keys are listed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey {
+    id: String,
+}
+
+impl SessionKey {
+    /// The session of `account` at `base_url`, for `scope`.
+    ///
+    /// `account` is whatever tells accounts apart: an address, or an API key itself, so that
+    /// another key never gets this one's token. `scope` tells apart tokens of different rights.
+    pub fn new(provider: &str, base_url: &str, account: &str, scope: &str) -> Self {
+        let mut hash = Sha256::new();
+        for part in [provider, base_url.trim_end_matches('/'), account, scope] {
+            // With its length, so that no two lists of parts run together to the same text.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let mut id = String::from("keyfob-session:");
+        for byte in hash.finalize() {
+            id.push_str(&format!("{byte:02x}"));
+        }
+        Self { id }
+    }
+
+    /// The name of the session's entry in a cache.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The same as a file name.
+    fn file_name(&self) -> String {
+        self.id.replace(':', "-")
+    }
+}
+
+/// The time now; tests have their own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// All sessions of this process. Clones share what is known.
+#[derive(Clone)]
 pub struct Sessions {
-    known: Mutex<HashMap<SessionKey, Session>>,
+    cache: TokenCache,
+    locks: Option<PathBuf>,
+    clock: Clock,
+    known: Arc<Mutex<HashMap<SessionKey, Known>>>,
+}
+
+/// What this process knows of one session.
+#[derive(Clone, Default)]
+struct Known {
+    session: Option<Session>,
+    /// Held while logging in, so that tasks of this process do it one after the other.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Sessions {
-    /// No sessions yet.
-    pub fn new(
-        _policy: Policy,
-        _keyring: Keyring,
-        _folders: &Folders,
-        _deadline: Arc<Deadline>,
-    ) -> Self {
+    /// Sessions kept in `cache`, with locks in the folder `locks` (without it, processes that
+    /// start together may each log in).
+    pub fn new(cache: TokenCache, locks: Option<PathBuf>) -> Self {
+        Self::with_clock(cache, locks, Arc::new(Timestamp::now))
+    }
+
+    /// The same with a clock of the caller's.
+    pub fn with_clock(cache: TokenCache, locks: Option<PathBuf>, clock: Clock) -> Self {
         Self {
-            known: Mutex::default(),
+            cache,
+            locks,
+            clock,
+            known: Arc::default(),
         }
     }
 
-    /// The session known for `key`, else the one that `login` gives.
+    /// The time by the clock that expiries are measured with.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    /// Where tokens are kept; see [`TokenCache::place`].
+    pub fn place(&self) -> Place {
+        self.cache.place()
+    }
+
+    /// The session under `key`: the known or cached one while it lasts more than 30 s, else the
+    /// one that `login` obtains. Of processes and tasks that need one together, one logs in and
+    /// the others wait for it, though not longer than half the time until `deadline`.
+    ///
+    /// # Errors
+    /// Whatever `login` fails with.
     pub async fn get_or_login(
         &self,
         key: &SessionKey,
+        deadline: Option<Instant>,
         login: impl AsyncFnOnce() -> Result<Session>,
     ) -> Result<Session> {
-        if let Some(session) = self.peek(key) {
-            return Ok(session);
+        let usable = |session: &Session| session.lasts(self.now(), MARGIN);
+        if let Some(session) = self
+            .remembered(key)
+            .or_else(|| self.cache.get(key))
+            .filter(usable)
+        {
+            return Ok(self.remember(key, session));
         }
-        let session = login().await?;
-        self.lock().insert(key.clone(), session.clone());
-        Ok(session)
+        self.obtain(key, deadline, usable, login).await
     }
 
-    /// A session in place of `rejected`.
+    /// The session to go on with after the server refused `rejected`: the one that another task
+    /// or process has obtained since, else the one that `login` obtains. Callers renew once; a
+    /// second refusal is the server's last word.
+    ///
+    /// # Errors
+    /// Whatever `login` fails with.
     pub async fn renew(
         &self,
         key: &SessionKey,
-        _rejected: &Session,
+        rejected: &Session,
+        deadline: Option<Instant>,
         login: impl AsyncFnOnce() -> Result<Session>,
     ) -> Result<Session> {
-        self.forget(key);
-        self.get_or_login(key, login).await
+        let usable =
+            |session: &Session| !session.same_token(rejected) && session.lasts(self.now(), MARGIN);
+        self.obtain(key, deadline, usable, login).await
     }
 
-    /// Forgets the session of `key`; tells whether there was one.
+    /// Forgets the session in this process and in the cache; tells whether there was one.
     pub fn forget(&self, key: &SessionKey) -> bool {
-        self.lock().remove(key).is_some()
+        let known = self.known().entry(key.clone()).or_default().session.take();
+        self.cache.remove(key) || known.is_some()
     }
 
-    /// The session known for `key`, without logging in.
+    /// The session under `key` that has not expired, without logging in.
     pub fn peek(&self, key: &SessionKey) -> Option<Session> {
-        self.lock().get(key).cloned()
+        self.remembered(key)
+            .or_else(|| self.cache.get(key))
+            .filter(|session| session.lasts(self.now(), SignedDuration::ZERO))
     }
 
-    /// Where tokens are kept, in words.
-    pub fn cache_name(&self) -> &str {
-        "memory"
+    /// Takes turns with tasks and processes, looks again, and logs in if it still must.
+    async fn obtain(
+        &self,
+        key: &SessionKey,
+        deadline: Option<Instant>,
+        usable: impl Fn(&Session) -> bool,
+        login: impl AsyncFnOnce() -> Result<Session>,
+    ) -> Result<Session> {
+        let turn = self.known().entry(key.clone()).or_default().turn.clone();
+        let _turn = turn.lock().await;
+        if let Some(session) = self.remembered(key).filter(&usable) {
+            return Ok(session);
+        }
+        let _lock = self.lock(key, deadline).await;
+        match self.cache.get(key) {
+            Some(session) if usable(&session) => return Ok(self.remember(key, session)),
+            // Should the login fail, the next process need not try this one.
+            Some(_) => {
+                self.cache.remove(key);
+            }
+            None => {}
+        }
+        let session = login().await?;
+        self.cache.put(key, &session, self.now());
+        Ok(self.remember(key, session))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionKey, Session>> {
+    async fn lock(&self, key: &SessionKey, deadline: Option<Instant>) -> Option<Lock> {
+        let folder = self.locks.as_deref()?;
+        if self.cache.place() == Place::Memory {
+            // There is nothing to share, so nothing to wait for.
+            return None;
+        }
+        lock::take(folder, &key.file_name(), deadline).await
+    }
+
+    fn remembered(&self, key: &SessionKey) -> Option<Session> {
+        self.known().get(key)?.session.clone()
+    }
+
+    fn remember(&self, key: &SessionKey, session: Session) -> Session {
+        self.known().entry(key.clone()).or_default().session = Some(session.clone());
+        session
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<SessionKey, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions")
+            .field("cache", &self.cache)
+            .field("locks", &self.locks)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

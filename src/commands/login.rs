@@ -36,12 +36,9 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
         store.name(),
         account.url
     ));
-    match (&account.token_cache, account.token_expires_at) {
-        (Some(cache), Some(until)) => app
-            .ui
-            .note(&format!("the token is kept in {cache} until {until}")),
-        (Some(cache), None) => app.ui.note(&format!("the token is kept in {cache}")),
-        (None, _) => {}
+    if let (Some(place), Some(until)) = (&account.token_cache, account.token_expires_at) {
+        app.ui
+            .note(&format!("the token is kept in {place} until {until}"));
     }
     Ok(())
 }

@@ -22,10 +22,15 @@ impl Deadline {
         }
     }
 
+    /// The moment itself; `None` where there is no deadline.
+    pub fn end(&self) -> Option<Instant> {
+        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How much is left; `None` where there is no deadline, zero where it has passed.
     pub fn remaining(&self) -> Option<Duration> {
-        let end = *self.end.lock().unwrap_or_else(PoisonError::into_inner);
-        end.map(|end| end.saturating_duration_since(Instant::now()))
+        self.end()
+            .map(|end| end.saturating_duration_since(Instant::now()))
     }
 
     /// Whether something that takes `pause` still ends before the deadline.

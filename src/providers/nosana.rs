@@ -14,11 +14,13 @@ use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use super::{
     Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
     Selection, Services, Write,
 };
+use crate::auth::jwt::Life;
 use crate::auth::keypair::Keypair;
 use crate::auth::locate::Located;
 use crate::auth::session::{Session, SessionKey};
@@ -123,12 +125,14 @@ impl Nosana {
     }
 
     fn session_key(&self) -> Result<SessionKey> {
-        Ok(SessionKey {
-            provider: SCHEMA.provider.to_owned(),
-            base_url: self.base.to_string(),
-            account: self.keypair()?.address(),
-            scope: self.job.clone().unwrap_or_default(),
-        })
+        let address = self.keypair()?.address();
+        let scope = self.job.as_deref().unwrap_or_default();
+        Ok(SessionKey::new(
+            SCHEMA.provider,
+            self.base.as_str(),
+            &address,
+            scope,
+        ))
     }
 
     fn request(&self, operation: &'static str, method: Method) -> Result<Request> {
@@ -143,15 +147,16 @@ impl Nosana {
     async fn call(&self, make: impl Fn() -> Result<Request>) -> Result<Response> {
         let key = self.session_key()?;
         let sessions = &self.services.sessions;
+        let deadline = self.services.http.deadline().end();
         let session = sessions
-            .get_or_login(&key, async || self.sign_in().await)
+            .get_or_login(&key, deadline, async || self.sign_in().await)
             .await?;
         let response = self.authorized(make()?, &session).await?;
         if response.status != StatusCode::FORBIDDEN && response.status != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
         let session = sessions
-            .renew(&key, &session, async || self.sign_in().await)
+            .renew(&key, &session, deadline, async || self.sign_in().await)
             .await?;
         let response = self.authorized(make()?, &session).await?;
         match response.status {
@@ -222,7 +227,12 @@ impl Nosana {
             token: String,
         }
         let Login { token } = response.json()?;
-        Ok(Session::from_jwt(token))
+        let token = Zeroizing::new(token);
+        let now = self.services.sessions.now();
+        Ok(Session {
+            expires_at: Life::of(&token).ends(now),
+            token,
+        })
     }
 
     fn login_error(&self, response: &Response) -> Error {
@@ -472,9 +482,10 @@ impl Provider for Nosana {
         }
         let key = self.session_key()?;
         self.services.sessions.forget(&key);
+        let deadline = self.services.http.deadline().end();
         self.services
             .sessions
-            .get_or_login(&key, async || self.sign_in().await)
+            .get_or_login(&key, deadline, async || self.sign_in().await)
             .await?;
         self.account().await
     }
@@ -484,10 +495,10 @@ impl Provider for Nosana {
         let cached = self.services.sessions.peek(&key);
         Ok(Account {
             url: super::shown_url(&self.base),
-            account: Some(key.account.clone()),
+            account: Some(self.keypair()?.address()),
             credential: Some(format!("keypair from {}", self.located()?.source)),
             token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
-            token_cache: cached.map(|_| self.services.sessions.cache_name().to_owned()),
+            token_cache: cached.map(|_| self.services.sessions.place().to_string()),
         })
     }
 

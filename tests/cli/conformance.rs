@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::auth::cache::Policy;
+use keyfob::auth::cache::{Policy, TokenCache};
 use keyfob::auth::keyring::Keyring;
 use keyfob::auth::session::Sessions;
 use keyfob::config::{Config, LoadOptions};
@@ -114,7 +114,7 @@ impl Subject {
         let keyring = Keyring::default();
         let services = Services {
             http: Http::new(Arc::clone(&deadline), Arc::new(|_| ())),
-            sessions: Sessions::new(Policy::None, keyring.clone(), &folders, deadline),
+            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
             keyring,
             env,
             folders,

@@ -5,11 +5,19 @@
 
 #![cfg(target_os = "linux")]
 
+use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
+use keyfob::auth::cache::{Policy, TokenCache};
+use keyfob::auth::credential::{self, Wanted};
+use keyfob::auth::keypair::Keypair;
 use keyfob::auth::keyring::Keyring;
+use keyfob::auth::session::{Session, SessionKey, Sessions};
 use keyfob::env::Environment;
+use keyfob::error::Error;
 
 mod bus;
 
@@ -23,6 +31,15 @@ const SCRIPT: &str = "KEYFOB_TEST_SCRIPT";
 fn child() {
     let env = Environment::from_process();
     let keyring = Keyring::new(&env);
+    let tasks = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    // The bus is this test's own, so no other test has this session.
+    let bus = env.var("DBUS_SESSION_BUS_ADDRESS").unwrap_or_default();
+    let key = SessionKey::new("test", bus, "", "");
+    let cache = TokenCache::new(Policy::from_env(&env).unwrap(), keyring.clone());
+    let sessions = Sessions::new(cache, env.home().map(|home| home.join("locks")));
     for line in env.var(SCRIPT).unwrap_or_default().lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let answer = match words.as_slice() {
@@ -37,19 +54,70 @@ fn child() {
                 None => "reachable".to_owned(),
                 Some(why) => format!("{why:?}"),
             },
+            ["damage"] => {
+                format!("{:?}", keyring.set(key.id(), b"{\"version\":1,\"tok"))
+            }
+            ["token", fresh] => {
+                let login = async || {
+                    Ok(Session {
+                        token: fresh.to_string().into(),
+                        expires_at: Some(sessions.now() + SignedDuration::from_secs(600)),
+                    })
+                };
+                let got = tasks.block_on(sessions.get_or_login(&key, None, login));
+                format!("{} in {}", *got.unwrap().token, sessions.place())
+            }
+            ["logout"] => format!("{}", sessions.forget(&key)),
+            ["keep", url, secret] => {
+                told(credential::store_credential(&keyring, "neo", url, secret))
+            }
+            ["forget", url] => told(credential::forget_credential(&keyring, "neo", url)),
+            ["credential", url, set @ ..] => {
+                let variables = [("KEY".to_owned(), set.first().map(|key| key.to_string()))];
+                let wanted = Wanted {
+                    provider: "neo",
+                    store: "fn",
+                    base_url: url,
+                    variables: &variables,
+                    command: ("api_key_command", None),
+                };
+                let none = BTreeSet::new();
+                let found = credential::resolve(&wanted, &env, &none, &keyring, None);
+                match tasks.block_on(found) {
+                    Ok(found) => format!("{} from {}", *found.secret, found.source),
+                    Err(error) => error.to_string(),
+                }
+            }
+            ["keypair"] => {
+                let made = Keypair::generate().unwrap();
+                made.keep(&keyring).unwrap();
+                let kept = Keypair::from_keyring(&keyring).unwrap().unwrap().unwrap();
+                format!("{}", kept.address() == made.address())
+            }
+            ["touched"] => format!("{}", keyring.touched()),
             _ => panic!("what is {line:?}?"),
         };
         println!("=> {answer}");
     }
 }
 
+fn told<T: Debug>(result: Result<T, Error>) -> String {
+    result.map_or_else(|error| error.to_string(), |value| format!("{value:?}"))
+}
+
 /// Runs `script` in a process on `bus`; its answers.
 fn on(bus: &Bus, script: &[&str]) -> Vec<String> {
+    with_policy(bus, "", script)
+}
+
+/// The same, with tokens cached by `policy`.
+fn with_policy(bus: &Bus, policy: &str, script: &[&str]) -> Vec<String> {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--ignored", "--nocapture"])
         .env_remove("XDG_RUNTIME_DIR")
         .env("HOME", bus.folder())
         .env("DBUS_SESSION_BUS_ADDRESS", bus.address())
+        .env("KEYFOB_TOKEN_CACHE", policy)
         .env(SCRIPT, script.join("\n"))
         .output()
         .unwrap();
@@ -144,5 +212,112 @@ fn a_bus_without_a_keyring_has_none() {
     assert_eq!(
         on(&bus, &["get a", "set a one", "probe"]),
         ["Absent", "Err(Absent)", "Absent"]
+    );
+}
+
+#[test]
+fn tokens_are_kept_in_the_keyring_and_damaged_ones_replaced() {
+    if !bus::available("tokens_are_kept_in_the_keyring_and_damaged_ones_replaced") {
+        return;
+    }
+    let bus = Bus::with_keyring();
+    for policy in ["auto", "keyring"] {
+        assert_eq!(
+            with_policy(&bus, policy, &["token t1"]),
+            ["t1 in OS keyring"]
+        );
+        assert_eq!(
+            with_policy(&bus, policy, &["token t2", "damage"]),
+            ["t1 in OS keyring", "Ok(())"]
+        );
+        assert_eq!(
+            with_policy(&bus, policy, &["token t3"]),
+            ["t3 in OS keyring"]
+        );
+        assert_eq!(
+            with_policy(&bus, policy, &["logout", "logout"]),
+            ["true", "false"]
+        );
+    }
+}
+
+#[test]
+fn a_keyring_that_fails_costs_a_login_and_not_the_command() {
+    if !bus::available("a_keyring_that_fails_costs_a_login_and_not_the_command") {
+        return;
+    }
+    let locked = Bus::with_keyring();
+    on(&locked, &["token t1"]);
+    locked.lock();
+    let frozen = Bus::with_keyring();
+    frozen.freeze();
+    for bus in [locked, frozen, Bus::empty()] {
+        let begun = Instant::now();
+        // The second is the first one's again, in memory.
+        assert_eq!(
+            with_policy(&bus, "keyring", &["token t2", "token t3"]),
+            ["t2 in memory", "t2 in memory"]
+        );
+        // Where the kernel keeps no keys, memory has it too.
+        let answers = with_policy(&bus, "auto", &["token t4", "token t5", "logout"]);
+        assert!(answers[0] == "t4 in kernel keyring" || answers[0] == "t4 in memory");
+        assert_eq!(answers[1..], [answers[0].as_str(), "true"]);
+        assert!(begun.elapsed() < Duration::from_millis(7500));
+    }
+}
+
+#[test]
+fn without_need_the_keyring_is_not_touched() {
+    if !bus::available("without_need_the_keyring_is_not_touched") {
+        return;
+    }
+    let bus = Bus::with_keyring();
+    let script = [
+        "token t",
+        "logout",
+        "credential https://a.example key",
+        "touched",
+    ];
+    for policy in ["keyutils", "none"] {
+        assert_eq!(with_policy(&bus, policy, &script)[3], "false");
+    }
+    assert_eq!(with_policy(&bus, "auto", &script)[3], "true");
+}
+
+#[test]
+fn a_credential_belongs_to_one_base_url() {
+    if !bus::available("a_credential_belongs_to_one_base_url") {
+        return;
+    }
+    let bus = Bus::with_keyring();
+    assert_eq!(
+        on(&bus, &["keep https://a.example one", "keypair"]),
+        ["()", "true"]
+    );
+    assert_eq!(
+        on(
+            &bus,
+            &[
+                "credential https://a.example/",
+                "credential https://a.example other",
+                "credential https://b.example",
+                "forget https://b.example",
+                "forget https://a.example",
+                "credential https://a.example",
+            ]
+        ),
+        [
+            "one from OS keyring",
+            "other from environment KEY",
+            "there is no credential for https://b.example",
+            "false",
+            "true",
+            "there is no credential for https://a.example",
+        ]
+    );
+    bus.lock();
+    assert_eq!(
+        on(&bus, &["credential https://a.example"]),
+        ["there is no credential for https://a.example, and the OS keyring is locked"]
     );
 }

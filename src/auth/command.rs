@@ -1,0 +1,162 @@
+//! Running the command that prints a credential (`api_key_command` and its like).
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::process::Stdio;
+use std::time::Instant;
+
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use zeroize::Zeroizing;
+
+use crate::env::Environment;
+use crate::error::{Error, Result, io_reason};
+
+/// No credential is longer; what is, is the wrong command's output.
+const MAX_OUTPUT: usize = 64 * 1024;
+
+/// Runs `text` with `sh -c` and returns what it prints, without one newline at the end.
+///
+/// It reads nothing, as standard input may be the value of a secret; its messages pass through;
+/// its environment is `env` without the variables in `withheld`. It stays in the terminal's
+/// foreground, so that it can ask for a passphrase there.
+///
+/// # Errors
+/// `unauthenticated` where it cannot be run, fails, or prints nothing or no text; `unavailable`
+/// where `deadline` passes first, upon which it is ended. Neither the command nor its output is
+/// repeated, only the name of its `field`.
+pub(super) async fn output(
+    field: &str,
+    text: &str,
+    env: &Environment,
+    withheld: &BTreeSet<String>,
+    deadline: Option<Instant>,
+) -> Result<Zeroizing<String>> {
+    let failed = |what: String| {
+        Error::unauthenticated(format!("{field} {what}"))
+            .hint(format!("run the command that {field} holds by hand to see what it says; it must print the credential alone"))
+    };
+    let is_withheld = |name: &OsStr| name.to_str().is_some_and(|name| withheld.contains(name));
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(text)
+        .env_clear()
+        .envs(env.vars().filter(|(name, _)| !is_withheld(name)))
+        .current_dir(env.cwd())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(format!("cannot be run: {}", io_reason(&error))))?;
+    let printed = async {
+        // Full size from the start, so that growing leaves no copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
+        if let Some(stdout) = child.stdout.take() {
+            let limit = bytes.capacity() as u64;
+            stdout.take(limit).read_to_end(&mut bytes).await?;
+        }
+        if bytes.len() > MAX_OUTPUT {
+            return Ok((bytes, None));
+        }
+        child.wait().await.map(|status| (bytes, Some(status)))
+    };
+    let result = match deadline {
+        Some(end) => tokio::time::timeout_at(end.into(), printed)
+            .await
+            .map_err(|_| {
+                Error::unavailable(format!("{field} did not finish in time"))
+                    .hint("--timeout sets how long the whole command may take")
+            })?,
+        None => printed.await,
+    };
+    let (bytes, status) = result.map_err(|error: std::io::Error| {
+        failed(format!("cannot be read: {}", io_reason(&error)))
+    })?;
+    match status {
+        None => return Err(failed("printed more than a credential".to_owned())),
+        Some(status) if !status.success() => {
+            return Err(failed(match status.code() {
+                Some(code) => format!("failed with exit code {code}"),
+                None => "was ended by a signal".to_owned(),
+            }));
+        }
+        Some(_) => {}
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("printed no text".to_owned()))?;
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        return Err(failed("printed nothing".to_owned()));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::error::Kind;
+
+    fn env() -> Environment {
+        Environment::from_vars(
+            [
+                ("PATH", std::env::var("PATH").unwrap()),
+                ("KEPT", "kept".to_owned()),
+                ("NEO_API_KEY", "hunter2".to_owned()),
+            ],
+            std::env::temp_dir(),
+        )
+    }
+
+    async fn run(text: &str) -> Result<String> {
+        let withheld = BTreeSet::from(["NEO_API_KEY".to_owned()]);
+        output("api_key_command", text, &env(), &withheld, None)
+            .await
+            .map(|text| text.to_string())
+    }
+
+    #[tokio::test]
+    async fn one_newline_is_dropped() {
+        assert_eq!(run("printf 'abc\\n'").await.unwrap(), "abc");
+        assert_eq!(run("printf 'abc\\r\\n'").await.unwrap(), "abc");
+        assert_eq!(run("printf 'abc\\n\\n'").await.unwrap(), "abc\n");
+        assert_eq!(run("printf abc").await.unwrap(), "abc");
+    }
+
+    #[tokio::test]
+    async fn it_sees_the_environment_but_no_credentials_and_no_input() {
+        let seen = run("echo \"$KEPT,$NEO_API_KEY,$(cat)\"").await.unwrap();
+        assert_eq!(seen, "kept,,");
+    }
+
+    #[tokio::test]
+    async fn failures_name_the_field_and_nothing_else() {
+        for text in [
+            "echo hunter2; exit 3",
+            "true",
+            "echo",
+            "printf '\\377'",
+            "kill -9 $$",
+            "head -c 70000 /dev/zero | tr '\\0' x",
+            "no-such-program-hunter2 2>/dev/null",
+        ] {
+            let error = run(text).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Unauthenticated, "{text}");
+            assert!(error.message().starts_with("api_key_command "), "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_deadline_ends_it() {
+        let deadline = Instant::now() + Duration::from_millis(100);
+        let withheld = BTreeSet::new();
+        let error = output("c", "exec sleep 60", &env(), &withheld, Some(deadline))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), Kind::Unavailable);
+        assert!(deadline.elapsed() < Duration::from_secs(30));
+    }
+}
