@@ -36,28 +36,6 @@ pub enum Named {
     },
 }
 
-impl Named {
-    /// What the environment variable `variable` means by `text`: a keypair, or a path (relative
-    /// to the working directory, `~/` being the home folder).
-    ///
-    /// What is as long as a key and has neither `/` nor `.` is taken for a key unless a file has
-    /// that very name, so that a damaged key is never shown as a path.
-    pub fn from_variable(variable: &str, text: &str, env: &Environment) -> Self {
-        let path = env.resolve(text, env.cwd());
-        let trimmed = text.trim();
-        let like_a_key = trimmed.starts_with('[')
-            || (trimmed.len() >= 32 && !trimmed.contains(['/', '\\', '.']));
-        if like_a_key && !path.is_file() {
-            Named::Value {
-                variable: variable.to_owned(),
-                text: Zeroizing::new(text.to_owned()),
-            }
-        } else {
-            Named::File(path)
-        }
-    }
-}
-
 impl fmt::Debug for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -247,27 +225,27 @@ mod tests {
         assert!(home.locate(None).is_err());
     }
 
+    fn in_the_environment(text: &str) -> Named {
+        Named::Value {
+            variable: "KEYFOB_NOSANA_KEYPAIR".to_owned(),
+            text: Zeroizing::new(text.to_owned()),
+        }
+    }
+
     #[test]
-    fn the_environment_holds_a_path_or_the_keypair_itself() {
+    fn the_environment_holds_the_keypair_itself() {
         let home = Home::new();
         let address = home.keypair("id.json");
         let json = std::fs::read_to_string(home.folder.path().join("id.json")).unwrap();
         let bytes: Vec<u8> = serde_json::from_str(&json).unwrap();
         for text in [
-            "~/id.json",
-            "id.json",
             &json,
             &bs58::encode(&bytes).into_string(),
             &bs58::encode(&bytes[..32]).into_string(),
         ] {
-            let named = Named::from_variable("KEYFOB_NOSANA_KEYPAIR", text, &home.env);
-            let located = home.locate(Some(&named)).unwrap();
+            let located = home.locate(Some(&in_the_environment(text))).unwrap();
             assert_eq!(located.keypair.address(), address);
-            if text.ends_with("id.json") {
-                assert!(located.source.ends_with("/id.json"), "{}", located.source);
-            } else {
-                assert_eq!(located.source, "environment KEYFOB_NOSANA_KEYPAIR");
-            }
+            assert_eq!(located.source, "environment KEYFOB_NOSANA_KEYPAIR");
         }
     }
 
@@ -276,7 +254,7 @@ mod tests {
         let home = Home::new();
         let key = bs58::encode([7; 64]).into_string();
         for text in [&key[..key.len() - 3], &format!("{key}0"), "[7,7,7"] {
-            let named = Named::from_variable("KEYFOB_NOSANA_KEYPAIR", text, &home.env);
+            let named = in_the_environment(text);
             assert_eq!(format!("{named:?}"), "Value(KEYFOB_NOSANA_KEYPAIR)");
             let error = home.locate(Some(&named)).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidData);

@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::Services;
 use crate::auth::locate::{self, Located, Named};
-use crate::config::StoreConfig;
 use crate::config::schema::{Field, Shape};
+use crate::config::{StoreConfig, environment};
 use crate::error::{Error, Result};
 use crate::http::Tls;
 use crate::secret::Name;
@@ -59,10 +59,7 @@ pub fn keypair(config: &StoreConfig, services: &Services) -> Result<Located> {
     let named = match (config.path("keypair"), config.secret("keypair")) {
         (Some(path), _) => Some(Named::File(path.to_owned())),
         (None, Some(secret)) => Some(Named::Value {
-            variable: config
-                .origin("keypair")
-                .map(ToString::to_string)
-                .unwrap_or_default(),
+            variable: environment::variable(config.name(), "keypair"),
             text: Zeroizing::new(secret.expose_str().unwrap_or_default().to_owned()),
         }),
         (None, None) => None,

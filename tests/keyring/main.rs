@@ -224,15 +224,15 @@ fn tokens_are_kept_in_the_keyring_and_damaged_ones_replaced() {
     for policy in ["auto", "keyring"] {
         assert_eq!(
             with_policy(&bus, policy, &["token t1"]),
-            ["t1 in OS keyring"]
+            ["t1 in the OS keyring"]
         );
         assert_eq!(
             with_policy(&bus, policy, &["token t2", "damage"]),
-            ["t1 in OS keyring", "Ok(())"]
+            ["t1 in the OS keyring", "Ok(())"]
         );
         assert_eq!(
             with_policy(&bus, policy, &["token t3"]),
-            ["t3 in OS keyring"]
+            ["t3 in the OS keyring"]
         );
         assert_eq!(
             with_policy(&bus, policy, &["logout", "logout"]),
@@ -256,11 +256,17 @@ fn a_keyring_that_fails_costs_a_login_and_not_the_command() {
         // The second is the first one's again, in memory.
         assert_eq!(
             with_policy(&bus, "keyring", &["token t2", "token t3"]),
-            ["t2 in memory", "t2 in memory"]
+            [
+                "t2 in the memory of this command alone",
+                "t2 in the memory of this command alone"
+            ]
         );
         // Where the kernel keeps no keys, memory has it too.
         let answers = with_policy(&bus, "auto", &["token t4", "token t5", "logout"]);
-        assert!(answers[0] == "t4 in kernel keyring" || answers[0] == "t4 in memory");
+        assert!(
+            answers[0] == "t4 in the kernel's keyring"
+                || answers[0] == "t4 in the memory of this command alone"
+        );
         assert_eq!(answers[1..], [answers[0].as_str(), "true"]);
         assert!(begun.elapsed() < Duration::from_millis(7500));
     }
