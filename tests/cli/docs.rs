@@ -83,6 +83,44 @@ fn pages_are_printed_one_by_one() {
     home.run(["man", "nothing"]).code(3);
 }
 
+/// What each provider can do, as the README's table says it.
+fn table_of_providers() -> String {
+    use keyfob::providers::{Capability, registry};
+
+    let mut table = String::from("| |");
+    for spec in registry::PROVIDERS {
+        table.push_str(&format!(" {} |", spec.name()));
+    }
+    table.push_str("\n|---|");
+    table.push_str(&"---|".repeat(registry::PROVIDERS.len()));
+    table.push('\n');
+    for capability in Capability::ALL {
+        table.push_str(&format!("| {} |", capability.title()));
+        for spec in registry::PROVIDERS {
+            let mark = if spec.capabilities.has(capability) { "yes" } else { "–" };
+            table.push_str(&format!(" {mark} |"));
+        }
+        table.push('\n');
+    }
+    table
+}
+
+#[test]
+fn the_readme_s_table_says_what_the_providers_can_do() {
+    const BEGIN: &str = "<!-- providers: checked against the registry by a test -->\n";
+    const END: &str = "<!-- /providers -->";
+    let path = project("README.md");
+    let readme = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).unwrap();
+    let (table, after) = rest.split_once(END).unwrap();
+    let current = table_of_providers();
+    if std::env::var_os("SNAPSHOTS").is_some_and(|action| action == "overwrite") {
+        std::fs::write(&path, format!("{before}{BEGIN}{current}{END}{after}")).unwrap();
+    } else {
+        assert_eq!(table, current);
+    }
+}
+
 /// The names of all pages, which are those of all commands.
 fn names_of_commands() -> Vec<String> {
     let pages = keyfob::commands::manual_pages().unwrap();
