@@ -97,7 +97,11 @@ fn table_of_providers() -> String {
     for capability in Capability::ALL {
         table.push_str(&format!("| {} |", capability.title()));
         for spec in registry::PROVIDERS {
-            let mark = if spec.capabilities.has(capability) { "yes" } else { "–" };
+            let mark = if spec.capabilities.has(capability) {
+                "yes"
+            } else {
+                "–"
+            };
             table.push_str(&format!(" {mark} |"));
         }
         table.push('\n');

@@ -298,19 +298,23 @@ fn fifty_parallel_writers_all_land() {
 }
 
 #[test]
-fn the_vault_opens_with_age_alone() {
-    if !crate::support::bus::installed("age") {
-        eprintln!("skipped: the_vault_opens_with_age_alone: age is not installed");
-        return;
-    }
+fn the_vault_opens_with_age_and_rage_alone() {
     let home = Home::new();
     home.keyfob(["set", "A"]).stdin("from keyfob").run().ok();
-    let run = home
-        .program("age", ["-d", "-i"])
-        .arg(home.data().join("identity.txt"))
-        .arg(home.data().join("vault.age"))
-        .run();
-    run.ok()
-        .stdout_has("from keyfob")
-        .stdout_has("\"keyfob\":1");
+    for program in ["age", "rage"] {
+        if !crate::support::bus::installed(program) {
+            eprintln!(
+                "skipped: the_vault_opens_with_age_and_rage_alone: {program} is not installed"
+            );
+            continue;
+        }
+        let run = home
+            .program(program, ["-d", "-i"])
+            .arg(home.data().join("identity.txt"))
+            .arg(home.data().join("vault.age"))
+            .run();
+        run.ok()
+            .stdout_has("from keyfob")
+            .stdout_has("\"keyfob\":1");
+    }
 }
