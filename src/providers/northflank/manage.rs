@@ -1,0 +1,171 @@
+//! Groups as a whole: listed, shown, created, updated and deleted with all of their fields.
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+
+use super::super::Action;
+use super::super::groups::{Group, GroupFields, Groups};
+use super::Northflank;
+use super::api::Created;
+use super::change::{self, Change};
+use super::name::{Item, derived_id};
+use super::rules::{self, Purpose};
+use super::wire::{RawGroup, payload_of};
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::secret::SecretValue;
+
+/// What a group is made with where nothing else is said.
+const SECRET_TYPE: &str = "environment";
+const PRIORITY: i64 = 10;
+
+#[async_trait(?Send)]
+impl Groups for Northflank {
+    async fn list(&self) -> Result<Vec<Group>> {
+        let groups = self.api.list().await?;
+        Ok(groups.values().map(|group| group.shown(false)).collect())
+    }
+
+    async fn show(&self, group: &str) -> Result<Group> {
+        let mut found = self.existing(group).await?;
+        if let Some(details) = self.api.details(found.id()).await? {
+            found.complete(&details);
+        }
+        Ok(found.shown(true))
+    }
+
+    async fn create(&self, fields: GroupFields) -> Result<String> {
+        let mut payload = payload(&fields)?;
+        if let Some(members) = payload.expose_mut().as_object_mut() {
+            members.entry("secretType").or_insert(SECRET_TYPE.into());
+            members.entry("priority").or_insert(PRIORITY.into());
+        }
+        rules::check(payload.expose(), Purpose::Create)?;
+        let wanted = RawGroup::of_payload(payload);
+        for pause in change::PAUSES {
+            let doubt = match self.api.create(&wanted).await? {
+                Created::Group(group) => return Ok(group.id().to_owned()),
+                Created::Exists => return Err(self.exists(wanted.name()).await),
+                Created::InDoubt(error) => error,
+            };
+            match self.resolve(wanted.name()).await {
+                Ok(Some(found)) if wanted.deviations(&found).is_empty() => {
+                    return Ok(found.id().to_owned());
+                }
+                Ok(None) if self.api.allows(pause) => tokio::time::sleep(pause).await,
+                _ => return Err(doubt),
+            }
+        }
+        Err(Error::unavailable("could not create the secret group: the server failed each time"))
+    }
+
+    async fn update(&self, group: &str, fields: GroupFields) -> Result<(String, Action)> {
+        let payload = payload(&fields)?;
+        rules::check(payload.expose(), Purpose::Update)?;
+        let mut before = self.existing(group).await?;
+        if payload.members().any(|(field, _)| field == "addonDependencies")
+            && let Some(details) = self.api.details(before.id()).await?
+        {
+            before.complete(&details);
+        }
+        let mut wanted = before.clone();
+        wanted.lay_over(&payload);
+        let action = if wanted.difference(&before).members().next().is_none() {
+            Action::Unchanged
+        } else {
+            Change { before: &before, wanted: &wanted }.apply(&self.api).await?;
+            Action::Updated
+        };
+        Ok((before.id().to_owned(), action))
+    }
+
+    async fn delete(&self, group: &str) -> Result<String> {
+        let found = self.existing(group).await?;
+        self.api.delete(found.id()).await?;
+        Ok(found.id().to_owned())
+    }
+}
+
+impl Northflank {
+    /// The error for a group that is there already under the id that `name` gives.
+    async fn exists(&self, name: &str) -> Error {
+        // Which one it is helps; where that cannot be had, the derived id is a good guess.
+        let found = self.resolve(name).await.ok().flatten();
+        let (id, other) = match &found {
+            Some(group) => (group.id().to_owned(), group.name()),
+            None => (derived_id(name), name),
+        };
+        let called = if other == name { String::new() } else { format!(", called {other}") };
+        Error::conflict(format!("there is a group with the id {id} already{called}"))
+            .hint(format!("change it with keyfob group update {id}, or choose another name"))
+    }
+}
+
+/// The payload that `fields` make: those named one by one lie over those of the whole payload.
+fn payload(fields: &GroupFields) -> Result<Document> {
+    let mut group = match fields.payload.expose() {
+        Value::Null => RawGroup::of_payload(Document::new(json!({}))),
+        Value::Object(_) => RawGroup::of_payload(fields.payload.clone()),
+        _ => return Err(Error::invalid_data("the payload must be an object, with the group's fields")),
+    };
+    let mut named = Map::new();
+    let mut name = |field: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            named.insert(field.to_owned(), value);
+        }
+    };
+    name("name", fields.name.clone().map(Value::from));
+    name("description", fields.description.clone().map(Value::from));
+    name("tags", list(&fields.tags));
+    name("secretType", fields.secret_type.clone().map(Value::from));
+    name("priority", fields.priority.map(Value::from));
+    name("addonDependencies", list(&fields.addons));
+    name("restrictions", restrictions(fields));
+    name("secrets", secrets(fields)?);
+    group.lay_over(&Document::new(Value::Object(named)));
+    Ok(group.payload())
+}
+
+/// A list that was named, which is one that is not empty.
+fn list<T: serde::Serialize>(items: &[T]) -> Option<Value> {
+    (!items.is_empty()).then(|| json!(items))
+}
+
+fn restrictions(fields: &GroupFields) -> Option<Value> {
+    let mut restrictions = Map::new();
+    let targets = list(&fields.restricted_to).map(|targets| ("nfObjects", targets));
+    let tags = list(&fields.restricted_tags).map(|tags| ("tags", tags));
+    for (field, value) in targets.into_iter().chain(tags) {
+        restrictions.insert(field.to_owned(), value);
+    }
+    // Naming those who are let in means that others are not, unless the caller says otherwise.
+    let restricted = fields.restricted.or((!restrictions.is_empty()).then_some(true));
+    if let Some(restricted) = restricted {
+        restrictions.insert("restricted".to_owned(), restricted.into());
+    }
+    (!restrictions.is_empty()).then_some(Value::Object(restrictions))
+}
+
+fn secrets(fields: &GroupFields) -> Result<Option<Value>> {
+    let mut secrets = Map::new();
+    let variables = fields.variables.iter().map(|(name, value)| (Item::Variable(name.clone()), value));
+    let files = fields.files.iter().map(|(path, value)| (Item::File(path.clone()), value));
+    for (item, value) in variables.chain(files) {
+        item.check()?;
+        check_value(&item, value)?;
+        let part = secrets.entry(item.part()).or_insert_with(|| json!({}));
+        part[item.key()] = payload_of(&item, value);
+    }
+    Ok((!secrets.is_empty()).then_some(Value::Object(secrets)))
+}
+
+/// Checks that `item` can hold `value`: a file any bytes, a variable text.
+pub fn check_value(item: &Item, value: &SecretValue) -> Result<()> {
+    if matches!(item, Item::File(_)) || value.expose_str().is_some() {
+        return Ok(());
+    }
+    Err(Error::invalid_data(format!(
+        "the value of the variable {item} is not text"
+    ))
+    .hint("a file holds any bytes: name an absolute path instead, as in GROUP//path"))
+}

@@ -1,0 +1,332 @@
+//! A secret group as Northflank sends it: the raw JSON, so that what keyfob does not know stays in
+//! it, and what keyfob does know read out of it.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::super::groups;
+use super::name::Item;
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::secret::SecretValue;
+
+/// Base64 as files are sent: written with padding, read with or without.
+pub const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The fields that an update is checked by, apart from the secrets. Others may move by themselves.
+const CHECKED: &[&str] = &[
+    "name", "description", "tags", "secretType", "priority", "restrictions", "addonDependencies",
+];
+
+/// What the server alone decides, and no request says.
+const SERVERS_OWN: &[&str] = &["id", "projectId", "createdAt", "updatedAt"];
+
+/// What the list and the details answer, and what a get answers with values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawGroup(Document);
+
+/// `{"data": …}`, in which every answer is wrapped.
+#[derive(Deserialize)]
+pub struct Data<T> {
+    /// What was asked for.
+    pub data: T,
+}
+
+/// A page of the list.
+#[derive(Deserialize)]
+pub struct Page {
+    /// The groups on it.
+    pub data: Listed,
+    /// Where the next one is.
+    #[serde(default)]
+    pub pagination: Pagination,
+}
+
+/// What the list holds.
+#[derive(Deserialize)]
+pub struct Listed {
+    /// Groups without values.
+    pub secrets: Vec<RawGroup>,
+}
+
+/// Where the next page is.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Pagination {
+    /// Whether there is one, where the server says so.
+    pub has_next_page: Option<bool>,
+    /// What to ask for it with; the last page has none.
+    pub cursor: Option<String>,
+}
+
+impl RawGroup {
+    /// A group of the fields of a payload.
+    pub fn of_payload(payload: Document) -> Self {
+        Self(payload)
+    }
+
+    /// Whether it has no field at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.members().next().is_none()
+    }
+
+    /// Whether it says which addons it brings along.
+    pub fn has_addons(&self) -> bool {
+        self.fields().get("addonDependencies").is_some()
+    }
+
+    /// Its fields.
+    pub fn fields(&self) -> &Value {
+        self.0.expose()
+    }
+
+    /// The text of `field`, where it is text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields().get(field)?.as_str()
+    }
+
+    /// Its id, empty where the server sent none.
+    pub fn id(&self) -> &str {
+        self.text("id").unwrap_or_default()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.text("name").unwrap_or_else(|| self.id())
+    }
+
+    /// A time in one of its fields.
+    pub fn time(&self, field: &str) -> Option<Timestamp> {
+        self.text(field)?.parse().ok()
+    }
+
+    fn part(&self, part: &str) -> impl Iterator<Item = (&String, &Value)> {
+        let part = self.fields().get("secrets").and_then(|secrets| secrets.get(part));
+        part.and_then(Value::as_object).into_iter().flat_map(Map::iter)
+    }
+
+    /// Its variables and files.
+    pub fn items(&self) -> impl Iterator<Item = Item> {
+        let variables = self.part("variables").map(|(name, _)| Item::Variable(name.clone()));
+        let files = self.part("files").map(|(path, _)| Item::File(path.clone()));
+        variables.chain(files)
+    }
+
+    fn raw(&self, item: &Item) -> Option<&Value> {
+        let mut part = self.part(item.part());
+        part.find(|(key, _)| *key == item.key()).map(|(_, value)| value)
+    }
+
+    /// Whether it holds `item`.
+    pub fn has(&self, item: &Item) -> bool {
+        self.raw(item).is_some()
+    }
+
+    /// The value of `item`, `None` where it does not hold it. A variable that is no text is its
+    /// JSON; a file is its bytes.
+    ///
+    /// # Errors
+    /// `invalid_data` for a file that is not base64.
+    pub fn value(&self, item: &Item) -> Result<Option<SecretValue>> {
+        let Some(raw) = self.raw(item) else { return Ok(None) };
+        let value = match item {
+            Item::Variable(_) => match raw.as_str() {
+                Some(text) => SecretValue::from(text),
+                None => SecretValue::from(raw.to_string()),
+            },
+            Item::File(path) => {
+                let data = raw.get("data").and_then(Value::as_str);
+                let bytes = data.and_then(|data| BASE64.decode(data).ok()).map(Zeroizing::new);
+                SecretValue::from(bytes.ok_or_else(|| {
+                    Error::invalid_data(format!(
+                        "the file {path} of the group {} did not come as base64",
+                        self.id()
+                    ))
+                })?)
+            }
+        };
+        Ok(Some(value))
+    }
+
+    /// Whether it and `other` hold `item` with the same value.
+    pub fn has_same(&self, other: &RawGroup, item: &Item) -> bool {
+        match (self.value(item), other.value(item)) {
+            (Ok(Some(one)), Ok(Some(other))) => one == other,
+            _ => self.has(item) && self.raw(item) == other.raw(item),
+        }
+    }
+
+    /// Puts `value` under `item`.
+    pub fn set(&mut self, item: &Item, value: &SecretValue) {
+        let patch = Document::new(json!({ "secrets": { item.part(): { item.key(): payload_of(item, value) } } }));
+        self.0.merge(patch.expose());
+    }
+
+    /// Takes `item` away.
+    pub fn remove(&mut self, item: &Item) {
+        self.0.merge(&json!({ "secrets": { item.part(): { item.key(): null } } }));
+    }
+
+    /// Lays `payload` over it: what is inside `secrets` and `restrictions` is merged, `null` taking
+    /// away; every other field is replaced.
+    pub fn lay_over(&mut self, payload: &Document) {
+        for (field, value) in payload.members() {
+            match field.as_str() {
+                "secrets" | "restrictions" => {
+                    let patch = Document::new(json!({ field: value }));
+                    self.0.merge(patch.expose());
+                }
+                _ => {
+                    if let Some(members) = self.0.expose_mut().as_object_mut() {
+                        members.insert(field.clone(), value.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes over from `other` the fields that it has not.
+    pub fn complete(&mut self, other: &RawGroup) {
+        if let Some(members) = self.0.expose_mut().as_object_mut() {
+            for (field, value) in other.0.members() {
+                members.entry(field).or_insert_with(|| value.clone());
+            }
+        }
+    }
+
+    /// What a request has to say to make this of `before`: the fields that differ, each whole.
+    /// `secrets` is said with all that is in it, which is right whether the server merges it or
+    /// replaces it.
+    pub fn difference(&self, before: &RawGroup) -> Document {
+        let changed = self
+            .0
+            .members()
+            .filter(|(field, value)| {
+                !SERVERS_OWN.contains(&field.as_str()) && before.fields().get(*field) != Some(*value)
+            })
+            .map(|(field, value)| (field.clone(), value.clone()));
+        Document::new(Value::Object(changed.collect()))
+    }
+
+    /// What a request has to say to make this from nothing: everything but what is the server's.
+    pub fn payload(&self) -> Document {
+        self.difference(&RawGroup(Document::default()))
+    }
+
+    /// How `found` differs from this, which is what was wanted.
+    pub fn deviations(&self, found: &RawGroup) -> Vec<Deviation> {
+        let mut deviations = Vec::new();
+        for field in CHECKED {
+            if let Some(wanted) = self.fields().get(*field)
+                && !found.fields().get(*field).is_some_and(|found| covers(found, wanted))
+            {
+                deviations.push(Deviation::Field(field));
+            }
+        }
+        for item in self.items() {
+            if !found.has(&item) {
+                deviations.push(Deviation::Gone(item));
+            } else if !self.has_same(found, &item) {
+                deviations.push(Deviation::Other(item));
+            }
+        }
+        let more = found.items().filter(|item| !self.has(item));
+        deviations.extend(more.map(Deviation::More));
+        deviations
+    }
+
+    /// Every text that is secret in it, so that no message repeats one.
+    pub fn secrets(&self) -> Vec<Zeroizing<String>> {
+        let mut texts = Vec::new();
+        let parts = self.fields().get("secrets").and_then(Value::as_object);
+        for (_, value) in parts.into_iter().flatten().filter(|(part, _)| *part != "files") {
+            collect_texts(value, &mut texts);
+        }
+        for (path, _) in self.part("files") {
+            // The file's bytes stand in for its base64 and its encoding, which is no secret.
+            if let Ok(Some(value)) = self.value(&Item::File(path.clone())) {
+                texts.push(Zeroizing::new(BASE64.encode(value.expose())));
+                texts.extend(value.expose_str().map(|text| Zeroizing::new(text.to_owned())));
+            }
+        }
+        texts
+    }
+
+    /// What may be shown of it; `named` says whether its secrets' names were asked for.
+    pub fn shown(&self, named: bool) -> groups::Group {
+        let names = |part| named.then(|| self.part(part).map(|(name, _)| name.clone()).collect());
+        groups::Group {
+            id: self.id().to_owned(),
+            name: self.name().to_owned(),
+            description: self.text("description").map(str::to_owned),
+            tags: self.known("tags").unwrap_or_default(),
+            secret_type: self.text("secretType").map(str::to_owned),
+            priority: self.known("priority"),
+            restrictions: self.known("restrictions"),
+            addons: self.known("addonDependencies").unwrap_or_default(),
+            variables: names("variables"),
+            files: names("files"),
+            created_at: self.time("createdAt"),
+            updated_at: self.time("updatedAt"),
+        }
+    }
+
+    /// `field` as keyfob knows it, where it is there and like that.
+    fn known<T: for<'de> Deserialize<'de>>(&self, field: &str) -> Option<T> {
+        T::deserialize(self.fields().get(field)?).ok()
+    }
+}
+
+/// One way in which a group is not as it was wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deviation {
+    /// This field is another.
+    Field(&'static str),
+    /// This secret is missing.
+    Gone(Item),
+    /// This secret has another value.
+    Other(Item),
+    /// This secret is there besides.
+    More(Item),
+}
+
+/// `value` as the payload has it: a variable as text, a file as base64 whatever its bytes.
+pub fn payload_of(item: &Item, value: &SecretValue) -> Value {
+    match item {
+        Item::Variable(_) => value.expose_str().unwrap_or_default().into(),
+        Item::File(_) => json!({ "data": BASE64.encode(value.expose()), "encoding": "utf-8" }),
+    }
+}
+
+/// Whether `found` says all that `wanted` says. It may say more inside objects, where servers add
+/// their defaults, and have the items of a list in another order.
+fn covers(found: &Value, wanted: &Value) -> bool {
+    match (found, wanted) {
+        (Value::Object(found), Value::Object(wanted)) => wanted
+            .iter()
+            .all(|(name, wanted)| found.get(name).is_some_and(|found| covers(found, wanted))),
+        (Value::Array(found), Value::Array(wanted)) => {
+            found.len() == wanted.len()
+                && wanted.iter().all(|wanted| found.iter().any(|found| covers(found, wanted)))
+        }
+        _ => found == wanted,
+    }
+}
+
+fn collect_texts(value: &Value, texts: &mut Vec<Zeroizing<String>>) {
+    match value {
+        Value::String(text) => texts.push(Zeroizing::new(text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(members) => members.values().for_each(|value| collect_texts(value, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
