@@ -21,7 +21,7 @@
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
-//! | [`secret`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
+//! | [`secret`], [`document`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
 //!
 //! A sixth provider is one file in `providers/` and one line in its registry.
 
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod commands;
 pub mod complete;
 pub mod config;
+pub mod document;
 pub mod duration;
 pub mod env;
 pub mod error;

@@ -19,6 +19,7 @@ mod powershell;
 mod shell;
 mod text;
 mod toml;
+pub mod tree;
 mod yaml;
 
 use std::collections::{BTreeMap, HashSet};

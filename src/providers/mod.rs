@@ -14,12 +14,17 @@ use crate::config::schema::Schema;
 use crate::error::Result;
 use crate::secret::{Entry, Name, SecretValue};
 
+mod bulk;
+mod credential;
+pub mod groups;
 pub mod local;
+mod northflank;
 mod nosana;
 pub mod registry;
 mod services;
 mod support;
 
+use credential::ApiCredential;
 pub use services::{Services, Steps};
 pub use support::keypair;
 use support::{CA_FILE, base_url, endpoint, exists_already, missing, shown_url, tls, unsupported};
@@ -261,6 +266,11 @@ pub trait Provider {
 
     /// Forgets cached tokens and stored credentials. Returns what was forgotten, in words.
     async fn logout(&self) -> Result<Vec<String>>;
+
+    /// Its groups, where it has [`Capability::Groups`].
+    fn groups(&self) -> Option<&dyn groups::Groups> {
+        None
+    }
 }
 
 /// Who a store acts as, and by what right.

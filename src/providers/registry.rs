@@ -1,13 +1,17 @@
 //! Every provider, one line each.
 
-use super::{ProviderSpec, local, nosana};
+use super::{ProviderSpec, local, northflank, nosana};
 use crate::config::schema::Schemas;
 
 /// The providers, in the order in which help and tables show them.
-pub static PROVIDERS: &[ProviderSpec] = &[local::SPEC, nosana::SPEC];
+pub static PROVIDERS: &[ProviderSpec] = &[local::SPEC, nosana::SPEC, northflank::SPEC];
 
 /// The fields of every provider's stores.
-pub static SCHEMAS: Schemas = &[local::SPEC.schema, nosana::SPEC.schema];
+pub static SCHEMAS: Schemas = &[
+    local::SPEC.schema,
+    nosana::SPEC.schema,
+    northflank::SPEC.schema,
+];
 
 /// The provider called `name`.
 pub fn find(name: &str) -> Option<&'static ProviderSpec> {

@@ -21,9 +21,11 @@ use keyfob::providers::{
 };
 use keyfob::secret::{Name, SecretValue, StoreName};
 use keyfob::store::Store;
+use serde_json::json;
 
 use crate::support::home::Home;
-use crate::support::servers::{Nosana, Server};
+use crate::support::servers::northflank;
+use crate::support::servers::{Northflank, Nosana, Server};
 use crate::support::solana::Keypair;
 
 /// A store to be tested, and what keeps it alive.
@@ -78,9 +80,31 @@ impl Subject {
         }
     }
 
+    fn northflank() -> Self {
+        let server = Northflank::start();
+        server.groups().put_variables("Api Env", json!({}));
+        Self {
+            provider: "northflank",
+            variables: vec![
+                ("BASE_URL".to_owned(), server.url()),
+                ("PROJECT".to_owned(), northflank::PROJECT.to_owned()),
+                ("GROUP".to_owned(), "api-env".to_owned()),
+                ("API_TOKEN".to_owned(), northflank::API_TOKEN.to_owned()),
+            ],
+            // A file holds any bytes, a variable text.
+            name: |number| match number {
+                50.. => format!("/files/{number}"),
+                _ => format!("db/KEY-{number}"),
+            },
+            metadata: Metadata::default,
+            server: Some(Box::new(server)),
+            home: Home::new(),
+        }
+    }
+
     /// Every provider of the registry.
     fn all() -> Vec<Self> {
-        vec![Self::local(), Self::nosana()]
+        vec![Self::local(), Self::nosana(), Self::northflank()]
     }
 
     fn open(&self) -> Store {

@@ -12,12 +12,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::Services;
+use super::super::{ApiCredential, Services};
 use super::wire::{Data, Page, RawGroup};
 use crate::config::StoreConfig;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
-use crate::secret::SecretValue;
 
 const OFFICIAL: &str = "https://api.northflank.com";
 
@@ -30,6 +29,7 @@ pub struct Api {
     tls: Tls,
     config: StoreConfig,
     services: Rc<Services>,
+    credential: ApiCredential,
 }
 
 /// What a request is allowed by, as Northflank calls it.
@@ -62,12 +62,20 @@ pub enum Updated {
 impl Api {
     /// The secret groups of the project that `config` names. Asks nobody.
     pub fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        let base = super::super::base_url(config, OFFICIAL)?;
+        let url = super::super::shown_url(&base);
         Ok(Self {
-            base: super::super::base_url(config, OFFICIAL)?,
+            base,
             tls: super::super::tls(config),
             config: config.clone(),
             services: Rc::clone(services),
+            credential: ApiCredential::new(config, services, url, "api_token"),
         })
+    }
+
+    /// The API token and where it comes from.
+    pub fn credential(&self) -> &ApiCredential {
+        &self.credential
     }
 
     /// The base URL.
@@ -99,7 +107,10 @@ impl Api {
         let mut cursor: Option<String> = None;
         loop {
             let mut request = self.request("list the secret groups", Method::GET, &[])?;
-            request.url.query_pairs_mut().append_pair("per_page", PER_PAGE);
+            request
+                .url
+                .query_pairs_mut()
+                .append_pair("per_page", PER_PAGE);
             if let Some(cursor) = &cursor {
                 request.url.query_pairs_mut().append_pair("cursor", cursor);
             }
@@ -125,7 +136,7 @@ impl Api {
     }
 
     /// `GET …/secrets?per_page=1`: whether `token` is good for the project.
-    pub async fn prove(&self, token: &SecretValue) -> Result<()> {
+    pub async fn prove(&self, token: &str) -> Result<()> {
         let mut request = self.request("log in", Method::GET, &[])?;
         request.url.query_pairs_mut().append_pair("per_page", "1");
         let response = self.send_with(request, token).await?;
@@ -142,7 +153,8 @@ impl Api {
     /// `GET …/secrets/{id}/details`: a group with its addons, without values.
     pub async fn details(&self, id: &str) -> Result<Option<RawGroup>> {
         let operation = "read the details of the secret group";
-        self.find(self.request(operation, Method::GET, &[id, "details"])?).await
+        self.find(self.request(operation, Method::GET, &[id, "details"])?)
+            .await
     }
 
     /// `POST …/secrets`: creates the group of `payload`.
@@ -200,7 +212,11 @@ impl Api {
         }
         path.extend(["projects", self.config.require("project")?, "secrets"]);
         path.extend(rest);
-        Ok(Request::new(operation, method, super::super::endpoint(&self.base, &path)?))
+        Ok(Request::new(
+            operation,
+            method,
+            super::super::endpoint(&self.base, &path)?,
+        ))
     }
 
     async fn find(&self, request: Request) -> Result<Option<RawGroup>> {
@@ -208,17 +224,22 @@ impl Api {
         if response.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        Ok(Some(expect::<Data<RawGroup>>(&response, Permission::Read)?.data))
+        Ok(Some(
+            expect::<Data<RawGroup>>(&response, Permission::Read)?.data,
+        ))
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
-        let token = self.token()?;
-        self.send_with(request, &token).await
+        let token = self.credential.get().await?;
+        self.send_with(request, token).await
     }
 
-    async fn send_with(&self, request: Request, token: &SecretValue) -> Result<Response> {
-        let token = token.expose_str().unwrap_or_default();
-        let response = self.services.http.send(&self.tls, &request.authorized("Bearer", token)).await?;
+    async fn send_with(&self, request: Request, token: &str) -> Result<Response> {
+        let response = self
+            .services
+            .http
+            .send(&self.tls, &request.authorized("Bearer", token))
+            .await?;
         if response.status == StatusCode::UNAUTHORIZED {
             let error = response.error(Kind::Unauthenticated);
             return Err(match self.config.credential_hint("api_token") {
@@ -233,7 +254,10 @@ impl Api {
 /// `request` with `payload` as its body, whose values no message may repeat.
 fn carry(request: Request, payload: &RawGroup) -> Result<Request> {
     let request = request.json(payload)?;
-    Ok(payload.secrets().iter().fold(request, |request, secret| request.sensitive(secret)))
+    Ok(payload
+        .secrets()
+        .iter()
+        .fold(request, |request, secret| request.sensitive(secret)))
 }
 
 /// What a good answer says.

@@ -15,8 +15,11 @@ use super::wire::{Deviation, RawGroup};
 use crate::error::{Error, Result};
 
 /// The pauses before a change is sent again that is known not to have been carried out.
-pub const PAUSES: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
+pub const PAUSES: [Duration; 3] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+];
 
 /// How many differences an error names.
 const NAMED: usize = 5;
@@ -84,7 +87,12 @@ impl Change<'_> {
                 && self.before.time("updatedAt") == group.time("updatedAt");
             match updated {
                 Updated::At(answered) => return Ok(Found { group, answered }),
-                Updated::InDoubt(_) if !untouched => return Ok(Found { group, answered: None }),
+                Updated::InDoubt(_) if !untouched => {
+                    return Ok(Found {
+                        group,
+                        answered: None,
+                    });
+                }
                 Updated::InDoubt(error) => match pauses.next() {
                     Some(pause) if api.allows(*pause) => tokio::time::sleep(*pause).await,
                     _ => return Err(error),
@@ -113,8 +121,13 @@ impl Change<'_> {
             ))
             .hint(format!("keyfob group delete {} takes it away again", answer.id())));
         }
-        let group = read(api, id, whole.has_addons()).await?.ok_or_else(|| self.gone())?;
-        Ok(Found { group, answered: answer.time("updatedAt") })
+        let group = read(api, id, whole.has_addons())
+            .await?
+            .ok_or_else(|| self.gone())?;
+        Ok(Found {
+            group,
+            answered: answer.time("updatedAt"),
+        })
     }
 
     /// Whether all that differs is that removed secrets are still there as they were.
@@ -147,7 +160,10 @@ impl Change<'_> {
         let what = if deviations.is_empty() {
             String::new()
         } else {
-            format!(", and it is not as it was written: {}", self.name(deviations))
+            format!(
+                ", and it is not as it was written: {}",
+                self.name(deviations)
+            )
         };
         Error::conflict(format!(
             "somebody else changed the group {id} at the same time{what}"
@@ -193,4 +209,3 @@ pub async fn read(api: &Api, id: &str, with_addons: bool) -> Result<Option<RawGr
     }
     Ok(Some(group))
 }
-

@@ -56,14 +56,18 @@ impl Groups for Northflank {
                 _ => return Err(doubt),
             }
         }
-        Err(Error::unavailable("could not create the secret group: the server failed each time"))
+        Err(Error::unavailable(
+            "could not create the secret group: the server failed each time",
+        ))
     }
 
     async fn update(&self, group: &str, fields: GroupFields) -> Result<(String, Action)> {
         let payload = payload(&fields)?;
         rules::check(payload.expose(), Purpose::Update)?;
         let mut before = self.existing(group).await?;
-        if payload.members().any(|(field, _)| field == "addonDependencies")
+        if payload
+            .members()
+            .any(|(field, _)| field == "addonDependencies")
             && let Some(details) = self.api.details(before.id()).await?
         {
             before.complete(&details);
@@ -73,7 +77,12 @@ impl Groups for Northflank {
         let action = if wanted.difference(&before).members().next().is_none() {
             Action::Unchanged
         } else {
-            Change { before: &before, wanted: &wanted }.apply(&self.api).await?;
+            Change {
+                before: &before,
+                wanted: &wanted,
+            }
+            .apply(&self.api)
+            .await?;
             Action::Updated
         };
         Ok((before.id().to_owned(), action))
@@ -95,9 +104,14 @@ impl Northflank {
             Some(group) => (group.id().to_owned(), group.name()),
             None => (derived_id(name), name),
         };
-        let called = if other == name { String::new() } else { format!(", called {other}") };
-        Error::conflict(format!("there is a group with the id {id} already{called}"))
-            .hint(format!("change it with keyfob group update {id}, or choose another name"))
+        let called = if other == name {
+            String::new()
+        } else {
+            format!(", called {other}")
+        };
+        Error::conflict(format!("there is a group with the id {id} already{called}")).hint(format!(
+            "change it with keyfob group update {id}, or choose another name"
+        ))
     }
 }
 
@@ -106,7 +120,11 @@ fn payload(fields: &GroupFields) -> Result<Document> {
     let mut group = match fields.payload.expose() {
         Value::Null => RawGroup::of_payload(Document::new(json!({}))),
         Value::Object(_) => RawGroup::of_payload(fields.payload.clone()),
-        _ => return Err(Error::invalid_data("the payload must be an object, with the group's fields")),
+        _ => {
+            return Err(Error::invalid_data(
+                "the payload must be an object, with the group's fields",
+            ));
+        }
     };
     let mut named = Map::new();
     let mut name = |field: &str, value: Option<Value>| {
@@ -139,7 +157,9 @@ fn restrictions(fields: &GroupFields) -> Option<Value> {
         restrictions.insert(field.to_owned(), value);
     }
     // Naming those who are let in means that others are not, unless the caller says otherwise.
-    let restricted = fields.restricted.or((!restrictions.is_empty()).then_some(true));
+    let restricted = fields
+        .restricted
+        .or((!restrictions.is_empty()).then_some(true));
     if let Some(restricted) = restricted {
         restrictions.insert("restricted".to_owned(), restricted.into());
     }
@@ -148,8 +168,14 @@ fn restrictions(fields: &GroupFields) -> Option<Value> {
 
 fn secrets(fields: &GroupFields) -> Result<Option<Value>> {
     let mut secrets = Map::new();
-    let variables = fields.variables.iter().map(|(name, value)| (Item::Variable(name.clone()), value));
-    let files = fields.files.iter().map(|(path, value)| (Item::File(path.clone()), value));
+    let variables = fields
+        .variables
+        .iter()
+        .map(|(name, value)| (Item::Variable(name.clone()), value));
+    let files = fields
+        .files
+        .iter()
+        .map(|(path, value)| (Item::File(path.clone()), value));
     for (item, value) in variables.chain(files) {
         item.check()?;
         check_value(&item, value)?;
@@ -164,8 +190,8 @@ pub fn check_value(item: &Item, value: &SecretValue) -> Result<()> {
     if matches!(item, Item::File(_)) || value.expose_str().is_some() {
         return Ok(());
     }
-    Err(Error::invalid_data(format!(
-        "the value of the variable {item} is not text"
-    ))
-    .hint("a file holds any bytes: name an absolute path instead, as in GROUP//path"))
+    Err(
+        Error::invalid_data(format!("the value of the variable {item} is not text"))
+            .hint("a file holds any bytes: name an absolute path instead, as in GROUP//path"),
+    )
 }

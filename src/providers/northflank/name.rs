@@ -84,17 +84,23 @@ impl Place {
     pub fn parse(name: &Name, configured: Option<&str>) -> Result<Self> {
         let (group, key) = match configured {
             Some(group) => (group, name.as_str()),
-            None => split(name.as_str()).filter(|(_, key)| !key.is_empty()).ok_or_else(|| {
-                Error::invalid_data(format!("{name} names no secret group"))
-                    .hint("write GROUP/KEY, or GROUP//path for a file; or give the store a `group`")
-            })?,
+            None => split(name.as_str())
+                .filter(|(_, key)| !key.is_empty())
+                .ok_or_else(|| {
+                    Error::invalid_data(format!("{name} names no secret group")).hint(
+                        "write GROUP/KEY, or GROUP//path for a file; or give the store a `group`",
+                    )
+                })?,
         };
         if !rules::is_id(group) {
             rules::name("the group", group)?;
         }
         let item = Item::parse(key);
         item.check()?;
-        Ok(Self { group: group.to_owned(), item })
+        Ok(Self {
+            group: group.to_owned(),
+            item,
+        })
     }
 }
 
@@ -121,22 +127,49 @@ mod tests {
     #[test]
     fn names_say_group_and_key() {
         let found = place("api-env/db/URL", None).unwrap();
-        assert_eq!(found, Place { group: "api-env".into(), item: Item::Variable("db/URL".into()) });
+        assert_eq!(
+            found,
+            Place {
+                group: "api-env".into(),
+                item: Item::Variable("db/URL".into())
+            }
+        );
         let found = place("Api Env//etc/app.conf", None).unwrap();
-        assert_eq!(found, Place { group: "Api Env".into(), item: Item::File("/etc/app.conf".into()) });
+        assert_eq!(
+            found,
+            Place {
+                group: "Api Env".into(),
+                item: Item::File("/etc/app.conf".into())
+            }
+        );
     }
 
     #[test]
     fn with_a_configured_group_names_say_the_key_alone() {
         let found = place("db/URL", Some("api-env")).unwrap();
-        assert_eq!(found, Place { group: "api-env".into(), item: Item::Variable("db/URL".into()) });
+        assert_eq!(
+            found,
+            Place {
+                group: "api-env".into(),
+                item: Item::Variable("db/URL".into())
+            }
+        );
         let found = place("/etc/app.conf", Some("api-env")).unwrap();
         assert_eq!(found.item, Item::File("/etc/app.conf".into()));
     }
 
     #[test]
     fn names_without_group_or_with_odd_keys_are_refused() {
-        for name in ["KEY", "/KEY", "//etc/x", "api-env/", "api-env//", "api-env/a b", "api-env//etc/", "a_b/KEY"] {
+        for name in [
+            "KEY",
+            "/KEY",
+            "//etc/x",
+            "api-env/",
+            "api-env//",
+            "api-env/a b",
+            "api-env//etc/",
+            "a_b/KEY",
+        ] {
             assert!(place(name, None).is_err(), "{name}");
         }
     }

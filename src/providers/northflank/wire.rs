@@ -23,7 +23,13 @@ pub const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// The fields that an update is checked by, apart from the secrets. Others may move by themselves.
 const CHECKED: &[&str] = &[
-    "name", "description", "tags", "secretType", "priority", "restrictions", "addonDependencies",
+    "name",
+    "description",
+    "tags",
+    "secretType",
+    "priority",
+    "restrictions",
+    "addonDependencies",
 ];
 
 /// What the server alone decides, and no request says.
@@ -110,20 +116,28 @@ impl RawGroup {
     }
 
     fn part(&self, part: &str) -> impl Iterator<Item = (&String, &Value)> {
-        let part = self.fields().get("secrets").and_then(|secrets| secrets.get(part));
-        part.and_then(Value::as_object).into_iter().flat_map(Map::iter)
+        let part = self
+            .fields()
+            .get("secrets")
+            .and_then(|secrets| secrets.get(part));
+        part.and_then(Value::as_object)
+            .into_iter()
+            .flat_map(Map::iter)
     }
 
     /// Its variables and files.
     pub fn items(&self) -> impl Iterator<Item = Item> {
-        let variables = self.part("variables").map(|(name, _)| Item::Variable(name.clone()));
+        let variables = self
+            .part("variables")
+            .map(|(name, _)| Item::Variable(name.clone()));
         let files = self.part("files").map(|(path, _)| Item::File(path.clone()));
         variables.chain(files)
     }
 
     fn raw(&self, item: &Item) -> Option<&Value> {
         let mut part = self.part(item.part());
-        part.find(|(key, _)| *key == item.key()).map(|(_, value)| value)
+        part.find(|(key, _)| *key == item.key())
+            .map(|(_, value)| value)
     }
 
     /// Whether it holds `item`.
@@ -137,7 +151,9 @@ impl RawGroup {
     /// # Errors
     /// `invalid_data` for a file that is not base64.
     pub fn value(&self, item: &Item) -> Result<Option<SecretValue>> {
-        let Some(raw) = self.raw(item) else { return Ok(None) };
+        let Some(raw) = self.raw(item) else {
+            return Ok(None);
+        };
         let value = match item {
             Item::Variable(_) => match raw.as_str() {
                 Some(text) => SecretValue::from(text),
@@ -145,7 +161,9 @@ impl RawGroup {
             },
             Item::File(path) => {
                 let data = raw.get("data").and_then(Value::as_str);
-                let bytes = data.and_then(|data| BASE64.decode(data).ok()).map(Zeroizing::new);
+                let bytes = data
+                    .and_then(|data| BASE64.decode(data).ok())
+                    .map(Zeroizing::new);
                 SecretValue::from(bytes.ok_or_else(|| {
                     Error::invalid_data(format!(
                         "the file {path} of the group {} did not come as base64",
@@ -167,13 +185,16 @@ impl RawGroup {
 
     /// Puts `value` under `item`.
     pub fn set(&mut self, item: &Item, value: &SecretValue) {
-        let patch = Document::new(json!({ "secrets": { item.part(): { item.key(): payload_of(item, value) } } }));
+        let patch = Document::new(
+            json!({ "secrets": { item.part(): { item.key(): payload_of(item, value) } } }),
+        );
         self.0.merge(patch.expose());
     }
 
     /// Takes `item` away.
     pub fn remove(&mut self, item: &Item) {
-        self.0.merge(&json!({ "secrets": { item.part(): { item.key(): null } } }));
+        self.0
+            .merge(&json!({ "secrets": { item.part(): { item.key(): null } } }));
     }
 
     /// Lays `payload` over it: what is inside `secrets` and `restrictions` is merged, `null` taking
@@ -211,7 +232,8 @@ impl RawGroup {
             .0
             .members()
             .filter(|(field, value)| {
-                !SERVERS_OWN.contains(&field.as_str()) && before.fields().get(*field) != Some(*value)
+                !SERVERS_OWN.contains(&field.as_str())
+                    && before.fields().get(*field) != Some(*value)
             })
             .map(|(field, value)| (field.clone(), value.clone()));
         Document::new(Value::Object(changed.collect()))
@@ -227,7 +249,10 @@ impl RawGroup {
         let mut deviations = Vec::new();
         for field in CHECKED {
             if let Some(wanted) = self.fields().get(*field)
-                && !found.fields().get(*field).is_some_and(|found| covers(found, wanted))
+                && !found
+                    .fields()
+                    .get(*field)
+                    .is_some_and(|found| covers(found, wanted))
             {
                 deviations.push(Deviation::Field(field));
             }
@@ -248,14 +273,22 @@ impl RawGroup {
     pub fn secrets(&self) -> Vec<Zeroizing<String>> {
         let mut texts = Vec::new();
         let parts = self.fields().get("secrets").and_then(Value::as_object);
-        for (_, value) in parts.into_iter().flatten().filter(|(part, _)| *part != "files") {
+        for (_, value) in parts
+            .into_iter()
+            .flatten()
+            .filter(|(part, _)| *part != "files")
+        {
             collect_texts(value, &mut texts);
         }
         for (path, _) in self.part("files") {
             // The file's bytes stand in for its base64 and its encoding, which is no secret.
             if let Ok(Some(value)) = self.value(&Item::File(path.clone())) {
                 texts.push(Zeroizing::new(BASE64.encode(value.expose())));
-                texts.extend(value.expose_str().map(|text| Zeroizing::new(text.to_owned())));
+                texts.extend(
+                    value
+                        .expose_str()
+                        .map(|text| Zeroizing::new(text.to_owned())),
+                );
             }
         }
         texts
@@ -316,7 +349,9 @@ fn covers(found: &Value, wanted: &Value) -> bool {
             .all(|(name, wanted)| found.get(name).is_some_and(|found| covers(found, wanted))),
         (Value::Array(found), Value::Array(wanted)) => {
             found.len() == wanted.len()
-                && wanted.iter().all(|wanted| found.iter().any(|found| covers(found, wanted)))
+                && wanted
+                    .iter()
+                    .all(|wanted| found.iter().any(|found| covers(found, wanted)))
         }
         _ => found == wanted,
     }
@@ -326,7 +361,9 @@ fn collect_texts(value: &Value, texts: &mut Vec<Zeroizing<String>>) {
     match value {
         Value::String(text) => texts.push(Zeroizing::new(text.clone())),
         Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        Value::Object(members) => members.values().for_each(|value| collect_texts(value, texts)),
+        Value::Object(members) => members
+            .values()
+            .for_each(|value| collect_texts(value, texts)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

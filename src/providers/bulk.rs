@@ -1,0 +1,101 @@
+//! Many requests at once: bounded, on few connections, stopping where going on is pointless.
+
+use std::cell::RefCell;
+use std::future::Future;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+
+use super::{Services, Steps};
+use crate::env::Environment;
+use crate::error::{Error, Kind, Result};
+
+const VARIABLE: &str = "KEYFOB_CONCURRENCY";
+
+/// How many requests are under way at once, and so how many connections there are.
+const DEFAULT: usize = 16;
+
+/// More would look like an attack to most servers.
+const MAX: usize = 256;
+
+/// How many requests may be under way at once.
+///
+/// # Errors
+/// `usage` for a `KEYFOB_CONCURRENCY` that is no number from 1 to 256.
+pub fn concurrency(env: &Environment) -> Result<usize> {
+    let Some(text) = env.var(VARIABLE) else {
+        return Ok(DEFAULT);
+    };
+    match text.trim().parse() {
+        Ok(number @ 1..=MAX) => Ok(number),
+        _ => Err(Error::usage(format!(
+            "{VARIABLE} is {text:?}, which is no whole number from 1 to {MAX}"
+        ))),
+    }
+}
+
+/// Does `act` to each of `items`, several at once, and returns the results in their order. Each
+/// that is finished moves the deadline on. A failure leaves the others alone, unless all would
+/// meet it: then what was not begun fails without being tried.
+///
+/// # Errors
+/// As [`concurrency`], before anything is begun.
+pub async fn each<'a, I, T, F>(
+    services: &Services,
+    what: &str,
+    items: &'a [I],
+    act: impl Fn(&'a I) -> F,
+) -> Result<Vec<Result<T>>>
+where
+    F: Future<Output = Result<T>>,
+{
+    let bound = concurrency(&services.env)?;
+    let steps = Steps::start(services, what, items.len());
+    let stuck: RefCell<Option<Error>> = RefCell::new(None);
+    let (act, steps, stuck) = (&act, &steps, &stuck);
+    let work = items.iter().enumerate().map(|(at, item)| async move {
+        if let Some(error) = &*stuck.borrow() {
+            return (
+                at,
+                Err(error.clone().context("not tried, as another failed")),
+            );
+        }
+        let result = act(item).await;
+        match &result {
+            Err(error) if concerns_all(error.kind()) => {
+                stuck.borrow_mut().get_or_insert_with(|| error.clone());
+            }
+            _ => steps.done(1),
+        }
+        // Lets the connection return to the pool, so that the next one takes it and opens none.
+        tokio::task::yield_now().await;
+        (at, result)
+    });
+    let mut results: Vec<_> = stream::iter(work).buffer_unordered(bound).collect().await;
+    results.sort_by_key(|(at, _)| *at);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Whether every other request would fail in the same way.
+fn concerns_all(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Unauthenticated | Kind::Unavailable | Kind::RateLimited
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_is_a_number_in_range() {
+        let bound = |text| concurrency(&Environment::from_vars([(VARIABLE, text)], "/"));
+        assert_eq!(bound("").unwrap(), DEFAULT);
+        assert_eq!(bound("1").unwrap(), 1);
+        assert_eq!(bound("256").unwrap(), 256);
+        for text in ["0", "257", "-1", "1.5", "many", "18446744073709551616"] {
+            assert_eq!(bound(text).unwrap_err().kind(), Kind::Usage, "{text}");
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Northflank's secret groups: named sets of variables and files in a project, with fields of their
+//! own. To keyfob each variable and each file is a secret; the groups are managed beside them.
+//!
+//! [`api`] has the endpoints, [`wire`] what they carry, [`rules`] what they take, [`change`] how a
+//! group is changed without losing anything, [`manage`] the groups as a whole.
+
+mod api;
+mod change;
+mod manage;
+mod name;
+mod rules;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use self::api::Api;
+use self::change::Change;
+use self::name::{Item, Place, derived_id, split};
+use self::wire::RawGroup;
+use super::groups::Groups;
+use super::{
+    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
+    Selection, Services, bulk,
+};
+use crate::config::StoreConfig;
+use crate::config::schema::{Field, Schema, Shape};
+use crate::error::{Error, Result};
+use crate::secret::{Entry, Name, SecretValue};
+
+const SCHEMA: Schema = Schema {
+    provider: "northflank",
+    fields: &[
+        Field::new(
+            "base_url",
+            Shape::Url,
+            "another address than Northflank's own",
+        )
+        .gated(),
+        Field::new("api_token", Shape::Text, "the API token").credential("NORTHFLANK_API_TOKEN"),
+        Field::new(
+            "api_token_command",
+            Shape::Text,
+            "a command that prints the API token",
+        )
+        .gated(),
+        Field::new("project", Shape::Text, "the project's id"),
+        Field::new(
+            "team",
+            Shape::Text,
+            "the id of the team that the project belongs to",
+        ),
+        Field::new(
+            "group",
+            Shape::Text,
+            "the one secret group to use: names are then KEY, not GROUP/KEY",
+        ),
+        super::CA_FILE,
+    ],
+};
+
+/// The registry's line for Northflank.
+pub const SPEC: ProviderSpec = ProviderSpec {
+    schema: &SCHEMA,
+    title: "Northflank",
+    capabilities: Capabilities(&[
+        Capability::Read,
+        Capability::BulkWrite,
+        Capability::AtomicReplace,
+        Capability::Binary,
+        Capability::Groups,
+    ]),
+    credential: Some("api_token"),
+    open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),
+};
+
+/// The secret groups of one project, or one of them.
+struct Northflank {
+    api: Api,
+    /// The group that names do not say, as the user wrote it.
+    group: Option<String>,
+    services: Rc<Services>,
+}
+
+/// What is to be done with one secret of a group.
+struct Wish<'a> {
+    /// Where its outcome belongs.
+    at: usize,
+    name: &'a Name,
+    item: Item,
+    /// Its new value; `None` takes it away.
+    value: Option<&'a SecretValue>,
+}
+
+impl Northflank {
+    fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        Ok(Self {
+            api: Api::open(config, services)?,
+            group: config.text("group").map(str::to_owned),
+            services: Rc::clone(services),
+        })
+    }
+
+    fn place(&self, name: &Name) -> Result<Place> {
+        Place::parse(name, self.group.as_deref())
+    }
+
+    /// The group called `label`, with its values: by the id that follows from it, else by looking
+    /// through all of them, as an id may not follow from its name.
+    async fn resolve(&self, label: &str) -> Result<Option<RawGroup>> {
+        let derived = derived_id(label);
+        if let Some(group) = self.api.get(&derived).await? {
+            return Ok(Some(group));
+        }
+        let groups = self.api.list().await?;
+        let is_called = |group: &&RawGroup| group.id() == label || group.name() == label;
+        let is_derived = |group: &&RawGroup| derived_id(group.name()) == derived;
+        let all = || groups.values().filter(|group| group.id() != derived);
+        match all().find(is_called).or_else(|| all().find(is_derived)) {
+            Some(group) => self.api.get(group.id()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same, where there must be one.
+    async fn existing(&self, label: &str) -> Result<RawGroup> {
+        match self.resolve(label).await? {
+            Some(group) => Ok(group),
+            None => Err(self.no_group(label)),
+        }
+    }
+
+    fn no_group(&self, label: &str) -> Error {
+        let project = self.api.project().unwrap_or_default();
+        Error::not_found(format!(
+            "there is no secret group {label} in the project {project}"
+        ))
+        .hint(format!(
+            "keyfob group list shows those there are; keyfob group create {label:?} makes it"
+        ))
+    }
+
+    /// Every group that `filter` may let through, with the beginning of its secrets' names.
+    async fn groups(&self, filter: &Filter) -> Result<Vec<(String, RawGroup)>> {
+        if let Some(label) = &self.group {
+            return Ok(vec![(String::new(), self.existing(label).await?)]);
+        }
+        let prefix = filter.prefix.as_deref().unwrap_or_default();
+        if let Some((label, _)) = split(prefix) {
+            let group = self.resolve(label).await?;
+            return Ok(group
+                .into_iter()
+                .map(|group| (format!("{label}/"), group))
+                .collect());
+        }
+        let listed = self.api.list().await?;
+        let ids: Vec<String> = listed
+            .into_keys()
+            .filter(|id| id.starts_with(prefix))
+            .collect();
+        let read = bulk::each(&self.services, "reading secret groups", &ids, |id| {
+            self.api.get(id)
+        });
+        let mut groups = Vec::with_capacity(ids.len());
+        for (id, group) in ids.iter().zip(read.await?) {
+            // One that was deleted meanwhile is not there.
+            groups.extend(group?.map(|group| (format!("{id}/"), group)));
+        }
+        Ok(groups)
+    }
+
+    /// Grants `wishes` to their groups, each group with one read and one write.
+    async fn grant(
+        &self,
+        what: &str,
+        wishes: Vec<(String, Wish<'_>)>,
+        if_absent: bool,
+    ) -> Result<Vec<Outcome>> {
+        // A group may be called by its name and by its id: both are one.
+        let mut by_group: BTreeMap<String, (String, Vec<Wish<'_>>)> = BTreeMap::new();
+        for (label, wish) in wishes {
+            let (_, wishes) = by_group
+                .entry(derived_id(&label))
+                .or_insert((label, Vec::new()));
+            wishes.push(wish);
+        }
+        let groups: Vec<(String, Vec<Wish<'_>>)> = by_group.into_values().collect();
+        let granted = bulk::each(&self.services, what, &groups, |(label, wishes)| {
+            self.grant_in(label, wishes, if_absent)
+        });
+        let mut outcomes = Vec::new();
+        for ((_, wishes), granted) in groups.iter().zip(granted.await?) {
+            let results = granted.unwrap_or_else(|error| vec![Err(error); wishes.len()]);
+            outcomes.extend(wishes.iter().zip(results).map(|(wish, result)| {
+                (
+                    wish.at,
+                    Outcome {
+                        name: wish.name.clone(),
+                        result,
+                    },
+                )
+            }));
+        }
+        outcomes.sort_by_key(|(at, _)| *at);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    /// Grants `wishes` to the group called `label`.
+    ///
+    /// # Errors
+    /// What concerns all of them: nothing is known to be done then.
+    async fn grant_in(
+        &self,
+        label: &str,
+        wishes: &[Wish<'_>],
+        if_absent: bool,
+    ) -> Result<Vec<Result<Action>>> {
+        let Some(before) = self.resolve(label).await? else {
+            let refuse = |wish: &Wish<'_>| match wish.value {
+                Some(_) => self.no_group(label),
+                None => super::missing(wish.name),
+            };
+            return Ok(wishes.iter().map(|wish| Err(refuse(wish))).collect());
+        };
+        let mut wanted = before.clone();
+        let results = wishes
+            .iter()
+            .map(|wish| match wish.value {
+                Some(_) if if_absent && before.has(&wish.item) => {
+                    Err(super::exists_already(wish.name))
+                }
+                Some(value) => Ok(put(&before, &mut wanted, &wish.item, value)),
+                None if before.has(&wish.item) => {
+                    wanted.remove(&wish.item);
+                    Ok(Action::Deleted)
+                }
+                None => Err(super::missing(wish.name)),
+            })
+            .collect();
+        Change {
+            before: &before,
+            wanted: &wanted,
+        }
+        .apply(&self.api)
+        .await?;
+        Ok(results)
+    }
+}
+
+/// Puts `value` into `wanted` unless `before` holds it already.
+fn put(before: &RawGroup, wanted: &mut RawGroup, item: &Item, value: &SecretValue) -> Action {
+    // What cannot be read is not what is wanted.
+    if before.value(item).ok().flatten().as_ref() == Some(value) {
+        return Action::Unchanged;
+    }
+    wanted.set(item, value);
+    if before.has(item) {
+        Action::Updated
+    } else {
+        Action::Created
+    }
+}
+
+/// What may be known of a secret: that of its group, as it has nothing of its own.
+fn entry(name: Name, item: &Item, group: &RawGroup) -> Entry {
+    let shown = group.shown(false);
+    let mut entry = Entry::new(name);
+    entry.created_at = shown.created_at;
+    entry.updated_at = shown.updated_at;
+    let attributes = &mut entry.attributes;
+    attributes.insert("group".to_owned(), shown.id.into());
+    attributes.insert("kind".to_owned(), item.kind().into());
+    if let Some(secret_type) = shown.secret_type {
+        attributes.insert("secretType".to_owned(), secret_type.into());
+    }
+    if let Some(priority) = shown.priority {
+        attributes.insert("priority".to_owned(), priority.into());
+    }
+    if let Some(restrictions) = shown.restrictions {
+        attributes.insert("restricted".to_owned(), restrictions.restricted.into());
+    }
+    if !shown.tags.is_empty() {
+        attributes.insert("tags".to_owned(), shown.tags.into());
+    }
+    entry
+}
+
+#[async_trait(?Send)]
+impl Provider for Northflank {
+    fn capabilities(&self) -> Capabilities {
+        SPEC.capabilities
+    }
+
+    fn check_name(&self, name: &Name) -> Result<()> {
+        self.place(name).map(drop)
+    }
+
+    fn groups(&self) -> Option<&dyn Groups> {
+        Some(self)
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
+        if filter.secret_type.is_some() {
+            return Err(super::unsupported(
+                "northflank",
+                "list by type: types belong to groups",
+                "see keyfob group list, and leave --type out",
+            ));
+        }
+        let mut entries = Vec::new();
+        for (prefix, group) in self.groups(filter).await? {
+            for item in group.items() {
+                let name = Name::new(format!("{prefix}{item}"))?;
+                if filter.admits(name.as_str()) {
+                    entries.push(entry(name, &item, &group));
+                }
+            }
+        }
+        entries.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(entries)
+    }
+
+    async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
+        let mut values = BTreeMap::new();
+        let names = match selection {
+            Selection::Names(names) => names,
+            Selection::All => {
+                for (prefix, group) in self.groups(&Filter::default()).await? {
+                    for item in group.items() {
+                        if let Some(value) = group.value(&item)? {
+                            values.insert(Name::new(format!("{prefix}{item}"))?, value);
+                        }
+                    }
+                }
+                return Ok(values);
+            }
+        };
+        let mut by_group: BTreeMap<String, Vec<(&Name, Item)>> = BTreeMap::new();
+        for name in names {
+            let place = self.place(name)?;
+            by_group
+                .entry(place.group)
+                .or_default()
+                .push((name, place.item));
+        }
+        let groups: Vec<(String, Vec<(&Name, Item)>)> = by_group.into_iter().collect();
+        let read = bulk::each(
+            &self.services,
+            "reading secret groups",
+            &groups,
+            |(label, _)| self.resolve(label),
+        );
+        for ((_, wanted), group) in groups.iter().zip(read.await?) {
+            let Some(group) = group? else { continue };
+            for (name, item) in wanted {
+                if let Some(value) = group.value(item)? {
+                    values.insert((*name).clone(), value);
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
+        let mut wishes = Vec::with_capacity(batch.writes.len());
+        for (at, write) in batch.writes.iter().enumerate() {
+            let Place { group, item } = self.place(&write.name)?;
+            if !write.metadata.is_empty() {
+                return Err(super::unsupported(
+                    "northflank",
+                    "keep anything beside a value: descriptions and the like belong to groups",
+                    "see keyfob group update, and leave --description, --expires-at and --attr out",
+                ));
+            }
+            manage::check_value(&item, &write.value)?;
+            wishes.push((
+                group,
+                Wish {
+                    at,
+                    name: &write.name,
+                    item,
+                    value: Some(&write.value),
+                },
+            ));
+        }
+        self.grant("storing secrets", wishes, batch.if_absent).await
+    }
+
+    async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
+        let mut wishes = Vec::with_capacity(names.len());
+        for (at, name) in names.iter().enumerate() {
+            let Place { group, item } = self.place(name)?;
+            wishes.push((
+                group,
+                Wish {
+                    at,
+                    name,
+                    item,
+                    value: None,
+                },
+            ));
+        }
+        self.grant("deleting secrets", wishes, false).await
+    }
+
+    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
+        match &credential {
+            Some(token) => {
+                let token = token.expose_str().unwrap_or_default();
+                self.api.prove(token).await?;
+                self.api.credential().keep(token)?;
+            }
+            None => self.api.prove(self.api.credential().get().await?).await?,
+        }
+        self.account().await
+    }
+
+    async fn account(&self) -> Result<Account> {
+        Ok(Account {
+            url: super::shown_url(self.api.base()),
+            account: self.api.project().ok(),
+            credential: self.api.credential().source(),
+            ..Account::default()
+        })
+    }
+
+    async fn logout(&self) -> Result<Vec<String>> {
+        Ok(self.api.credential().forget()?.into_iter().collect())
+    }
+}
