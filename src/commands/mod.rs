@@ -5,6 +5,7 @@ mod completions;
 mod delete;
 mod generate;
 mod get;
+mod group;
 mod init;
 mod key;
 mod list;
@@ -62,6 +63,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Logout(args) => logout::run(args, app).await,
         Command::Status(args) => status::run(args, app).await,
         Command::Init(args) => init::run(args, app),
+        Command::Group(args) => group::run(args, app).await,
         Command::Store(args) => store::run(args, app),
         Command::Trust(args) => trust::run(args, app),
         Command::Key(args) => key::run(args, app),

@@ -128,11 +128,7 @@ fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
         return from_env(variable, app);
     }
     if let Some(path) = &args.file {
-        return if path == Path::new("-") {
-            read_all(io::stdin().lock(), "stdin")
-        } else {
-            from_file(path)
-        };
+        return read_file(path);
     }
     if io::stdin().is_terminal() {
         return prompt::new_secret(&app.ui, &format!("Value of {name}")).map_err(|error| {
@@ -163,7 +159,14 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
     }
 }
 
-fn from_file(path: &Path) -> Result<SecretValue> {
+/// Every byte of the file at `path`; `-` is stdin.
+///
+/// # Errors
+/// `invalid_data` for more than any backend takes.
+pub(super) fn read_file(path: &Path) -> Result<SecretValue> {
+    if path == Path::new("-") {
+        return read_all(io::stdin().lock(), "stdin");
+    }
     let what = format!("could not read {}", path.display());
     let file = std::fs::File::open(path).map_err(|error| Error::io(&what, &error))?;
     read_all(file, &path.display().to_string())

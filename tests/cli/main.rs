@@ -5,6 +5,7 @@ mod crash;
 mod docs;
 mod leaks;
 mod local;
+mod northflank;
 mod nosana;
 #[cfg(unix)]
 mod prompts;

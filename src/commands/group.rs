@@ -1,0 +1,342 @@
+//! `keyfob group`: groups of secrets with fields of their own.
+
+use std::path::Path;
+
+use super::outcomes::{Results, report};
+use super::set::read_file;
+use crate::app::App;
+use crate::cli::{
+    GroupArgs, GroupCommand, GroupCreateArgs, GroupDeleteArgs, GroupFieldArgs, GroupShowArgs,
+    GroupUpdateArgs,
+};
+use crate::document::Document;
+use crate::error::{Error, Result};
+use crate::formats::{self, Format};
+use crate::prompt;
+use crate::providers::groups::{Addon, AddonKey, Group, GroupFields, Groups, Target};
+use crate::providers::{Action, Capability, Outcome};
+use crate::render::Table;
+use crate::secret::{Name, SecretValue};
+use crate::store::Store;
+
+pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
+    let store = app.open(&app.selected_store()?)?;
+    store.require(Capability::Groups, "keyfob group")?;
+    let Some(groups) = store.provider().groups() else {
+        return Err(store.named(Error::unsupported("the provider has no groups")));
+    };
+    match args.command {
+        GroupCommand::List => list(groups, &store, app).await,
+        GroupCommand::Show(args) => show(args, groups, &store, app).await,
+        GroupCommand::Create(args) => create(args, groups, &store, app).await,
+        GroupCommand::Update(args) => update(args, groups, &store, app).await,
+        GroupCommand::Delete(args) => delete(args, groups, &store, app).await,
+    }
+    .map_err(|error| store.named(error))
+}
+
+async fn list(groups: &dyn Groups, store: &Store, app: &App) -> Result<()> {
+    let all = groups.list().await?;
+    if app.ui.json {
+        return app.ui.document(&json(&all)?);
+    }
+    if all.is_empty() {
+        app.ui.note(&format!(
+            "there are no groups in the store {}",
+            store.name()
+        ));
+    }
+    let mut table = Table::new(&[
+        "ID",
+        "NAME",
+        "TYPE",
+        "PRIORITY",
+        "UPDATED",
+        "TAGS",
+        "DESCRIPTION",
+    ]);
+    for group in all {
+        table.row([
+            group.id,
+            group.name,
+            group.secret_type.unwrap_or_default(),
+            group
+                .priority
+                .map(|priority| priority.to_string())
+                .unwrap_or_default(),
+            group
+                .updated_at
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
+            group.tags.join(","),
+            group.description.unwrap_or_default(),
+        ]);
+    }
+    table.print(&app.ui)
+}
+
+async fn show(args: GroupShowArgs, groups: &dyn Groups, store: &Store, app: &App) -> Result<()> {
+    let group = groups.show(&args.group).await?;
+    if app.ui.json {
+        let mut document = json(&group)?;
+        document["store"] = store.name().as_str().into();
+        return app.ui.document(&document);
+    }
+    for (label, text) in lines(&group) {
+        app.ui.line(&format!("{label}: {text}"))?;
+    }
+    Ok(())
+}
+
+async fn create(
+    args: GroupCreateArgs,
+    groups: &dyn Groups,
+    store: &Store,
+    app: &App,
+) -> Result<()> {
+    let mut fields = fields(args.fields)?;
+    fields.name = args.name;
+    let id = groups.create(fields).await?;
+    done(vec![(id, Action::Created)], store, app)
+}
+
+async fn update(
+    args: GroupUpdateArgs,
+    groups: &dyn Groups,
+    store: &Store,
+    app: &App,
+) -> Result<()> {
+    let done_to = groups.update(&args.group, fields(args.fields)?).await?;
+    done(vec![done_to], store, app)
+}
+
+async fn delete(
+    args: GroupDeleteArgs,
+    groups: &dyn Groups,
+    store: &Store,
+    app: &App,
+) -> Result<()> {
+    let question = match args.groups.as_slice() {
+        [group] => format!(
+            "Delete the group {group} and all of its secrets from {}?",
+            store.name()
+        ),
+        groups => format!(
+            "Delete {} groups and all of their secrets from {}?",
+            groups.len(),
+            store.name()
+        ),
+    };
+    if !args.yes && app.ui.interactive && !prompt::confirm(&app.ui, &question)? {
+        return Err(Error::failed("nothing was deleted"));
+    }
+    let mut outcomes = Vec::with_capacity(args.groups.len());
+    for group in &args.groups {
+        outcomes.push(match groups.delete(group).await {
+            Ok(id) => Outcome {
+                name: Name::new(id)?,
+                result: Ok(Action::Deleted),
+            },
+            Err(error) => Outcome {
+                name: Name::new(group.as_str())?,
+                result: Err(error),
+            },
+        });
+    }
+    tell(outcomes, store, app)
+}
+
+fn done(what: Vec<(String, Action)>, store: &Store, app: &App) -> Result<()> {
+    let outcome = |(id, action)| {
+        Ok(Outcome {
+            name: Name::new(id)?,
+            result: Ok(action),
+        })
+    };
+    tell(
+        what.into_iter().map(outcome).collect::<Result<_>>()?,
+        store,
+        app,
+    )
+}
+
+fn tell(outcomes: Vec<Outcome>, store: &Store, app: &App) -> Result<()> {
+    if !app.ui.json {
+        for outcome in &outcomes {
+            if let Ok(action) = outcome.result {
+                let action = match action {
+                    Action::Unchanged => "was the same already",
+                    other => other.as_str(),
+                };
+                app.ui.note(&format!(
+                    "group {} {action} in {}",
+                    outcome.name,
+                    store.name()
+                ));
+            }
+        }
+    }
+    report(
+        app,
+        vec![Results {
+            store: store.name().clone(),
+            outcomes,
+        }],
+    )
+}
+
+/// What `show` prints, line by line: names of variables and files, and never a value.
+fn lines(group: &Group) -> Vec<(&'static str, String)> {
+    let mut lines = vec![("id", group.id.clone()), ("name", group.name.clone())];
+    let mut more = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
+    more("description", group.description.clone());
+    more("type", group.secret_type.clone());
+    more(
+        "priority",
+        group.priority.map(|priority| priority.to_string()),
+    );
+    more(
+        "tags",
+        (!group.tags.is_empty()).then(|| group.tags.join(", ")),
+    );
+    if let Some(restrictions) = &group.restrictions {
+        more("restricted", Some(restrictions.restricted.to_string()));
+        for target in &restrictions.targets {
+            more(
+                "restricted to",
+                Some(format!("{}:{}", target.kind, target.id)),
+            );
+        }
+        for tag in &restrictions.tags {
+            more("restricted to tag", Some(tag.clone()));
+        }
+    }
+    for addon in &group.addons {
+        for key in &addon.keys {
+            let aliases = if key.aliases.is_empty() {
+                String::new()
+            } else {
+                format!("={}", key.aliases.join(","))
+            };
+            more("addon", Some(format!("{}:{}{aliases}", addon.id, key.name)));
+        }
+    }
+    for name in group.variables.iter().flatten() {
+        more("variable", Some(name.clone()));
+    }
+    for path in group.files.iter().flatten() {
+        more("file", Some(path.clone()));
+    }
+    more("created", group.created_at.map(|at| at.to_string()));
+    more("updated", group.updated_at.map(|at| at.to_string()));
+    lines
+}
+
+fn fields(args: GroupFieldArgs) -> Result<GroupFields> {
+    let mut fields = GroupFields {
+        payload: args
+            .from
+            .as_deref()
+            .map(payload)
+            .transpose()?
+            .unwrap_or_default(),
+        name: None,
+        description: args.description,
+        tags: args.tag,
+        secret_type: args.secret_type,
+        priority: args.priority,
+        restricted: args.restricted,
+        restricted_to: args
+            .restrict
+            .iter()
+            .map(|text| target(text))
+            .collect::<Result<_>>()?,
+        restricted_tags: args.restrict_tag,
+        addons: Vec::new(),
+        variables: Vec::new(),
+        files: Vec::new(),
+    };
+    for text in &args.addon {
+        add_addon(&mut fields.addons, text)?;
+    }
+    for path in &args.variables {
+        fields.variables.extend(variables(path)?);
+    }
+    for text in &args.file {
+        fields.files.push(file(text)?);
+    }
+    Ok(fields)
+}
+
+/// `service:ID` or `job:ID`.
+fn target(text: &str) -> Result<Target> {
+    match text.split_once(':') {
+        Some((kind @ ("service" | "job"), id)) if !id.is_empty() => Ok(Target {
+            kind: kind.to_owned(),
+            id: id.to_owned(),
+        }),
+        _ => Err(Error::usage(format!(
+            "--restrict {text:?} is neither service:ID nor job:ID"
+        ))),
+    }
+}
+
+/// Adds `ID:KEY[=ALIAS,…]`, to the addon that is there already under its id where there is one.
+fn add_addon(addons: &mut Vec<Addon>, text: &str) -> Result<()> {
+    let bad = || Error::usage(format!("--addon {text:?} is not ID:KEY or ID:KEY=ALIAS,…"));
+    let (id, rest) = text
+        .split_once(':')
+        .filter(|(id, _)| !id.is_empty())
+        .ok_or_else(bad)?;
+    let (name, aliases) = match rest.split_once('=') {
+        Some((name, aliases)) => (name, aliases.split(',').map(str::to_owned).collect()),
+        None => (rest, Vec::new()),
+    };
+    if name.is_empty() || aliases.iter().any(String::is_empty) {
+        return Err(bad());
+    }
+    let key = AddonKey {
+        name: name.to_owned(),
+        aliases,
+    };
+    match addons.iter_mut().find(|addon| addon.id == id) {
+        Some(addon) => addon.keys.push(key),
+        None => addons.push(Addon {
+            id: id.to_owned(),
+            keys: vec![key],
+        }),
+    }
+    Ok(())
+}
+
+/// `/abs/path=LOCAL`: the path in the group and the bytes of the local file.
+fn file(text: &str) -> Result<(String, SecretValue)> {
+    match text.split_once('=') {
+        Some((path, local)) if !path.is_empty() && !local.is_empty() => {
+            Ok((path.to_owned(), read_file(Path::new(local))?))
+        }
+        _ => Err(Error::usage(format!(
+            "--file {text:?} is not /abs/path=LOCAL"
+        ))),
+    }
+}
+
+/// The names and values of a file in any format that `import` takes.
+fn variables(path: &Path) -> Result<Vec<(String, SecretValue)>> {
+    let bytes = read_file(path)?;
+    let format = Format::from_file_name(path).unwrap_or(Format::Dotenv);
+    formats::read(format, bytes.expose()).map_err(|error| error.context(path.display()))
+}
+
+/// The whole payload of a file.
+fn payload(path: &Path) -> Result<Document> {
+    let bytes = read_file(path)?;
+    // YAML reads JSON too, should a name say nothing.
+    let format = Format::from_file_name(path).unwrap_or(Format::Yaml);
+    formats::tree::read(format, bytes.expose()).map_err(|error| error.context(path.display()))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value)
+        .map_err(|error| Error::failed(format!("could not write JSON: {error}")))
+}

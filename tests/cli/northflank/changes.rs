@@ -1,0 +1,236 @@
+//! Changes that lose nothing: whether updates merge or replace, whoever else writes, whatever
+//! becomes of an answer.
+
+use serde_json::json;
+
+use super::{SECRETS, UPDATES, group, is_rich_apart_from_values, set_up_rich};
+use crate::support::servers::northflank::{PROJECT, Update};
+use crate::support::servers::{Answer, Fault};
+
+const GROUP: &str = "/v1/projects/shop/secrets/api-env";
+
+#[test]
+fn a_set_leaves_everything_else_as_it_is_however_updates_are_read() {
+    for update in UPDATES {
+        let (server, home) = set_up_rich();
+        server.set_update(update);
+        home.keyfob(["set", "api-env/A"]).stdin("new").run().ok();
+        home.keyfob(["set", "api-env/C"]).stdin("3").run().ok();
+        home.keyfob(["set", "api-env//etc/more"])
+            .stdin("4")
+            .run()
+            .ok();
+        let found = group(&server, "api-env");
+        assert_eq!(
+            json!(found.variables()),
+            json!({"A": "new", "B": "value-of-b", "C": "3"}),
+            "{update:?}"
+        );
+        assert_eq!(
+            found.files().keys().collect::<Vec<_>>(),
+            ["/etc/app.conf", "/etc/more"]
+        );
+        is_rich_apart_from_values(&server);
+        assert_eq!(server.count("PUT", SECRETS), 0);
+        assert_eq!(
+            server.requests().len(),
+            9,
+            "a read, a write and a look each: {:?}",
+            server.asked()
+        );
+    }
+}
+
+#[test]
+fn a_deletion_is_one_however_updates_are_read() {
+    for update in UPDATES {
+        let (server, home) = set_up_rich();
+        server.set_update(update);
+        home.run(["delete", "-y", "api-env/A", "api-env//etc/app.conf"])
+            .ok();
+        let found = group(&server, "api-env");
+        assert_eq!(
+            json!(found.variables()),
+            json!({"B": "value-of-b"}),
+            "{update:?}"
+        );
+        assert!(found.files().is_empty(), "{update:?}");
+        is_rich_apart_from_values(&server);
+        // Where an update takes nothing away, the group is replaced with all that it has.
+        let replaced = usize::from(update == Update::Merge);
+        assert_eq!(server.count("PUT", SECRETS), replaced, "{update:?}");
+    }
+}
+
+#[test]
+fn what_is_still_there_after_a_deletion_is_an_error() {
+    let (server, home) = set_up_rich();
+    let done = json!({"data": {"id": "api-env", "name": "Api Env"}});
+    server
+        .faults()
+        .on("PUT", SECRETS, Fault::Answer(Answer::json(200, &done)));
+    home.run(["delete", "-y", "api-env/A"])
+        .code(1)
+        .stderr_has("still in the group api-env")
+        .stderr_has("A");
+    assert_eq!(
+        server.groups().variable("api-env", "A").unwrap(),
+        "value-of-a"
+    );
+}
+
+#[test]
+fn a_group_whose_id_does_not_follow_from_its_name_is_not_replaced() {
+    let (server, home) = set_up_rich();
+    server.groups().change(None, PROJECT, "api-env", |group| {
+        group.fields.insert("name".into(), json!("Renamed"));
+    });
+    home.run(["delete", "-y", "api-env/A"])
+        .code(1)
+        .stderr_has("cannot be replaced");
+    assert_eq!(server.groups().ids(None, PROJECT), ["api-env"]);
+    assert_eq!(server.count("PUT", SECRETS), 0);
+}
+
+#[test]
+fn somebody_elses_new_variable_is_kept_and_told() {
+    for args in [
+        &["set", "api-env/A", "--generate"][..],
+        &["delete", "-y", "api-env/A"],
+    ] {
+        let (server, home) = set_up_rich();
+        server.change_before("PATCH", GROUP, "api-env", |group| {
+            group.set_variable("THEIRS", "other")
+        });
+        home.run(args)
+            .code(6)
+            .stderr_has("somebody else")
+            .stderr_has("THEIRS");
+        assert_eq!(
+            server.groups().variable("api-env", "THEIRS").unwrap(),
+            "other"
+        );
+        assert_eq!(
+            server.count("PUT", SECRETS),
+            0,
+            "nothing is replaced that somebody else writes to"
+        );
+        is_rich_apart_from_values(&server);
+    }
+}
+
+#[test]
+fn somebody_elses_later_write_is_kept_and_told_however_updates_are_read() {
+    for update in UPDATES {
+        let (server, home) = set_up_rich();
+        server.set_update(update);
+        server.change_after("PATCH", GROUP, "api-env", |group| {
+            group.set_variable("A", "theirs");
+            group.set_variable("THEIRS", "other");
+        });
+        let run = home
+            .keyfob(["--json", "set", "api-env/A"])
+            .stdin("ours")
+            .run();
+        assert_eq!(run.code(6).error()["kind"], "conflict");
+        run.lacks("theirs").lacks("ours");
+        let found = group(&server, "api-env").variables();
+        assert_eq!(
+            (&found["A"], &found["THEIRS"]),
+            (&json!("theirs"), &json!("other")),
+            "{update:?}"
+        );
+    }
+}
+
+#[test]
+fn a_change_that_only_the_time_tells_of_is_told() {
+    let (server, home) = set_up_rich();
+    server.change_after("PATCH", GROUP, "api-env", |_| ());
+    home.keyfob(["set", "api-env/A"])
+        .stdin("ours")
+        .run()
+        .code(6)
+        .stderr_has("somebody else");
+}
+
+#[test]
+fn a_group_that_somebody_else_deletes_is_told() {
+    let (server, home) = set_up_rich();
+    let groups = server.groups().clone();
+    let delete = Fault::after(move || groups.remove(None, PROJECT, "api-env"));
+    server.faults().once_on("PATCH", GROUP, delete);
+    home.keyfob(["set", "api-env/A"])
+        .stdin("1")
+        .run()
+        .code(6)
+        .stderr_has("deleted the group");
+}
+
+#[test]
+fn a_lost_answer_is_looked_up_and_not_repeated() {
+    for fault in [
+        Fault::close_applied(),
+        Fault::ResetMidBody,
+        Fault::Truncated,
+    ] {
+        let (server, home) = set_up_rich();
+        server.faults().once_on("PATCH", GROUP, fault);
+        home.keyfob(["set", "api-env/A"]).stdin("new").run().ok();
+        assert_eq!(server.count("PATCH", GROUP), 1);
+        assert_eq!(server.groups().variable("api-env", "A").unwrap(), "new");
+    }
+}
+
+#[test]
+fn a_write_that_was_not_carried_out_is_sent_again() {
+    for fault in [
+        Fault::close_unapplied(),
+        Fault::status(503),
+        Fault::captive_portal(),
+    ] {
+        let (server, home) = set_up_rich();
+        server.faults().once_on("PATCH", GROUP, fault);
+        home.keyfob(["set", "api-env/A"]).stdin("new").run().ok();
+        assert_eq!(server.count("PATCH", GROUP), 2);
+        assert_eq!(server.groups().variable("api-env", "A").unwrap(), "new");
+    }
+    let (server, home) = set_up_rich();
+    server.faults().on("PATCH", GROUP, Fault::status(500));
+    home.keyfob(["--timeout", "2s", "set", "api-env/A"])
+        .stdin("new")
+        .run()
+        .code(8);
+    assert_eq!(
+        server.groups().variable("api-env", "A").unwrap(),
+        "value-of-a"
+    );
+}
+
+#[test]
+fn a_server_that_says_yes_and_does_nothing_is_found_out() {
+    let (server, home) = set_up_rich();
+    let yes = Answer::json(200, &json!({"data": {}}));
+    server.faults().on("PATCH", GROUP, Fault::Answer(yes));
+    home.keyfob(["set", "api-env/A"])
+        .stdin("new")
+        .run()
+        .code(13)
+        .stderr_has("and did not");
+}
+
+#[test]
+fn a_create_whose_answer_is_lost_is_looked_up() {
+    for (fault, posts) in [
+        (Fault::close_applied(), 1),
+        (Fault::close_unapplied(), 2),
+        (Fault::status(502), 2),
+    ] {
+        let (server, home) = set_up_rich();
+        server.faults().once_on("POST", SECRETS, fault);
+        home.run(["group", "create", "other env", "--tag", "new"])
+            .ok();
+        assert_eq!(server.count("POST", SECRETS), posts);
+        assert_eq!(server.groups().ids(None, PROJECT), ["api-env", "other-env"]);
+    }
+}

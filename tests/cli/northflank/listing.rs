@@ -1,0 +1,151 @@
+//! Listing: pages by cursor, and one read a group, several at a time.
+
+use serde_json::{Value, json};
+
+use super::{SECRETS, set_up};
+use crate::support::servers::northflank::PROJECT;
+use crate::support::servers::{Answer, Fault, Northflank};
+
+fn many(server: &Northflank, count: usize) {
+    for number in 0..count {
+        server
+            .groups()
+            .put_variables(&format!("group {number:03}"), json!({"A": "1", "B": "2"}));
+    }
+}
+
+#[test]
+fn two_hundred_and_fifty_groups_come_over_three_pages() {
+    let (server, home) = set_up();
+    many(&server, 250);
+    let listed = home.run(["--json", "list"]).ok().json();
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names.len(), 500);
+    assert_eq!((names[0], names[499]), ("group-000/A", "group-249/B"));
+    assert_eq!(server.count("GET", SECRETS), 3);
+    assert_eq!(server.requests().len(), 253);
+    assert!(
+        server.asked()[..3]
+            .iter()
+            .all(|asked| asked.contains("per_page=100"))
+    );
+    assert!(
+        server.peak_connections() <= 16,
+        "{} connections",
+        server.peak_connections()
+    );
+    server.forget_requests();
+    let groups = home.run(["--json", "group", "list"]).ok().json();
+    assert_eq!(groups.as_array().unwrap().len(), 250);
+    assert_eq!(
+        server.requests().len(),
+        3,
+        "groups alone need no more than their list"
+    );
+}
+
+#[test]
+fn concurrency_is_bounded_by_the_user() {
+    let (server, home) = set_up();
+    many(&server, 12);
+    home.keyfob(["list"])
+        .env("KEYFOB_CONCURRENCY", "2")
+        .run()
+        .ok();
+    assert!(
+        server.peak_requests() <= 2,
+        "{} at once",
+        server.peak_requests()
+    );
+    home.keyfob(["list"])
+        .env("KEYFOB_CONCURRENCY", "many")
+        .run()
+        .code(2);
+}
+
+#[test]
+fn a_prefix_asks_for_no_more_groups_than_it_needs() {
+    let (server, home) = set_up();
+    many(&server, 12);
+    let names = |prefix: &str| {
+        home.run(["list", "--prefix", prefix])
+            .ok()
+            .text()
+            .lines()
+            .count()
+    };
+    assert_eq!(names("group-00"), 20);
+    assert_eq!(server.requests().len(), 11);
+    server.forget_requests();
+    assert_eq!(names("group-003/B"), 1);
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(names("nothing"), 0);
+}
+
+#[test]
+fn pages_that_go_round_in_circles_end() {
+    let (server, home) = set_up();
+    let page = |cursor: Value| {
+        let pagination = json!({"hasNextPage": true, "cursor": cursor, "count": 1});
+        Fault::Answer(Answer::json(
+            200,
+            &json!({"data": {"secrets": [{"id": "api-env", "name": "Api Env"}]}, "pagination": pagination}),
+        ))
+    };
+    server.faults().on("GET", SECRETS, page(json!("again")));
+    home.run(["list"]).code(13).stderr_has("round in circles");
+    assert!(server.requests().len() <= 3, "{:?}", server.asked());
+    // Nor do ever new cursors that bring nothing new.
+    server.faults().clear();
+    server.faults().once_on("GET", SECRETS, page(json!("one")));
+    server.faults().once_on("GET", SECRETS, page(json!("two")));
+    home.run(["group", "list"])
+        .code(13)
+        .stderr_has("round in circles");
+}
+
+#[test]
+fn a_group_deleted_meanwhile_is_left_out() {
+    let (server, home) = set_up();
+    many(&server, 3);
+    let groups = server.groups().clone();
+    let delete = Fault::after(move || groups.remove(None, PROJECT, "group-001"));
+    server.faults().once_on("GET", SECRETS, delete);
+    let run = home.run(["list"]);
+    run.ok()
+        .stdout_has("group-000/A")
+        .stdout_has("group-002/A")
+        .stdout_lacks("group-001");
+}
+
+#[test]
+fn run_brings_all_groups_where_names_are_variables() {
+    let (server, home) = set_up();
+    many(&server, 2);
+    home.run([
+        "run",
+        "--upper",
+        "--",
+        "sh",
+        "-c",
+        "printf %s \"$GROUP_000_A$GROUP_001_B\"",
+    ])
+    .ok()
+    .stdout_is("12");
+    home.run([
+        "run",
+        "-e",
+        "TOKEN=group-001/B",
+        "--",
+        "sh",
+        "-c",
+        "printf %s \"$TOKEN\"",
+    ])
+    .ok()
+    .stdout_is("2");
+}
