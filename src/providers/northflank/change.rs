@@ -10,8 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::api::{Api, Updated};
+use super::compare::Deviation;
 use super::name::derived_id;
-use super::wire::{Deviation, RawGroup};
+use super::wire::RawGroup;
 use crate::error::{Error, Result};
 
 /// The pauses before a change is sent again that is known not to have been carried out.

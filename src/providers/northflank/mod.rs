@@ -2,10 +2,13 @@
 //! own. To keyfob each variable and each file is a secret; the groups are managed beside them.
 //!
 //! [`api`] has the endpoints, [`wire`] what they carry, [`rules`] what they take, [`change`] how a
-//! group is changed without losing anything, [`manage`] the groups as a whole.
+//! group is changed without losing anything, [`grant`] the secrets that are written and deleted,
+//! [`manage`] the groups as a whole.
 
 mod api;
 mod change;
+mod compare;
+mod grant;
 mod manage;
 mod name;
 mod rules;
@@ -17,13 +20,13 @@ use std::rc::Rc;
 use async_trait::async_trait;
 
 use self::api::Api;
-use self::change::Change;
+use self::grant::Wish;
 use self::name::{Item, Place, derived_id, split};
 use self::wire::RawGroup;
 use super::groups::Groups;
 use super::{
-    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
-    Selection, Services, bulk,
+    Account, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec, Selection,
+    Services, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
@@ -82,16 +85,6 @@ struct Northflank {
     /// The group that names do not say, as the user wrote it.
     group: Option<String>,
     services: Rc<Services>,
-}
-
-/// What is to be done with one secret of a group.
-struct Wish<'a> {
-    /// Where its outcome belongs.
-    at: usize,
-    name: &'a Name,
-    item: Item,
-    /// Its new value; `None` takes it away.
-    value: Option<&'a SecretValue>,
 }
 
 impl Northflank {
@@ -169,97 +162,6 @@ impl Northflank {
             groups.extend(group?.map(|group| (format!("{id}/"), group)));
         }
         Ok(groups)
-    }
-
-    /// Grants `wishes` to their groups, each group with one read and one write.
-    async fn grant(
-        &self,
-        what: &str,
-        wishes: Vec<(String, Wish<'_>)>,
-        if_absent: bool,
-    ) -> Result<Vec<Outcome>> {
-        // A group may be called by its name and by its id: both are one.
-        let mut by_group: BTreeMap<String, (String, Vec<Wish<'_>>)> = BTreeMap::new();
-        for (label, wish) in wishes {
-            let (_, wishes) = by_group
-                .entry(derived_id(&label))
-                .or_insert((label, Vec::new()));
-            wishes.push(wish);
-        }
-        let groups: Vec<(String, Vec<Wish<'_>>)> = by_group.into_values().collect();
-        let granted = bulk::each(&self.services, what, &groups, |(label, wishes)| {
-            self.grant_in(label, wishes, if_absent)
-        });
-        let mut outcomes = Vec::new();
-        for ((_, wishes), granted) in groups.iter().zip(granted.await?) {
-            let results = granted.unwrap_or_else(|error| vec![Err(error); wishes.len()]);
-            outcomes.extend(wishes.iter().zip(results).map(|(wish, result)| {
-                (
-                    wish.at,
-                    Outcome {
-                        name: wish.name.clone(),
-                        result,
-                    },
-                )
-            }));
-        }
-        outcomes.sort_by_key(|(at, _)| *at);
-        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
-    }
-
-    /// Grants `wishes` to the group called `label`.
-    ///
-    /// # Errors
-    /// What concerns all of them: nothing is known to be done then.
-    async fn grant_in(
-        &self,
-        label: &str,
-        wishes: &[Wish<'_>],
-        if_absent: bool,
-    ) -> Result<Vec<Result<Action>>> {
-        let Some(before) = self.resolve(label).await? else {
-            let refuse = |wish: &Wish<'_>| match wish.value {
-                Some(_) => self.no_group(label),
-                None => super::missing(wish.name),
-            };
-            return Ok(wishes.iter().map(|wish| Err(refuse(wish))).collect());
-        };
-        let mut wanted = before.clone();
-        let results = wishes
-            .iter()
-            .map(|wish| match wish.value {
-                Some(_) if if_absent && before.has(&wish.item) => {
-                    Err(super::exists_already(wish.name))
-                }
-                Some(value) => Ok(put(&before, &mut wanted, &wish.item, value)),
-                None if before.has(&wish.item) => {
-                    wanted.remove(&wish.item);
-                    Ok(Action::Deleted)
-                }
-                None => Err(super::missing(wish.name)),
-            })
-            .collect();
-        Change {
-            before: &before,
-            wanted: &wanted,
-        }
-        .apply(&self.api)
-        .await?;
-        Ok(results)
-    }
-}
-
-/// Puts `value` into `wanted` unless `before` holds it already.
-fn put(before: &RawGroup, wanted: &mut RawGroup, item: &Item, value: &SecretValue) -> Action {
-    // What cannot be read is not what is wanted.
-    if before.value(item).ok().flatten().as_ref() == Some(value) {
-        return Action::Unchanged;
-    }
-    wanted.set(item, value);
-    if before.has(item) {
-        Action::Updated
-    } else {
-        Action::Created
     }
 }
 

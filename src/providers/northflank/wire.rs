@@ -21,17 +21,6 @@ pub const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The fields that an update is checked by, apart from the secrets. Others may move by themselves.
-const CHECKED: &[&str] = &[
-    "name",
-    "description",
-    "tags",
-    "secretType",
-    "priority",
-    "restrictions",
-    "addonDependencies",
-];
-
 /// What the server alone decides, and no request says.
 const SERVERS_OWN: &[&str] = &["id", "projectId", "createdAt", "updatedAt"];
 
@@ -134,7 +123,7 @@ impl RawGroup {
         variables.chain(files)
     }
 
-    fn raw(&self, item: &Item) -> Option<&Value> {
+    pub(super) fn raw(&self, item: &Item) -> Option<&Value> {
         let mut part = self.part(item.part());
         part.find(|(key, _)| *key == item.key())
             .map(|(_, value)| value)
@@ -173,14 +162,6 @@ impl RawGroup {
             }
         };
         Ok(Some(value))
-    }
-
-    /// Whether it and `other` hold `item` with the same value.
-    pub fn has_same(&self, other: &RawGroup, item: &Item) -> bool {
-        match (self.value(item), other.value(item)) {
-            (Ok(Some(one)), Ok(Some(other))) => one == other,
-            _ => self.has(item) && self.raw(item) == other.raw(item),
-        }
     }
 
     /// Puts `value` under `item`.
@@ -244,31 +225,6 @@ impl RawGroup {
         self.difference(&RawGroup(Document::default()))
     }
 
-    /// How `found` differs from this, which is what was wanted.
-    pub fn deviations(&self, found: &RawGroup) -> Vec<Deviation> {
-        let mut deviations = Vec::new();
-        for field in CHECKED {
-            if let Some(wanted) = self.fields().get(*field)
-                && !found
-                    .fields()
-                    .get(*field)
-                    .is_some_and(|found| covers(found, wanted))
-            {
-                deviations.push(Deviation::Field(field));
-            }
-        }
-        for item in self.items() {
-            if !found.has(&item) {
-                deviations.push(Deviation::Gone(item));
-            } else if !self.has_same(found, &item) {
-                deviations.push(Deviation::Other(item));
-            }
-        }
-        let more = found.items().filter(|item| !self.has(item));
-        deviations.extend(more.map(Deviation::More));
-        deviations
-    }
-
     /// Every text that is secret in it, so that no message repeats one.
     pub fn secrets(&self) -> Vec<Zeroizing<String>> {
         let mut texts = Vec::new();
@@ -319,41 +275,11 @@ impl RawGroup {
     }
 }
 
-/// One way in which a group is not as it was wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Deviation {
-    /// This field is another.
-    Field(&'static str),
-    /// This secret is missing.
-    Gone(Item),
-    /// This secret has another value.
-    Other(Item),
-    /// This secret is there besides.
-    More(Item),
-}
-
 /// `value` as the payload has it: a variable as text, a file as base64 whatever its bytes.
 pub fn payload_of(item: &Item, value: &SecretValue) -> Value {
     match item {
         Item::Variable(_) => value.expose_str().unwrap_or_default().into(),
         Item::File(_) => json!({ "data": BASE64.encode(value.expose()), "encoding": "utf-8" }),
-    }
-}
-
-/// Whether `found` says all that `wanted` says. It may say more inside objects, where servers add
-/// their defaults, and have the items of a list in another order.
-fn covers(found: &Value, wanted: &Value) -> bool {
-    match (found, wanted) {
-        (Value::Object(found), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(name, wanted)| found.get(name).is_some_and(|found| covers(found, wanted))),
-        (Value::Array(found), Value::Array(wanted)) => {
-            found.len() == wanted.len()
-                && wanted
-                    .iter()
-                    .all(|wanted| found.iter().any(|found| covers(found, wanted)))
-        }
-        _ => found == wanted,
     }
 }
 
@@ -365,5 +291,109 @@ fn collect_texts(value: &Value, texts: &mut Vec<Zeroizing<String>>) {
             .values()
             .for_each(|value| collect_texts(value, texts)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn group(fields: Value) -> RawGroup {
+        RawGroup::of_payload(Document::new(fields))
+    }
+
+    fn sample() -> RawGroup {
+        group(json!({
+            "id": "g", "updatedAt": "2030-01-01T00:00:00Z", "priority": 1, "future": {"x": [1]},
+            "secrets": {"variables": {"A": "1", "N": 5}, "files": {"/f": {"data": "eA==", "encoding": "utf-8", "mode": 4}}, "mounts": {"m": "s"}},
+        }))
+    }
+
+    fn variable(name: &str) -> Item {
+        Item::Variable(name.to_owned())
+    }
+
+    #[test]
+    fn values_are_text_or_json_and_files_are_bytes() {
+        let text = |item| {
+            sample()
+                .value(&item)
+                .unwrap()
+                .unwrap()
+                .expose_str()
+                .map(str::to_owned)
+        };
+        assert_eq!(text(variable("A")).as_deref(), Some("1"));
+        assert_eq!(text(variable("N")).as_deref(), Some("5"));
+        assert_eq!(text(Item::File("/f".into())).as_deref(), Some("x"));
+        assert_eq!(sample().value(&variable("/f")).unwrap(), None);
+        let broken = group(json!({"secrets": {"files": {"/f": {"data": "hunter2!"}}}}));
+        let error = broken.value(&Item::File("/f".into())).unwrap_err();
+        assert!(!error.message().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_change_says_the_whole_of_the_secrets_and_nothing_of_the_rest() {
+        let (before, mut wanted) = (sample(), sample());
+        assert!(RawGroup::of_payload(wanted.difference(&before)).is_empty());
+        wanted.remove(&variable("N"));
+        wanted.set(&Item::File("/f".into()), &SecretValue::from("y"));
+        assert_eq!(
+            wanted.difference(&before).expose(),
+            &json!({"secrets": {
+                "variables": {"A": "1"},
+                "files": {"/f": {"data": "eQ==", "encoding": "utf-8", "mode": 4}},
+                "mounts": {"m": "s"},
+            }})
+        );
+    }
+
+    #[test]
+    fn the_payload_leaves_out_what_is_the_servers() {
+        let payload = sample().payload();
+        let fields: Vec<&String> = payload.members().map(|(field, _)| field).collect();
+        assert_eq!(fields, ["future", "priority", "secrets"]);
+    }
+
+    #[test]
+    fn everything_secret_is_known_as_such() {
+        let mut group = sample();
+        group.set(&Item::File("/g".into()), &SecretValue::from("file text"));
+        group.set(&variable("encoding"), &SecretValue::from("a value"));
+        let secrets = group.secrets();
+        for secret in ["1", "a value", "file text", "ZmlsZSB0ZXh0", "s"] {
+            assert!(
+                secrets.iter().any(|known| known.as_str() == secret),
+                "{secret}"
+            );
+        }
+        assert!(!secrets.iter().any(|known| known.as_str() == "utf-8"));
+    }
+
+    #[test]
+    fn what_is_shown_has_no_value() {
+        let shown = serde_json::to_string(&sample().shown(true)).unwrap();
+        assert_eq!(
+            shown,
+            r#"{"id":"g","name":"g","priority":1,"variables":["A","N"],"files":["/f"],"updated_at":"2030-01-01T00:00:00Z"}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_set_is_there_and_what_is_removed_is_not(key in "[A-Za-z0-9_./-]{1,20}", text in ".{0,40}", bytes: Vec<u8>) {
+            let (name, path) = (variable(&key), Item::File(format!("/{key}")));
+            let (text, bytes) = (SecretValue::from(text), SecretValue::new(bytes));
+            let mut group = RawGroup::of_payload(Document::new(json!({"id": "g"})));
+            group.set(&name, &text);
+            group.set(&path, &bytes);
+            prop_assert!(group.value(&name).unwrap() == Some(text));
+            prop_assert!(group.value(&path).unwrap() == Some(bytes));
+            group.remove(&name);
+            group.remove(&path);
+            prop_assert!(!group.has(&name) && !group.has(&path));
+        }
     }
 }
