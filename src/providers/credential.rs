@@ -17,7 +17,6 @@ pub struct ApiCredential {
     config: StoreConfig,
     services: Rc<Services>,
     base_url: String,
-    field: &'static str,
     command_field: String,
     /// The variables that may hold it, and which of them does.
     variables: Vec<(String, Option<String>)>,
@@ -54,7 +53,6 @@ impl ApiCredential {
             config: config.clone(),
             services: Rc::clone(services),
             base_url,
-            field,
             command_field: format!("{field}_command"),
             found: OnceCell::new(),
         }

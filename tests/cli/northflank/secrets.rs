@@ -332,6 +332,39 @@ fn login_proves_the_token_and_the_account_is_told_without_a_request() {
     home.run(["logout"]).ok();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_token_kept_in_the_keyring_is_for_one_address_alone() {
+    use crate::support::bus::PrivateBus;
+    if !PrivateBus::available_for("a_token_kept_in_the_keyring_is_for_one_address_alone") {
+        return;
+    }
+    let bus = PrivateBus::unlocked();
+    let (server, mut home) = set_up_rich();
+    bus.attach(&mut home);
+    home.unset("KEYFOB_NORTHFLANK_API_TOKEN");
+    home.keyfob(["login"]).stdin("wrong-token").run().code(4);
+    assert_eq!(bus.items(), 0, "what is refused is not kept");
+    home.keyfob(["login"])
+        .stdin(format!("{API_TOKEN}\n"))
+        .run()
+        .ok();
+    assert_eq!(bus.items(), 1);
+    home.run(["get", "api-env/A"]).ok().stdout_is("value-of-a");
+    home.run(["status"]).ok().stdout_has("keyring");
+    let (other, _) = set_up();
+    home.keyfob(["get", "api-env/A"])
+        .env("KEYFOB_NORTHFLANK_BASE_URL", other.url())
+        .run()
+        .code(4);
+    assert!(other.requests().is_empty());
+    home.run(["logout"]).ok().stderr_has("forgotten");
+    assert_eq!(bus.items(), 0);
+    server.forget_requests();
+    home.run(["get", "api-env/A"]).code(4);
+    assert!(server.requests().is_empty());
+}
+
 #[test]
 fn a_rate_limit_is_waited_for_where_the_deadline_allows() {
     let (server, home) = set_up_rich();
