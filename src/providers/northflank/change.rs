@@ -40,6 +40,13 @@ struct Found {
     answered: Option<Timestamp>,
 }
 
+impl Found {
+    /// Whether it was changed once more after that.
+    fn has_moved(&self) -> bool {
+        self.answered.is_some() && self.answered != self.group.time("updatedAt")
+    }
+}
+
 impl Change<'_> {
     /// Sends the change and proves it. Sends nothing where nothing changes.
     ///
@@ -53,7 +60,7 @@ impl Change<'_> {
         }
         let mut found = self.send(api, &patch).await?;
         let mut deviations = self.wanted.deviations(&found.group);
-        if self.are_lingering(&deviations, &found) {
+        if self.are_lingering(&deviations, &found) && !found.has_moved() {
             // The server merges: only replacing the whole group takes something away from it.
             let mut whole = self.wanted.clone();
             found = self.replace(api, &mut whole).await?;
@@ -62,11 +69,10 @@ impl Change<'_> {
                 return Err(self.lingering(&deviations));
             }
         }
-        let moved = found.answered.is_some() && found.answered != found.group.time("updatedAt");
-        if deviations.is_empty() && !moved {
+        if deviations.is_empty() && !found.has_moved() {
             return Ok(());
         }
-        if !moved && self.before.deviations(&found.group).is_empty() {
+        if !found.has_moved() && self.before.deviations(&found.group).is_empty() {
             return Err(self.ignored());
         }
         Err(self.conflict(&deviations))
@@ -114,8 +120,13 @@ impl Change<'_> {
             )));
         }
         whole.complete(&api.details(id).await?.ok_or_else(|| self.gone())?);
-        let answer = api.replace(&RawGroup::of_payload(whole.payload())).await?;
-        if answer.id() != id {
+        let answer = api
+            .replace(&RawGroup::of_payload(whole.payload()))
+            .await
+            .map_err(|error| {
+                error.context(format!("the server keeps what was removed from {id}"))
+            })?;
+        if ![id, ""].contains(&answer.id()) {
             return Err(Error::failed(format!(
                 "the server keeps what was removed from the group {id}, and made a second group {} of its replacement",
                 answer.id()
@@ -170,7 +181,7 @@ impl Change<'_> {
             "somebody else changed the group {id} at the same time{what}"
         ))
         .hint(format!(
-            "nothing was written over it; look at it with keyfob group show {id}, then try again"
+            "what it holds now was left alone; look at it with keyfob group show {id}, then try again"
         ))
     }
 

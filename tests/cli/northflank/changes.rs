@@ -80,6 +80,31 @@ fn what_is_still_there_after_a_deletion_is_an_error() {
 }
 
 #[test]
+fn a_deletion_on_a_server_that_can_neither_update_nor_replace_is_an_error() {
+    let (server, home) = set_up_rich();
+    let refusal = json!({"error": {"status": 405, "message": "Method not allowed", "id": "x"}});
+    server
+        .faults()
+        .on("PUT", SECRETS, Fault::Answer(Answer::json(405, &refusal)));
+    home.run(["delete", "-y", "api-env/A"])
+        .code(1)
+        .stderr_has("the server keeps what was removed from api-env")
+        .stderr_has("405");
+    assert_eq!(
+        server.groups().variable("api-env", "A").unwrap(),
+        "value-of-a"
+    );
+}
+
+#[test]
+fn a_group_that_somebody_else_writes_to_is_not_replaced() {
+    let (server, home) = set_up_rich();
+    server.change_after("PATCH", GROUP, "api-env", |_| ());
+    home.run(["delete", "-y", "api-env/A"]).code(6);
+    assert_eq!(server.count("PUT", SECRETS), 0);
+}
+
+#[test]
 fn a_group_whose_id_does_not_follow_from_its_name_is_not_replaced() {
     let (server, home) = set_up_rich();
     server.groups().change(None, PROJECT, "api-env", |group| {
