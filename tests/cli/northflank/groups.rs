@@ -123,7 +123,7 @@ encoding = "utf-8"
         ("-", EXAMPLE),
     ] {
         let (server, home) = set_up();
-        home.write(format!("{file}"), text);
+        home.write(file, text);
         home.keyfob(["group", "create", "--from", file])
             .stdin(text)
             .run()
