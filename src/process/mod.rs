@@ -1,1 +1,5 @@
-//! Running other programs: what is hidden in their output.
+//! Running other programs: what is hidden in their output, and finding the same in files.
+
+pub mod forms;
+pub mod mask;
+pub mod search;
