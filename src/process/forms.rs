@@ -11,6 +11,10 @@ use zeroize::Zeroizing;
 /// The shortest text, in bytes, that is looked for. To hide less would hide ordinary words.
 pub const SHORTEST: usize = 5;
 
+/// Values longer than this, in bytes, are looked for in fewer forms: as they are, by lines, in base64
+/// and in JSON's usual escapes. All forms of a value of 128 KiB would take 250 MB of memory.
+const LONG: usize = 8 * 1024;
+
 /// A text that is looked for.
 pub struct Form {
     /// Its bytes, without line breaks: at least [`SHORTEST`] of them.
@@ -83,15 +87,22 @@ impl Collected {
     }
 
     fn add_value(&mut self, core: &[u8]) {
-        for spelling in spellings(core) {
-            self.add(&spelling);
-            self.add_base64(&spelling);
-            for digits in [LOWER, UPPER] {
-                self.add(&hex(&spelling, digits));
+        if core.len() > LONG {
+            self.add(core);
+            self.add_base64(core);
+            if let Ok(text) = std::str::from_utf8(core) {
+                self.add(&json_escaped(text, "", false, LOWER));
             }
-            self.add_url(&spelling);
-            self.add_shell(&spelling);
-            if let Ok(text) = std::str::from_utf8(&spelling) {
+        }
+        for spelling in spellings(core).iter().filter(|_| core.len() <= LONG) {
+            self.add(spelling);
+            self.add_base64(spelling);
+            for digits in [LOWER, UPPER] {
+                self.add(&hex(spelling, digits));
+            }
+            self.add_url(spelling);
+            self.add_shell(spelling);
+            if let Ok(text) = std::str::from_utf8(spelling) {
                 self.add_json(text);
             }
         }
@@ -353,6 +364,19 @@ mod tests {
             assert!(forms.contains(form), "{form}\n{forms:#?}");
         }
         assert!(!forms.contains("ab"));
+    }
+
+    #[test]
+    fn a_long_value_has_its_usual_forms() {
+        let line = "a \"long\" line of a long value";
+        let value = format!("{line}\n").repeat(1000);
+        let forms = forms(&value);
+        assert!(forms.contains(&line.repeat(1000)));
+        assert!(forms.contains(line));
+        assert!(forms.contains(&STANDARD.encode(&value)));
+        let escaped = serde_json::to_string(value.trim_end()).unwrap();
+        assert!(forms.contains(escaped.trim_matches('"')));
+        assert!(forms.len() < 20);
     }
 
     #[test]
