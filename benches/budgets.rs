@@ -13,7 +13,7 @@ use keyfob::providers::{Batch, Metadata, Write};
 use keyfob::secret::{Name, SecretValue};
 use keyfob::vault::{Vault, VaultOptions};
 
-#[allow(dead_code, unused_imports)]
+#[allow(unused_imports)]
 #[path = "../tests/cli/support/mod.rs"]
 mod support;
 

@@ -13,6 +13,9 @@ use super::text::{SecretText, cannot_hold, line_of, unfit_value, utf8_input, utf
 use crate::error::{Error, Result};
 use crate::secret::SecretValue;
 
+/// What the parser calls a key that stands twice; it then points at the second one.
+const DUPLICATE: &str = "duplicate key";
+
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
     for (name, value) in pairs {
@@ -38,10 +41,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
             Some(span) => format!(" on line {}", line_at(span.start)),
             None => String::new(),
         };
-        Error::invalid_data(format!(
-            "the input is no valid TOML{place}: {}",
-            error.message()
-        ))
+        let reason = match error.span().and_then(|span| text.get(span)) {
+            Some(key) if error.message() == DUPLICATE => format!("{DUPLICATE} {key}"),
+            _ => error.message().to_owned(),
+        };
+        Error::invalid_data(format!("the input is no valid TOML{place}: {reason}"))
     })?;
     let mut pairs = Vec::new();
     for (name, item) in document.iter() {
@@ -125,7 +129,7 @@ mod tests {
             ("a.b = 'hunter2'\n", "a on line 1 is a table"),
             ("\n[a]\nb = 'hunter2'\n", "a on line 2 is a table"),
             ("[[a]]\nb = 'hunter2'\n", "a on line 1 is a list"),
-            ("a = 1\na = 'hunter2'\n", "line 2"),
+            ("a = 1\na = 'hunter2'\n", "on line 2: duplicate key a"),
             ("\"\" = 'hunter2'\n", "empty"),
         ] {
             let error = match read(text.as_bytes()) {
