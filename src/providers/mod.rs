@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::secret::{Entry, Name, SecretValue};
 
 mod bulk;
+mod bytenite;
 mod credential;
 pub mod groups;
 pub mod local;

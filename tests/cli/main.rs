@@ -1,5 +1,6 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
+mod bytenite;
 mod conformance;
 mod crash;
 mod docs;
