@@ -1,11 +1,16 @@
 //! Every provider, one line each.
 
-use super::{ProviderSpec, bytenite, local, northflank, nosana};
+use super::{ProviderSpec, bytenite, local, neo, northflank, nosana};
 use crate::config::schema::Schemas;
 
 /// The providers, in the order in which help and tables show them.
-pub static PROVIDERS: &[ProviderSpec] =
-    &[local::SPEC, nosana::SPEC, bytenite::SPEC, northflank::SPEC];
+pub static PROVIDERS: &[ProviderSpec] = &[
+    local::SPEC,
+    nosana::SPEC,
+    bytenite::SPEC,
+    northflank::SPEC,
+    neo::SPEC,
+];
 
 /// The fields of every provider's stores.
 pub static SCHEMAS: Schemas = &[
@@ -13,6 +18,7 @@ pub static SCHEMAS: Schemas = &[
     nosana::SPEC.schema,
     bytenite::SPEC.schema,
     northflank::SPEC.schema,
+    neo::SPEC.schema,
 ];
 
 /// The provider called `name`.

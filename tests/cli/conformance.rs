@@ -24,7 +24,9 @@ use keyfob::store::Store;
 use serde_json::json;
 
 use crate::support::home::Home;
-use crate::support::servers::{ByteNite, Northflank, Nosana, Server, bytenite, northflank};
+use crate::support::servers::{
+    ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo, northflank,
+};
 use crate::support::solana::Keypair;
 
 /// A store to be tested, and what keeps it alive.
@@ -116,6 +118,21 @@ impl Subject {
         }
     }
 
+    fn neo() -> Self {
+        let server = Neo::start();
+        Self {
+            provider: "neo",
+            variables: vec![
+                ("BASE_URL".to_owned(), server.url()),
+                ("API_KEY".to_owned(), neo::API_KEY.to_owned()),
+            ],
+            name: |number| format!("name {number}/ü"),
+            metadata: Metadata::default,
+            server: Some(Box::new(server)),
+            home: Home::new(),
+        }
+    }
+
     /// Every provider of the registry.
     fn all() -> Vec<Self> {
         vec![
@@ -123,6 +140,7 @@ impl Subject {
             Self::nosana(),
             Self::bytenite(),
             Self::northflank(),
+            Self::neo(),
         ]
     }
 

@@ -6,6 +6,10 @@ mod crash;
 mod docs;
 mod leaks;
 mod local;
+mod neo;
+mod neo_bulk;
+#[cfg(unix)]
+mod neo_replacing;
 mod northflank;
 mod nosana;
 #[cfg(unix)]
