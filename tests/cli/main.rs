@@ -3,6 +3,8 @@
 mod bytenite;
 mod conformance;
 mod crash;
+#[cfg(unix)]
+mod credentials;
 mod docs;
 mod leaks;
 mod local;
