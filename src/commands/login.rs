@@ -30,9 +30,12 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&account_json(&store, &account));
     }
-    let who = account.account.as_deref().unwrap_or("the account");
+    let who = match &account.account {
+        Some(who) => format!(" as {who}"),
+        None => String::new(),
+    };
     app.ui.note(&format!(
-        "logged in to {} at {} as {who}",
+        "logged in to {} at {}{who}",
         store.name(),
         account.url
     ));
