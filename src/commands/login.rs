@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::cli::LoginArgs;
 use crate::error::{Error, Result};
 use crate::prompt;
+use crate::render::time;
 use crate::secret::SecretValue;
 use crate::store::Store;
 
@@ -40,8 +41,10 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
         account.url
     ));
     if let (Some(place), Some(until)) = (&account.token_cache, account.token_expires_at) {
-        app.ui
-            .note(&format!("the token is kept in {place} until {until}"));
+        app.ui.note(&format!(
+            "the token is kept in {place} until {}",
+            time(until)
+        ));
     }
     Ok(())
 }
