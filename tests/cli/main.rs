@@ -1,6 +1,7 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
 mod bytenite;
+mod config;
 mod conformance;
 mod crash;
 #[cfg(unix)]
