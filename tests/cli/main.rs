@@ -26,3 +26,4 @@ mod support_neo;
 mod support_northflank;
 mod support_nosana;
 mod support_servers;
+mod trust;
