@@ -1,7 +1,7 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
 mod bytenite;
-mod checkout;
+mod config;
 mod conformance;
 mod crash;
 #[cfg(unix)]
@@ -27,3 +27,4 @@ mod support_neo;
 mod support_northflank;
 mod support_nosana;
 mod support_servers;
+mod trust;
