@@ -28,6 +28,8 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         .map_err(|error| store.named(error))?;
     let metadata = metadata(&args, &store)?;
     let value = value(&args, &reference.name, app)?;
+    // The time it took to bring the value was nobody's network.
+    app.services()?.http.deadline().progressed();
     if value.expose_str().is_none() {
         store.require(Capability::Binary, "a value that is not UTF-8 text")?;
     }

@@ -3,8 +3,13 @@
 mod conformance;
 mod crash;
 mod docs;
+mod export;
+mod import;
+mod inject;
 mod leaks;
 mod local;
+#[path = "../consumers/nasty.rs"]
+mod nasty;
 mod northflank;
 mod nosana;
 #[cfg(unix)]
