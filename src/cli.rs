@@ -3,6 +3,7 @@
 //! Environment variables that stand for options are read by [`crate::app`], not by clap, so that an
 //! empty variable counts as unset.
 
+mod exchange;
 mod group;
 
 use std::ffi::OsString;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 
+pub use self::exchange::*;
 pub use self::group::*;
 use crate::complete;
 use crate::duration::HumanDuration;
@@ -96,6 +98,9 @@ pub enum Command {
     Show(ShowArgs),
     Run(RunArgs),
     Rotate(RotateArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Inject(InjectArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Status(StatusArgs),
@@ -264,6 +269,18 @@ pub struct SelectionArgs {
     /// Fail on a name that is no valid variable name, instead of skipping it with a warning
     #[arg(long)]
     pub strict: bool,
+}
+
+impl SelectionArgs {
+    /// Whether the options themselves name what is to be brought along.
+    pub fn names_something(&self) -> bool {
+        self.all
+            || self.prefix.is_some()
+            || [&self.only, &self.env]
+                .iter()
+                .any(|names| !names.is_empty())
+            || !self.env_file.is_empty()
+    }
 }
 
 /// Run a command with secrets in its environment

@@ -14,6 +14,7 @@
 //! | [`commands`] | one file a command: arguments in, calls, something printed |
 //! | [`render`], [`prompt`] | tables, JSON, progress, escaping; hidden input |
 //! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
+//! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
 //! | [`store`] | a name and its configuration become a provider |
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
@@ -48,6 +49,8 @@ pub mod render;
 pub mod secret;
 pub mod selection;
 pub mod store;
+pub mod sync;
+pub mod template;
 pub mod vault;
 
 mod start;

@@ -3,18 +3,24 @@
 
 mod completions;
 mod delete;
+mod export;
 mod generate;
 mod get;
 mod group;
+mod import;
 mod init;
+mod inject;
+mod input;
 mod key;
 mod list;
 mod login;
 mod logout;
 mod man;
 mod outcomes;
+mod output;
 mod rotate;
 mod run;
+mod selected;
 mod set;
 mod show;
 mod status;
@@ -55,6 +61,9 @@ impl From<Error> for Failure {
 pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
     match command {
         Command::Run(args) => return Err(run::run(args, app).await),
+        Command::Export(args) => export::run(args, app).await,
+        Command::Import(args) => import::run(args, app).await,
+        Command::Inject(args) => inject::run(args, app).await,
         Command::Get(args) => get::run(args, app).await,
         Command::Set(args) => set::run(args, app).await,
         Command::Delete(args) => delete::run(args, app).await,

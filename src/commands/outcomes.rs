@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::providers::Outcome;
 use crate::secret::StoreName;
 
+pub use crate::sync::failed;
+
 /// What was done in one store.
 pub struct Results {
     /// The store.
@@ -70,15 +72,4 @@ fn as_json(results: &Results) -> serde_json::Value {
         })
         .collect();
     json!({ "store": results.store, "results": items })
-}
-
-/// The outcomes of a call that failed as a whole.
-pub fn failed(names: &[crate::secret::Name], error: &Error) -> Vec<Outcome> {
-    names
-        .iter()
-        .map(|name| Outcome {
-            name: name.clone(),
-            result: Err(error.clone()),
-        })
-        .collect()
 }

@@ -1,13 +1,9 @@
 //! `keyfob run`: a command with secrets in its environment.
 
 use crate::app::App;
-use crate::cli::{RunArgs, SelectionArgs};
-use crate::commands::Failure;
-use crate::error::{Error, Result};
-use crate::formats::{self, Format};
+use crate::cli::RunArgs;
+use crate::commands::{Failure, selected};
 use crate::process::exec;
-use crate::secret::Reference;
-use crate::selection::{self, FileValue, Naming, Plan, Selected, Wanted};
 
 /// Replaces this process by the command; returns only when that fails.
 pub async fn run(args: RunArgs, app: &App) -> Failure {
@@ -16,8 +12,8 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
         keep_existing: args.keep_existing,
         pristine: args.pristine,
     };
-    let vars = match select(&args.selection, app).await {
-        Ok(selected) => exec::child_environment(&app.env, &selected.values, policy),
+    let vars = match selected::values(&args.selection, app).await {
+        Ok(values) => exec::child_environment(&app.env, &values, policy),
         Err(error) => Err(error),
     };
     match vars {
@@ -27,73 +23,4 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
         }
         Err(error) => Failure::before_start(error),
     }
-}
-
-/// Fetches what the options select, and warns of what was left out.
-pub async fn select(args: &SelectionArgs, app: &App) -> Result<Selected> {
-    let plan = Plan::new(app.selected_store()?, wanted(args)?, || {
-        let table = app.config()?.env_table()?;
-        Ok(table
-            .iter()
-            .map(|(variable, mapping)| (variable.clone(), mapping.target.clone()))
-            .collect())
-    })?;
-    let naming = Naming {
-        upper: args.upper,
-        strict: args.strict,
-    };
-    let mut stores = Vec::new();
-    for name in plan.stores() {
-        stores.push(app.open(name)?);
-    }
-    let selected = selection::fetch(plan, &stores, naming).await?;
-    for name in &selected.skipped {
-        app.ui.warn(&format!(
-            "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
-        ));
-    }
-    if selected.values.is_empty() {
-        app.ui.warn("no secret was selected");
-    }
-    Ok(selected)
-}
-
-fn wanted(args: &SelectionArgs) -> Result<Wanted> {
-    let mut mapped = Vec::new();
-    for mapping in &args.env {
-        let Some((variable, target)) = mapping.split_once('=') else {
-            return Err(
-                Error::usage(format!("-e {mapping:?} is not VAR=NAME")).hint(format!(
-                    "to keep the name: -e {mapping}={mapping}, or --only {mapping}"
-                )),
-            );
-        };
-        mapped.push((variable.to_owned(), target.parse()?));
-    }
-    let mut files = Vec::new();
-    for path in &args.env_file {
-        let what = format!("could not read {}", path.display());
-        let text = std::fs::read(path).map_err(|error| Error::io(&what, &error))?;
-        let text = zeroize::Zeroizing::new(text);
-        let pairs =
-            formats::read(Format::Dotenv, &text).map_err(|error| error.context(path.display()))?;
-        for (variable, value) in pairs {
-            let value = match value
-                .expose_str()
-                .filter(|text| Reference::looks_like(text))
-            {
-                Some(text) => FileValue::Reference(text.parse()?),
-                None => FileValue::Literal(value),
-            };
-            files.push((variable, value));
-        }
-    }
-    Ok(Wanted {
-        only: args.only.clone(),
-        except: args.except.clone(),
-        prefix: args.prefix.clone(),
-        mapped,
-        files,
-        all: args.all,
-    })
 }

@@ -7,8 +7,13 @@ mod crash;
 #[cfg(unix)]
 mod credentials;
 mod docs;
+mod export;
+mod import;
+mod inject;
 mod leaks;
 mod local;
+#[path = "../consumers/nasty.rs"]
+mod nasty;
 mod neo;
 mod neo_bulk;
 #[cfg(unix)]
