@@ -85,10 +85,10 @@ pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
     };
     setsid().map_err(|error| own(error.into()))?;
     ioctl_tiocsctty(io::stdin()).map_err(|error| own(error.into()))?;
+    let mut signals = signals::catch().map_err(own)?;
     let pid = start(program, args).map_err(|error| failure(program, &error))?;
     // A command that is over already needs no terminal.
     let _ = tcsetpgrp(io::stdin(), pid);
-    let mut signals = signals::catch().map_err(own)?;
     let mut code = follow(pid);
     let mut arriving = signals::arriving(&mut signals);
     while code.is_none() {
@@ -106,10 +106,6 @@ pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
     Ok(code.unwrap_or(KEYFOB_FAILED))
 }
 
-#[expect(
-    clippy::zombie_processes,
-    reason = "it is waited for by its number, which tells of stops too"
-)]
 fn start(program: &OsStr, args: &[OsString]) -> io::Result<Pid> {
     let child = Command::new(program).args(args).process_group(0).spawn()?;
     Ok(Pid::from_child(&child))

@@ -27,15 +27,29 @@ pub struct Arrived {
 }
 
 /// Begins to catch signals: those that are passed on, and what tells of children, stops and sizes.
+/// What is ignored, as under `nohup`, stays so, and then is by the command too.
 ///
-/// Call it after the command was started: what was ignored before (as under `nohup`) is then ignored
-/// by the command too.
+/// Call it before the command is started, so that none is lost.
 ///
 /// # Errors
 /// Those of the system.
 pub fn catch() -> io::Result<SignalsInfo<WithOrigin>> {
+    let ignored = ignored();
+    let forwarded = FORWARDED
+        .iter()
+        .map(|signal| signal.as_raw())
+        .filter(|number| ignored >> (number - 1) & 1 == 0);
     let own = [Signal::CHILD, Signal::CONT, Signal::WINCH];
-    SignalsInfo::<WithOrigin>::new(FORWARDED.iter().chain(&own).map(|signal| signal.as_raw()))
+    SignalsInfo::<WithOrigin>::new(forwarded.chain(own.map(Signal::as_raw)))
+}
+
+/// The signals that are ignored, the first in the lowest bit. None where the system does not tell.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// The signals as they arrive, without end.

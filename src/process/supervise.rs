@@ -21,6 +21,8 @@ use rustix::fs::fstat;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_current_process_group, kill_process, waitpid,
 };
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 
 use super::copy::Copy;
 use super::exec::{KEYFOB_FAILED, failure};
@@ -65,12 +67,13 @@ pub fn run(
         }
     };
     process.env_clear().envs(vars);
+    let signals = signals::catch().map_err(own)?;
     let (pid, outlets) = outlets
         .start(process)
         .map_err(own)?
         .map_err(|error| failure(program, &error))?;
-    let supervised = Supervised::new(pid, outlets, terminal, masker).map_err(own)?;
-    supervised.to_its_end()
+    let supervised = Supervised::new(pid, outlets, terminal, masker, signals).map_err(own)?;
+    supervised.follow()
 }
 
 /// An output of keyfob's, and what stands for it on the command's side.
@@ -137,10 +140,6 @@ impl Outlets {
     }
 
     /// Starts `process`, and keeps none of its ends.
-    #[expect(
-        clippy::zombie_processes,
-        reason = "it is waited for by its number, which tells of stops too"
-    )]
     fn start(self, mut process: Command) -> io::Result<io::Result<(Pid, Vec<Outlet>)>> {
         process
             .stdin(self.stdin)
@@ -196,8 +195,8 @@ impl Supervised {
         outlets: Vec<Outlet>,
         terminal: Option<Arc<Terminal>>,
         masker: &Masker,
+        mut signals: SignalsInfo<WithOrigin>,
     ) -> io::Result<Self> {
-        let mut signals = signals::catch()?;
         let (send, events) = channel();
         let (ends, over) = pipe()?;
         let ends = Arc::new(OwnedFd::from(ends));
@@ -248,7 +247,7 @@ impl Supervised {
         Ok(())
     }
 
-    fn to_its_end(mut self) -> Result<u8, (u8, Error)> {
+    fn follow(mut self) -> Result<u8, (u8, Error)> {
         // It may have stopped or ended before anybody looked.
         let mut code = self.look();
         let mut trouble = None;

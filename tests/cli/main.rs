@@ -5,6 +5,8 @@ mod crash;
 mod docs;
 mod leaks;
 mod local;
+#[cfg(unix)]
+mod mask;
 mod northflank;
 mod nosana;
 #[cfg(unix)]
