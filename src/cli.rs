@@ -286,7 +286,8 @@ impl SelectionArgs {
 /// Run a command with secrets in its environment
 ///
 /// On Unix keyfob replaces itself by the command, so that signals, job control and exit codes are
-/// the command's own. keyfob's own credentials are removed from the command's environment.
+/// the command's own. keyfob's own credentials are removed from the command's environment. With
+/// --mask it stays beside the command, and passes on signals, keys and the terminal's size.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -294,11 +295,12 @@ Examples:
   keyfob run --only DATABASE_URL,API_KEY -- ./migrate
   keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql
   keyfob run --pristine -e TOKEN=ci-token -- /usr/bin/env
+  keyfob run --mask -- ./deploy --verbose
 
 With nothing named: the [env] table of the configuration where there is one, else all of the store.
 
 Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it was not found,
-otherwise the command's own.")]
+otherwise the command's own; with --mask 128+n when signal n ended it.")]
 pub struct RunArgs {
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
@@ -309,6 +311,12 @@ pub struct RunArgs {
     /// Start from an empty environment
     #[arg(long)]
     pub pristine: bool,
+    /// Hide the secrets in what the command writes to stdout and stderr
+    ///
+    /// Each value is replaced by ***, and so are its lines and its forms in base64, hex, URLs, JSON
+    /// and shell quotes. Values of fewer than five bytes are left alone, with a warning.
+    #[arg(long)]
+    pub mask: bool,
     #[command(flatten)]
     pub wait: WaitArg,
     #[command(flatten)]

@@ -12,6 +12,8 @@ mod import;
 mod inject;
 mod leaks;
 mod local;
+#[cfg(unix)]
+mod mask;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
 mod neo;
