@@ -4,6 +4,7 @@
 //! empty variable counts as unset.
 
 mod group;
+mod scan;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 
 pub use self::group::*;
+pub use self::scan::ScanArgs;
 use crate::complete;
 use crate::duration::HumanDuration;
 use crate::secret::{StoreName, Target};
@@ -105,6 +107,7 @@ pub enum Command {
     Key(KeyArgs),
     Vault(VaultArgs),
     Generate(GenerateArgs),
+    Scan(ScanArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

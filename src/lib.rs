@@ -14,6 +14,7 @@
 //! | [`commands`] | one file a command: arguments in, calls, something printed |
 //! | [`render`], [`prompt`] | tables, JSON, progress, escaping; hidden input |
 //! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
+//! | [`scan`] | values found in folders, stdin and staged changes |
 //! | [`store`] | a name and its configuration become a provider |
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
@@ -43,6 +44,7 @@ pub mod process;
 pub mod prompt;
 pub mod providers;
 pub mod render;
+pub mod scan;
 pub mod secret;
 pub mod selection;
 pub mod store;

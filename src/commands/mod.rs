@@ -14,6 +14,7 @@ mod logout;
 mod man;
 mod outcomes;
 mod run;
+mod scan;
 mod set;
 mod show;
 mod status;
@@ -69,6 +70,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Key(args) => key::run(args, app),
         Command::Vault(args) => vault::run(args, app),
         Command::Generate(args) => generate::run(args, app),
+        Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),
         Command::Man(args) => man::run(args, app),
     }?;
