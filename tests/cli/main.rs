@@ -10,6 +10,7 @@ mod nosana;
 #[cfg(unix)]
 mod prompts;
 mod run;
+mod scan;
 mod support;
 mod support_bytenite;
 #[cfg(unix)]
