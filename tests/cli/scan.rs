@@ -151,10 +151,8 @@ fn links_are_not_followed_and_the_vault_is_no_hit() {
     let home = home();
     std::os::unix::fs::symlink(".", home.work().join("loop")).unwrap();
     home.run(["scan"]).ok();
-    home.run([
-        "scan".as_ref(),
-        "--no-ignore".as_ref(),
-        home.data().as_os_str(),
-    ])
-    .ok();
+    home.keyfob(["scan", "--no-ignore"])
+        .arg(home.data())
+        .run()
+        .ok();
 }
