@@ -5,6 +5,7 @@
 
 mod exchange;
 mod group;
+mod scan;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub use self::exchange::*;
 pub use self::group::*;
+pub use self::scan::ScanArgs;
 use crate::complete;
 use crate::duration::HumanDuration;
 use crate::secret::{StoreName, Target};
@@ -111,6 +113,7 @@ pub enum Command {
     Key(KeyArgs),
     Vault(VaultArgs),
     Generate(GenerateArgs),
+    Scan(ScanArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

@@ -233,7 +233,7 @@ fn filtered<'v>(name: &str, value: &'v SecretValue, filters: &[Filter]) -> Resul
     let Some((first, others)) = filters.split_first() else {
         return Ok(Piece::Borrowed(value.expose()));
     };
-    let apply = |filter: &Filter, value: &SecretValue| {
+    let apply = |filter: &Filter, value: &SecretValue| -> Result<SecretValue> {
         let bytes = filter.apply(name, value).map_err(|error| {
             error.hint("the filters url and base64 take any bytes, and so does no filter")
         })?;

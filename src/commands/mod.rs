@@ -20,6 +20,7 @@ mod outcomes;
 mod output;
 mod rotate;
 mod run;
+mod scan;
 mod selected;
 mod set;
 mod show;
@@ -80,6 +81,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Key(args) => key::run(args, app),
         Command::Vault(args) => vault::run(args, app),
         Command::Generate(args) => generate::run(args, app),
+        Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),
         Command::Man(args) => man::run(args, app),
     }?;

@@ -25,6 +25,7 @@ mod nosana;
 #[cfg(unix)]
 mod prompts;
 mod run;
+mod scan;
 mod sessions;
 mod support;
 mod support_bytenite;
