@@ -18,6 +18,7 @@ mod nosana;
 #[cfg(unix)]
 mod prompts;
 mod run;
+mod stores;
 mod support;
 mod support_bytenite;
 #[cfg(unix)]
