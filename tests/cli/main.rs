@@ -7,6 +7,9 @@ mod crash;
 #[cfg(unix)]
 mod credentials;
 mod docs;
+#[cfg(unix)]
+mod keyring;
+mod keys;
 mod leaks;
 mod local;
 mod neo;
