@@ -21,6 +21,7 @@ mod nosana;
 #[cfg(unix)]
 mod prompts;
 mod run;
+mod sessions;
 mod stores;
 mod support;
 mod support_bytenite;

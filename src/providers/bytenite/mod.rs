@@ -220,7 +220,7 @@ impl Provider for ByteNite {
             account: None,
             credential: self.api.credential().source(),
             token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
-            token_cache: cached.map(|_| self.services.sessions.place().to_string()),
+            token_cache: cached.and_then(|_| self.services.sessions.shared_place()),
         })
     }
 
