@@ -9,13 +9,7 @@ use crate::error::Result;
 
 pub fn run(args: InitArgs, app: &App) -> Result<()> {
     let file = app.env.cwd().join(lookup::PROJECT_FILE);
-    app.edit(|options| {
-        edit::create(options, &file)?;
-        match &args.default {
-            Some(store) => edit::set_default_store(options, &file, store),
-            None => Ok(()),
-        }
-    })?;
+    app.edit(|options| edit::create(options, &file, args.default.as_ref()))?;
     if app.ui.json {
         return app.ui.document(&json!({ "path": file }));
     }

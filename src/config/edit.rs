@@ -17,11 +17,20 @@ use crate::secret::StoreName;
 /// A commented file to begin with, in which nothing is set yet.
 pub const TEMPLATE: &str = include_str!("template.toml");
 
-/// Makes the file with [`TEMPLATE`]. As it is the user's own, it is trusted.
+/// The line of [`TEMPLATE`] that shows how a default store is set.
+const TEMPLATE_DEFAULT: &str = "#default_store = \"dev\"";
+
+/// Makes the file with [`TEMPLATE`], in which `default_store` is set where one is given. As it is
+/// the user's own, it is trusted.
 ///
 /// # Errors
-/// `conflict` where there is something at `file` already.
-pub fn create(options: &LoadOptions<'_>, file: &Path) -> Result<()> {
+/// `conflict` where there is something at `file` already, `not_found` where there is no such
+/// store.
+pub fn create(
+    options: &LoadOptions<'_>,
+    file: &Path,
+    default_store: Option<&StoreName>,
+) -> Result<()> {
     let lock = Lock::acquire(options.folders)?;
     let file = File::open(options, file)?;
     if file.before.is_some() {
@@ -29,7 +38,16 @@ pub fn create(options: &LoadOptions<'_>, file: &Path) -> Result<()> {
         return Err(Error::conflict(format!("{path} exists already"))
             .hint("`keyfob store add` adds a store to it"));
     }
-    file.save(&lock, TEMPLATE.to_owned())
+    let text = match default_store {
+        Some(name) if !file.below.contains_key(name) => {
+            return Err(no_store(&file.target, name, file.below.keys()));
+        }
+        Some(name) => {
+            TEMPLATE.replacen(TEMPLATE_DEFAULT, &format!("default_store = \"{name}\""), 1)
+        }
+        None => TEMPLATE.to_owned(),
+    };
+    file.save(&lock, text)
 }
 
 /// Adds the store `name` with `fields`, each as its variable in the environment would hold it, to

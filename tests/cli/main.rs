@@ -10,6 +10,9 @@ mod docs;
 mod export;
 mod import;
 mod inject;
+#[cfg(unix)]
+mod keyring;
+mod keys;
 mod leaks;
 mod local;
 #[cfg(unix)]
@@ -27,6 +30,7 @@ mod prompts;
 mod run;
 mod scan;
 mod sessions;
+mod stores;
 mod support;
 mod support_bytenite;
 #[cfg(unix)]

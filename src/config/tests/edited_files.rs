@@ -79,11 +79,13 @@ fn a_link_stays_a_link() {
 fn the_template_says_nothing_until_its_examples_are_uncommented() {
     let world = World::new();
     let file = project_file(&world);
-    world.with(|options| edit::create(options, &file)).unwrap();
+    world
+        .with(|options| edit::create(options, &file, None))
+        .unwrap();
     assert_eq!(text(&file), edit::TEMPLATE);
     assert_eq!(world.load().unwrap().stores().count(), 5);
     let error = world
-        .with(|options| edit::create(options, &file))
+        .with(|options| edit::create(options, &file, None))
         .unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
     // The file was keyfob's from the beginning, so what it adds counts.

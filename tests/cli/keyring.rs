@@ -1,0 +1,288 @@
+//! The OS keyring in daily use: a real Secret Service, and every way in which there is none.
+
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::bus::PrivateBus;
+use crate::support::home::Home;
+use crate::support::run::Run;
+use crate::support::servers::Nosana;
+use crate::support::solana::Keypair;
+
+/// The keyring may cost two seconds; the rest is for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A bus on which nobody answers, and which counts who knocks.
+struct SilentBus {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl SilentBus {
+    fn attached_to(home: &mut Home) -> Self {
+        let path = home.root().join("silent-bus");
+        let listener = UnixListener::bind(&path).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let bus = Self { listener, path };
+        home.set(
+            "DBUS_SESSION_BUS_ADDRESS",
+            format!("unix:path={}", bus.path.display()),
+        );
+        bus
+    }
+
+    /// How many connections were made since it was last asked.
+    fn knocks(&self) -> usize {
+        std::iter::from_fn(|| self.listener.accept().ok()).count()
+    }
+}
+
+fn info(home: &Home) -> Value {
+    home.run(["--json", "vault", "info"]).ok().json()
+}
+
+#[track_caller]
+fn assert_prompt(run: &Run) {
+    assert!(run.elapsed < PATIENCE, "it took {:?}", run.elapsed);
+}
+
+#[test]
+fn the_vault_s_identity_is_made_in_the_keyring_and_found_again() {
+    if !PrivateBus::available_for("the_vault_s_identity_is_made_in_the_keyring") {
+        return;
+    }
+    let bus = PrivateBus::unlocked();
+    let mut home = Home::new();
+    bus.attach(&mut home);
+    home.keyfob(["set", "A"])
+        .stdin("1")
+        .run()
+        .ok()
+        .stderr_has("OS keyring");
+    assert_eq!(bus.items(), 1);
+    assert!(!home.data().join("identity.txt").exists());
+    assert!(home.files_holding(b"AGE-SECRET-KEY-").is_empty());
+    home.run(["get", "A"]).ok().stdout_is("1");
+    home.run(["run", "--", "printenv", "A"])
+        .ok()
+        .stdout_is("1\n");
+    let identity = info(&home)["identity"].clone();
+    assert_eq!(identity["location"], "OS keyring");
+
+    // Rekeying replaces it where it is, and what was encrypted before still opens.
+    let older = std::fs::read(home.data().join("vault.age")).unwrap();
+    home.run(["vault", "rekey", "-y"]).ok();
+    assert_eq!(bus.items(), 1);
+    assert_ne!(
+        info(&home)["identity"]["public_key"],
+        identity["public_key"]
+    );
+    home.run(["get", "A"]).ok();
+    std::fs::write(home.data().join("vault.age"), older).unwrap();
+    home.run(["get", "A"]).ok();
+}
+
+#[test]
+fn without_the_keyring_that_holds_it_no_second_identity_is_made() {
+    if !PrivateBus::available_for("without_the_keyring_no_second_identity_is_made") {
+        return;
+    }
+    let bus = PrivateBus::unlocked();
+    let mut home = Home::new();
+    bus.attach(&mut home);
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    let public = info(&home)["identity"]["public_key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let vault = home.data().join("vault.age");
+    let before = std::fs::read(&vault).unwrap();
+
+    let refused = |home: &Home, why: &str| {
+        for args in [
+            &["get", "A"][..],
+            &["list"],
+            &["set", "A", "--generate"],
+            &["set", "-s", "other", "B", "--generate"],
+            &["delete", "-y", "A"],
+            &["vault", "rekey", "-y"],
+        ] {
+            let run = home.run(args.iter().copied());
+            run.code(4).stderr_has(&public).stderr_has(why);
+            assert_prompt(&run);
+        }
+        // What can be said without it is.
+        home.run(["status"]).ok();
+        assert_eq!(std::fs::read(&vault).unwrap(), before);
+        assert!(!home.data().join("identity.txt").exists());
+    };
+    home.set("KEYFOB_OTHER_PROVIDER", "local");
+    home.set("KEYFOB_OTHER_PATH", home.work().join("other.age"));
+    bus.lock();
+    refused(&home, "locked");
+    bus.freeze();
+    refused(&home, "did not answer");
+    let empty = PrivateBus::empty();
+    empty.attach(&mut home);
+    refused(&home, "no OS keyring");
+    // A bus that has ended, and none at all.
+    drop(empty);
+    refused(&home, "no OS keyring");
+    home.unset("DBUS_SESSION_BUS_ADDRESS");
+    refused(&home, "no OS keyring");
+}
+
+#[test]
+fn a_new_vault_does_without_a_keyring_that_cannot_be_used() {
+    if !PrivateBus::available_for("a_new_vault_does_without_a_keyring") {
+        return;
+    }
+    for (what, bus) in [
+        ("locked", PrivateBus::locked()),
+        ("hanging", PrivateBus::hanging()),
+        ("empty", PrivateBus::empty()),
+    ] {
+        let mut home = Home::new();
+        bus.attach(&mut home);
+        let set = home.keyfob(["set", "A"]).stdin("1").run();
+        set.ok().stderr_has("identity.txt");
+        assert_prompt(&set);
+        // Whatever the keyring does now, the file is enough.
+        let get = home.run(["get", "A"]);
+        get.ok().stdout_is("1");
+        assert!(
+            get.elapsed < set.elapsed.max(Duration::from_secs(2)),
+            "{what}"
+        );
+    }
+    let mut home = Home::new();
+    home.unset("DBUS_SESSION_BUS_ADDRESS");
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    home.run(["get", "A"]).ok();
+}
+
+#[test]
+fn what_needs_no_keyring_never_touches_it() {
+    let server = Nosana::start();
+    let mut home = Home::new();
+    let keypair = Keypair::new(1);
+    server.put(&keypair.address(), "A", "1");
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    let bus = SilentBus::attached_to(&mut home);
+    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    // A token cache of none is the test's own choice; the vault's identity is a file by now.
+    for args in [
+        &["get", "A"][..],
+        &["list"],
+        &["show", "A"],
+        &["set", "A", "--generate"],
+        &["run", "--", "true"],
+        &["vault", "info"],
+        &["status", "-s", "local"],
+        &["get", "-s", "nosana", "A"],
+        &["status", "-s", "nosana"],
+        &["key", "address"],
+        &["store", "list"],
+        &["generate"],
+        &["trust", "--list"],
+        &["--version"],
+    ] {
+        home.run(args.iter().copied()).ok();
+        assert_eq!(bus.knocks(), 0, "{args:?}");
+    }
+    home.keyfob(["--", "keyfob", "get", ""])
+        .env("KEYFOB_COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "2")
+        .run()
+        .ok();
+    assert_eq!(bus.knocks(), 0, "completion");
+    // And what does, does: the first identity looks for one.
+    std::fs::remove_file(home.data().join("identity.txt")).unwrap();
+    std::fs::remove_file(home.data().join("vault.age")).unwrap();
+    let made = home.keyfob(["set", "A"]).stdin("1").run();
+    made.ok();
+    assert_prompt(&made);
+    assert_ne!(bus.knocks(), 0);
+}
+
+/// A server, and a home on `bus` that caches tokens by `policy`.
+fn cached_by(policy: &str, bus: &PrivateBus) -> (Nosana, Home) {
+    let server = Nosana::start();
+    let mut home = Home::new();
+    bus.attach(&mut home);
+    let keypair = Keypair::new(1);
+    server.put(&keypair.address(), "A", "1");
+    home.set("KEYFOB_STORE", "nosana");
+    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    home.set("KEYFOB_TOKEN_CACHE", policy);
+    (server, home)
+}
+
+#[test]
+fn tokens_are_cached_in_the_keyring_and_forgotten_on_request() {
+    if !PrivateBus::available_for("tokens_are_cached_in_the_keyring") {
+        return;
+    }
+    for policy in ["auto", "keyring"] {
+        let bus = PrivateBus::unlocked();
+        let (server, home) = cached_by(policy, &bus);
+        home.run(["get", "A"]).ok().stdout_is("1");
+        assert_eq!(server.asked(), ["POST /login", "GET /secrets"]);
+        assert_eq!(bus.items(), 1);
+        server.forget_requests();
+        home.run(["get", "A"]).ok().stdout_is("1");
+        assert_eq!(server.asked(), ["GET /secrets"], "{policy}");
+        let status = home.run(["--json", "status", "-s", "nosana"]).ok().json();
+        assert_eq!(status[0]["token_cache"], "the OS keyring");
+        assert!(status[0]["token_expires_at"].is_string());
+        // Another account, or another address, has nothing of it.
+        server.forget_requests();
+        home.keyfob(["list"])
+            .env("KEYFOB_NOSANA_KEYPAIR", Keypair::new(2).json())
+            .run()
+            .ok();
+        assert_eq!(server.logins(), 2);
+        home.run(["logout"]).ok().stderr_has("forgotten");
+        server.forget_requests();
+        home.run(["get", "A"]).ok();
+        assert_eq!(server.count("POST", "/login"), 1);
+        // A rejected token is replaced where it is.
+        server.revoke_tokens();
+        server.forget_requests();
+        home.run(["get", "A"]).ok();
+        assert_eq!(server.count("POST", "/login"), 1);
+        server.forget_requests();
+        home.run(["get", "A"]).ok();
+        assert_eq!(server.asked(), ["GET /secrets"]);
+        home.run(["logout"]).ok();
+    }
+}
+
+#[test]
+fn a_keyring_that_cannot_be_used_costs_a_login_and_not_the_command() {
+    if !PrivateBus::available_for("a_keyring_that_cannot_be_used_costs_a_login") {
+        return;
+    }
+    for bus in [
+        PrivateBus::locked(),
+        PrivateBus::hanging(),
+        PrivateBus::empty(),
+    ] {
+        let (server, home) = cached_by("keyring", &bus);
+        for _ in 0..2 {
+            server.forget_requests();
+            let run = home.run(["get", "A"]);
+            run.ok().stdout_is("1");
+            assert_prompt(&run);
+            assert_eq!(server.asked(), ["POST /login", "GET /secrets"]);
+        }
+        let out = home.run(["logout"]);
+        assert_prompt(&out);
+        out.ok();
+    }
+}
