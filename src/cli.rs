@@ -97,6 +97,7 @@ pub enum Command {
     List(ListArgs),
     Show(ShowArgs),
     Run(RunArgs),
+    Rotate(RotateArgs),
     Export(ExportArgs),
     Import(ImportArgs),
     Inject(InjectArgs),
@@ -285,7 +286,8 @@ impl SelectionArgs {
 /// Run a command with secrets in its environment
 ///
 /// On Unix keyfob replaces itself by the command, so that signals, job control and exit codes are
-/// the command's own. keyfob's own credentials are removed from the command's environment.
+/// the command's own. keyfob's own credentials are removed from the command's environment. With
+/// --mask it stays beside the command, and passes on signals, keys and the terminal's size.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -293,11 +295,12 @@ Examples:
   keyfob run --only DATABASE_URL,API_KEY -- ./migrate
   keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql
   keyfob run --pristine -e TOKEN=ci-token -- /usr/bin/env
+  keyfob run --mask -- ./deploy --verbose
 
 With nothing named: the [env] table of the configuration where there is one, else all of the store.
 
 Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it was not found,
-otherwise the command's own.")]
+otherwise the command's own; with --mask 128+n when signal n ended it.")]
 pub struct RunArgs {
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
@@ -308,10 +311,37 @@ pub struct RunArgs {
     /// Start from an empty environment
     #[arg(long)]
     pub pristine: bool,
+    /// Hide the secrets in what the command writes to stdout and stderr
+    ///
+    /// Each value is replaced by ***, and so are its lines and its forms in base64, hex, URLs, JSON
+    /// and shell quotes. Values of fewer than five bytes are left alone, with a warning.
+    #[arg(long)]
+    pub mask: bool,
     #[command(flatten)]
     pub wait: WaitArg,
     #[command(flatten)]
     pub selection: SelectionArgs,
+}
+
+/// Show and finish replacements that were interrupted
+///
+/// A backend that cannot replace a value in place (neo) has the old one deleted before the new one
+/// is created. The new value is kept, encrypted, until it is stored: what was interrupted in
+/// between stays open until it is finished.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob rotate --list
+  keyfob rotate --resume
+  keyfob rotate --resume -s fn")]
+#[group(id = "action", required = true, multiple = false)]
+pub struct RotateArgs {
+    /// Show what is open; asks no server
+    #[arg(long)]
+    pub list: bool,
+    /// Finish what is open, in the store that --store names or in all
+    #[arg(long)]
+    pub resume: bool,
 }
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring

@@ -76,6 +76,20 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder_of(path)).map_err(|error| cannot_write(path, &error))
 }
 
+/// Removes the file `path`, for good: the folder is synced. One that is not there is as good.
+///
+/// # Errors
+/// `failed` with the file and the reason.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    removed
+        .and_then(|()| sync_folder(folder_of(path)))
+        .map_err(|error| Error::io(format!("cannot remove {}", path.display()), &error))
+}
+
 /// Makes the folder `path`, and those above it that are missing, for their owner alone. One that
 /// exists stays as it is.
 ///

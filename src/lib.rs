@@ -19,6 +19,7 @@
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
 //! | [`http`] | one client: deadline, retries, limits, errors without secrets |
+//! | [`journal`] | sealed files: what must survive a crash in the middle of a change |
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
@@ -40,6 +41,7 @@ pub mod formats;
 pub mod fsio;
 pub mod generate;
 pub mod http;
+pub mod journal;
 pub mod process;
 pub mod prompt;
 pub mod providers;

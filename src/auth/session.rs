@@ -143,6 +143,14 @@ impl Sessions {
         self.cache.place()
     }
 
+    /// Where tokens outlive this process, in words; `None` where they do not.
+    pub fn shared_place(&self) -> Option<String> {
+        match self.place() {
+            Place::Memory => None,
+            place => Some(place.to_string()),
+        }
+    }
+
     /// The session under `key`: the known or cached one while it lasts more than 30 s, else the
     /// one that `login` obtains. Of processes and tasks that need one together, one logs in and
     /// the others wait for it, though not longer than half the time until `deadline`.

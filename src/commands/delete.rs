@@ -40,6 +40,12 @@ pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
                 |outcome| !matches!(&outcome.result, Err(error) if error.kind() == Kind::NotFound),
             );
         }
+        if !app.ui.json {
+            for outcome in outcomes.iter().filter(|outcome| outcome.result.is_ok()) {
+                app.ui
+                    .note(&format!("{} deleted from {}", outcome.name, store.name()));
+            }
+        }
         all.push(Results {
             store: store.name().clone(),
             outcomes,

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::cli::ListArgs;
 use crate::error::{Error, Result};
 use crate::providers::Filter;
-use crate::render::Table;
+use crate::render::{Table, time};
 
 pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     app.waits(args.wait);
@@ -38,14 +38,8 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
             .collect();
         table.row([
             entry.name.to_string(),
-            entry
-                .updated_at
-                .map(|at| at.to_string())
-                .unwrap_or_default(),
-            entry
-                .expires_at
-                .map(|at| at.to_string())
-                .unwrap_or_default(),
+            entry.updated_at.map(time).unwrap_or_default(),
+            entry.expires_at.map(time).unwrap_or_default(),
             entry.description.unwrap_or_default(),
             attributes.join(" "),
         ]);

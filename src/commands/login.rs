@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::cli::LoginArgs;
 use crate::error::{Error, Result};
 use crate::prompt;
+use crate::render::time;
 use crate::secret::SecretValue;
 use crate::store::Store;
 
@@ -30,15 +31,20 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&account_json(&store, &account));
     }
-    let who = account.account.as_deref().unwrap_or("the account");
+    let who = match &account.account {
+        Some(who) => format!(" as {who}"),
+        None => String::new(),
+    };
     app.ui.note(&format!(
-        "logged in to {} at {} as {who}",
+        "logged in to {} at {}{who}",
         store.name(),
         account.url
     ));
     if let (Some(place), Some(until)) = (&account.token_cache, account.token_expires_at) {
-        app.ui
-            .note(&format!("the token is kept in {place} until {until}"));
+        app.ui.note(&format!(
+            "the token is kept in {place} until {}",
+            time(until)
+        ));
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ mod logout;
 mod man;
 mod outcomes;
 mod output;
+mod rotate;
 mod run;
 mod selected;
 mod set;
@@ -68,6 +69,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Delete(args) => delete::run(args, app).await,
         Command::List(args) => list::run(args, app).await,
         Command::Show(args) => show::run(args, app).await,
+        Command::Rotate(args) => rotate::run(args, app).await,
         Command::Login(args) => login::run(args, app).await,
         Command::Logout(args) => logout::run(args, app).await,
         Command::Status(args) => status::run(args, app).await,

@@ -10,7 +10,7 @@ use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::cli::SetArgs;
 use crate::duration::HumanDuration;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::providers::{Action, Batch, Capability, Metadata, Write};
 use crate::secret::{Name, SecretValue};
 use crate::store::Store;
@@ -27,7 +27,17 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         .check_name(&reference.name)
         .map_err(|error| store.named(error))?;
     let metadata = metadata(&args, &store)?;
-    let value = value(&args, &reference.name, app)?;
+    let value = value(&args, &reference.name, app).map_err(|error| {
+        let readable = store.provider().capabilities().has(Capability::Read);
+        match error.kind() {
+            // Who wants to change a description alone cannot: nobody can bring the value along.
+            Kind::Usage if !readable && !metadata.is_empty() => error.hint(format!(
+                "{} never gives a value back, so a change of what stands beside it must bring the value again",
+                store.spec().title
+            )),
+            _ => error,
+        }
+    })?;
     // The time it took to bring the value was nobody's network.
     app.services()?.http.deadline().progressed();
     if value.expose_str().is_none() {

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::cli::ShowArgs;
 use crate::error::{Error, Result};
 use crate::providers::Filter;
+use crate::render;
 
 pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     app.waits(args.wait);
@@ -45,7 +46,7 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     ];
     for (label, time) in times {
         if let Some(time) = time {
-            lines.push((label, time.to_string()));
+            lines.push((label, render::time(time)));
         }
     }
     for (key, value) in &entry.attributes {

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::cli::StatusArgs;
 use crate::error::Result;
 use crate::providers::Account;
-use crate::render::Table;
+use crate::render::{Table, time};
 use crate::secret::StoreName;
 use crate::store::Store;
 
@@ -51,7 +51,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
                     account.credential.unwrap_or_default(),
                     account
                         .token_expires_at
-                        .map(|at| format!("until {at}"))
+                        .map(|at| format!("until {}", time(at)))
                         .unwrap_or_default(),
                 ]);
             }

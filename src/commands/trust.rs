@@ -24,6 +24,10 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
                 file.display()
             )));
         }
+        if app.ui.json {
+            let path = std::fs::canonicalize(&file).unwrap_or(file);
+            return app.ui.document(&json!({ "path": path, "trusted": false }));
+        }
         app.ui
             .note(&format!("{} is trusted no longer", file.display()));
         return Ok(());

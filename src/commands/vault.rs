@@ -9,7 +9,7 @@ use crate::cli::{RecipientsCommand, VaultArgs, VaultCommand};
 use crate::error::{Error, Result};
 use crate::prompt;
 use crate::providers::{Action, local};
-use crate::render::Table;
+use crate::render::{Table, time};
 use crate::secret::{Reference, Target};
 use crate::vault::Vault;
 use crate::vault::recipients::Recipient;
@@ -76,7 +76,7 @@ fn info(app: &App) -> Result<()> {
             lines.push(("deleted", format!("{} can be restored", info.deleted)));
             lines.push(("size", format!("{} bytes", info.size)));
             if let Some(at) = info.modified_at {
-                lines.push(("modified", at.to_string()));
+                lines.push(("modified", time(at)));
             }
         }
     }
@@ -183,7 +183,7 @@ fn history(target: &Target, app: &App) -> Result<()> {
         };
         table.row([
             version.number.to_string(),
-            version.updated_at.to_string(),
+            time(version.updated_at),
             mark.to_owned(),
         ]);
     }

@@ -25,6 +25,9 @@ pub struct Field {
     /// Whether it decides where secrets or credentials go to, come from or are run by, so that a
     /// checkout's file must be trusted before it counts.
     pub gated: bool,
+    /// Whether it counts from any file, but means more once that file is trusted, so that whoever
+    /// is asked to trust it is shown it.
+    pub reviewed: bool,
     /// Whether it is a credential itself: never in a file, only in the environment.
     pub credential: bool,
     /// Whether the environment may hold the key itself where a file holds a path to it.
@@ -42,6 +45,7 @@ impl Field {
             name,
             shape,
             gated: false,
+            reviewed: false,
             credential: false,
             inline_env: false,
             vendor_env: None,
@@ -52,6 +56,12 @@ impl Field {
     /// The same field, which counts from a checkout's file only once that file is trusted.
     pub const fn gated(mut self) -> Self {
         self.gated = true;
+        self
+    }
+
+    /// The same field, which a review of trust shows although it counts without.
+    pub const fn reviewed(mut self) -> Self {
+        self.reviewed = true;
         self
     }
 

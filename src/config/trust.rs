@@ -224,14 +224,14 @@ pub fn review(options: &LoadOptions<'_>, path: &Path) -> Result<Review> {
     let layer = Layer::read(source, options.schemas, &below)?;
     Ok(Review {
         path: canonical,
-        allowed: gated(&layer),
+        allowed: decided(&layer),
         trusted,
         sha256,
     })
 }
 
-/// All in `layer` that counts only from a trusted file, in the file's order.
-fn gated(layer: &Layer) -> Vec<Allowed> {
+/// All in `layer` that counts only, or means more, from a trusted file, in the file's order.
+fn decided(layer: &Layer) -> Vec<Allowed> {
     let mut found: Vec<(Place, Allowed)> = Vec::new();
     let mut note = |place: Place, key: String, value: String| {
         let line = place.line;
@@ -243,7 +243,8 @@ fn gated(layer: &Layer) -> Vec<Allowed> {
             note(place, key, table.schema.provider.to_owned());
         }
         for (key, placed) in &table.fields {
-            if table.schema.field(key).is_some_and(|field| field.gated) {
+            let field = table.schema.field(key);
+            if field.is_some_and(|field| field.gated || field.reviewed) {
                 let value = match &placed.value {
                     Value::Text(text) => text.to_string(),
                     Value::List(elements) => elements.join(", "),

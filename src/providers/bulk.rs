@@ -6,9 +6,10 @@ use std::future::Future;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Services, Steps};
+use super::{Action, Outcome, Services, Steps};
 use crate::env::Environment;
 use crate::error::{Error, Kind, Result};
+use crate::secret::Name;
 
 const VARIABLE: &str = "KEYFOB_CONCURRENCY";
 
@@ -67,13 +68,30 @@ where
             }
             _ => steps.done(1),
         }
-        // Lets the connection return to the pool, so that the next one takes it and opens none.
-        tokio::task::yield_now().await;
+        give_connection_back().await;
         (at, result)
     });
+    give_connection_back().await;
     let mut results: Vec<_> = stream::iter(work).buffer_unordered(bound).collect().await;
     results.sort_by_key(|(at, _)| *at);
     Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Lets the task that has the connection of the last request put it back, so that the next request
+/// takes it and opens no other.
+async fn give_connection_back() {
+    tokio::task::yield_now().await;
+}
+
+/// The outcomes of `names`, whose results are in the same order.
+pub fn outcomes(
+    names: impl IntoIterator<Item = Name>,
+    results: Vec<Result<Action>>,
+) -> Vec<Outcome> {
+    let pairs = names.into_iter().zip(results);
+    pairs
+        .map(|(name, result)| Outcome { name, result })
+        .collect()
 }
 
 /// Whether every other request would fail in the same way.

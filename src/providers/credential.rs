@@ -10,6 +10,7 @@ use crate::auth::credential::{self, Credential, Wanted};
 use crate::config::environment::{is_credential_variable, variable};
 use crate::config::{Origin, StoreConfig};
 use crate::error::Result;
+use crate::journal;
 
 /// The credential that a store has in one field: from the environment, from the command in the
 /// field's `_command`, or from the OS keyring, where it is bound to the base URL.
@@ -17,6 +18,7 @@ pub struct ApiCredential {
     config: StoreConfig,
     services: Rc<Services>,
     base_url: String,
+    field: &'static str,
     command_field: String,
     /// The variables that may hold it, and which of them does.
     variables: Vec<(String, Option<String>)>,
@@ -53,6 +55,7 @@ impl ApiCredential {
             config: config.clone(),
             services: Rc::clone(services),
             base_url,
+            field,
             command_field: format!("{field}_command"),
             found: OnceCell::new(),
         }
@@ -75,6 +78,17 @@ impl ApiCredential {
             .await
         };
         Ok(&self.found.get_or_try_init(find).await?.secret)
+    }
+
+    /// The credential, as far as it can be had without running a command.
+    pub async fn peek(&self) -> Option<&str> {
+        let runs_command = self.config.text(self.field).is_none()
+            && self.config.text(&self.command_field).is_some();
+        match self.found.get() {
+            Some(found) => Some(&found.secret),
+            None if runs_command => None,
+            None => self.get().await.ok(),
+        }
     }
 
     /// Where it comes from, in words. Runs no command.
@@ -121,7 +135,9 @@ impl ApiCredential {
             .vars()
             .filter_map(|(name, _)| name.to_str());
         names
-            .filter(|name| is_credential_variable(registry::SCHEMAS, name))
+            .filter(|name| {
+                *name == journal::KEY_VARIABLE || is_credential_variable(registry::SCHEMAS, name)
+            })
             .map(str::to_owned)
             .collect()
     }

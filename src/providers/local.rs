@@ -22,7 +22,8 @@ use crate::vault::{Vault, VaultOptions};
 const SCHEMA: Schema = Schema {
     provider: "local",
     fields: &[
-        Field::new("path", Shape::Path, "the vault's file"),
+        // Whom the vault says it is for is believed only where a trusted file names it.
+        Field::new("path", Shape::Path, "the vault's file").reviewed(),
         Field::new(
             "identity",
             Shape::Path,

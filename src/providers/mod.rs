@@ -15,16 +15,20 @@ use crate::error::Result;
 use crate::secret::{Entry, Name, SecretValue};
 
 mod bulk;
+mod bytenite;
 mod credential;
 pub mod groups;
 pub mod local;
+mod neo;
 mod northflank;
 mod nosana;
 pub mod registry;
+mod replacement;
 mod services;
 mod support;
 
 use credential::ApiCredential;
+pub use replacement::{OpenReplacement, Replacements, open_replacements};
 pub use services::{Services, Steps};
 pub use support::keypair;
 use support::{CA_FILE, base_url, endpoint, exists_already, missing, shown_url, tls, unsupported};
@@ -269,6 +273,11 @@ pub trait Provider {
 
     /// Its groups, where it has [`Capability::Groups`].
     fn groups(&self) -> Option<&dyn groups::Groups> {
+        None
+    }
+
+    /// How interrupted replacements are finished, where it cannot replace in place.
+    fn replacements(&self) -> Option<&dyn Replacements> {
         None
     }
 }

@@ -499,7 +499,7 @@ impl Provider for Nosana {
             account: Some(self.keypair()?.address()),
             credential: Some(format!("keypair from {}", self.located()?.source)),
             token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
-            token_cache: cached.map(|_| self.services.sessions.place().to_string()),
+            token_cache: cached.and_then(|_| self.services.sessions.shared_place()),
         })
     }
 

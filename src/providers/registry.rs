@@ -1,16 +1,24 @@
 //! Every provider, one line each.
 
-use super::{ProviderSpec, local, northflank, nosana};
+use super::{ProviderSpec, bytenite, local, neo, northflank, nosana};
 use crate::config::schema::Schemas;
 
 /// The providers, in the order in which help and tables show them.
-pub static PROVIDERS: &[ProviderSpec] = &[local::SPEC, nosana::SPEC, northflank::SPEC];
+pub static PROVIDERS: &[ProviderSpec] = &[
+    local::SPEC,
+    nosana::SPEC,
+    bytenite::SPEC,
+    northflank::SPEC,
+    neo::SPEC,
+];
 
 /// The fields of every provider's stores.
 pub static SCHEMAS: Schemas = &[
     local::SPEC.schema,
     nosana::SPEC.schema,
+    bytenite::SPEC.schema,
     northflank::SPEC.schema,
+    neo::SPEC.schema,
 ];
 
 /// The provider called `name`.

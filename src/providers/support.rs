@@ -37,7 +37,18 @@ pub fn tls(config: &StoreConfig) -> Tls {
 }
 
 /// The address of `segments` below `base`, each percent-encoded whole.
+///
+/// # Errors
+/// `invalid_data` for a segment that would lead elsewhere, however it is encoded.
 pub fn endpoint(base: &Url, segments: &[&str]) -> Result<Url> {
+    if let Some(segment) = segments
+        .iter()
+        .find(|segment| matches!(**segment, "" | "." | ".."))
+    {
+        return Err(Error::invalid_data(format!(
+            "{segment:?} cannot stand in an address"
+        )));
+    }
     let mut url = base.clone();
     url.path_segments_mut()
         .map_err(|()| Error::config(format!("{base} cannot be the base of an address")))?

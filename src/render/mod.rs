@@ -7,6 +7,7 @@ mod table;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
+use jiff::Timestamp;
 
 pub use escape::escape;
 pub use progress::Bar;
@@ -18,6 +19,13 @@ const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
 const CYAN: &str = "\u{1b}[1;36m";
 const PLAIN: &str = "\u{1b}[0m";
+
+/// A time for people: to the second.
+pub fn time(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
+}
 
 /// How to talk to the user.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +46,17 @@ impl Ui {
     /// Whether stdout is a terminal.
     pub fn stdout_is_terminal(&self) -> bool {
         io::stdout().is_terminal()
+    }
+
+    /// How many columns the terminal has that stdout is; `None` where it is none.
+    pub fn columns(&self) -> Option<u16> {
+        #[cfg(unix)]
+        {
+            let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+            (size.ws_col > 0).then_some(size.ws_col)
+        }
+        #[cfg(not(unix))]
+        None
     }
 
     /// Writes `data` to stdout, byte for byte.

@@ -44,8 +44,11 @@ impl Table {
         let mut table = comfy_table::Table::new();
         table
             .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_content_arrangement(ContentArrangement::Dynamic)
             .set_header(used.iter().map(|at| self.head[*at]));
+        if let Some(columns) = ui.columns() {
+            table.set_width(columns);
+        }
         for row in &self.rows {
             table
                 .add_row(used.iter().map(|at| {

@@ -24,8 +24,9 @@ use keyfob::store::Store;
 use serde_json::json;
 
 use crate::support::home::Home;
-use crate::support::servers::northflank;
-use crate::support::servers::{Northflank, Nosana, Server};
+use crate::support::servers::{
+    ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo, northflank,
+};
 use crate::support::solana::Keypair;
 
 /// A store to be tested, and what keeps it alive.
@@ -102,9 +103,45 @@ impl Subject {
         }
     }
 
+    fn bytenite() -> Self {
+        let server = ByteNite::start();
+        Self {
+            provider: "bytenite",
+            variables: vec![
+                ("BASE_URL".to_owned(), server.url()),
+                ("API_KEY".to_owned(), bytenite::API_KEY.to_owned()),
+            ],
+            name: |number| format!("s3/name {number}/ü"),
+            metadata: Metadata::default,
+            server: Some(Box::new(server)),
+            home: Home::new(),
+        }
+    }
+
+    fn neo() -> Self {
+        let server = Neo::start();
+        Self {
+            provider: "neo",
+            variables: vec![
+                ("BASE_URL".to_owned(), server.url()),
+                ("API_KEY".to_owned(), neo::API_KEY.to_owned()),
+            ],
+            name: |number| format!("name {number}/ü"),
+            metadata: Metadata::default,
+            server: Some(Box::new(server)),
+            home: Home::new(),
+        }
+    }
+
     /// Every provider of the registry.
     fn all() -> Vec<Self> {
-        vec![Self::local(), Self::nosana(), Self::northflank()]
+        vec![
+            Self::local(),
+            Self::nosana(),
+            Self::bytenite(),
+            Self::northflank(),
+            Self::neo(),
+        ]
     }
 
     fn open(&self) -> Store {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::support::home::Home;
-use crate::support::servers::Nosana;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::message::Answer;
+use crate::support::servers::{ByteNite, Neo, Nosana, bytenite, neo};
 use crate::support::solana::Keypair;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";
@@ -81,6 +81,78 @@ fn no_fault_brings_a_secret_into_a_message_or_a_file() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn no_fault_of_bytenite_or_neo_brings_a_secret_out() {
+    let bytenite = [
+        ("POST", "/v1/auth/access_token", "POST", "/v1/auth/secrets"),
+        ("GET", "/v1/auth/secrets", "POST", "/v1/auth/secrets"),
+        ("POST", "/v1/auth/secrets", "POST", "/v1/auth/secrets"),
+    ];
+    for (method, path, sent_by, sent_to) in bytenite {
+        let echoes = if (method, path) == (sent_by, sent_to) {
+            echoes()
+        } else {
+            Vec::new()
+        };
+        for fault in faults().into_iter().chain(echoes) {
+            let server = ByteNite::start();
+            let what = format!("bytenite {method} {path} {fault:?}");
+            server.faults().on(method, path, fault);
+            let home = home_of("bytenite", server.url(), bytenite::API_KEY);
+            nothing_comes_out(
+                &home,
+                "s3/a",
+                &[CANARY, bytenite::API_KEY, "bn.000001"],
+                &what,
+            );
+        }
+    }
+    let neo = [
+        ("GET", "/v1/secrets"),
+        ("POST", "/v1/secrets"),
+        ("DELETE", "/v1/secrets/*"),
+    ];
+    for (method, path) in neo {
+        let echoes = if method == "POST" {
+            echoes()
+        } else {
+            Vec::new()
+        };
+        for fault in faults().into_iter().chain(echoes) {
+            let server = Neo::start();
+            server.put("A", "old");
+            let what = format!("neo {method} {path} {fault:?}");
+            server.faults().on(method, path, fault);
+            let home = home_of("neo", server.url(), neo::API_KEY);
+            nothing_comes_out(&home, "A", &[CANARY, neo::API_KEY], &what);
+        }
+    }
+}
+
+fn home_of(provider: &str, url: String, key: &str) -> Home {
+    let prefix = format!("KEYFOB_{}_", provider.to_uppercase());
+    Home::new()
+        .with("KEYFOB_STORE", provider)
+        .with(format!("{prefix}BASE_URL"), url)
+        .with(format!("{prefix}API_KEY"), key)
+}
+
+/// Stores the canary under `name`, whatever comes of it, and looks for `secrets` everywhere.
+fn nothing_comes_out(home: &Home, name: &str, secrets: &[&str], what: &str) {
+    let run = home
+        .keyfob(["-vvv", "--timeout", "1s", "set", name])
+        .stdin(CANARY)
+        .timeout(Duration::from_secs(20))
+        .run();
+    assert_ne!(run.code, Some(101), "{what}: {}", run.stderr);
+    for secret in secrets {
+        assert!(!run.text().contains(secret), "{what}: {}", run.text());
+        assert!(!run.stderr.contains(secret), "{what}: {}", run.stderr);
+        let files = home.files_holding(secret.as_bytes());
+        assert!(files.is_empty(), "{what}: {files:?}");
     }
 }
 

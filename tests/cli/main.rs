@@ -1,20 +1,31 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
+mod bytenite;
+mod config;
 mod conformance;
 mod crash;
+#[cfg(unix)]
+mod credentials;
 mod docs;
 mod export;
 mod import;
 mod inject;
 mod leaks;
 mod local;
+#[cfg(unix)]
+mod mask;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
+mod neo;
+mod neo_bulk;
+#[cfg(unix)]
+mod neo_replacing;
 mod northflank;
 mod nosana;
 #[cfg(unix)]
 mod prompts;
 mod run;
+mod sessions;
 mod support;
 mod support_bytenite;
 #[cfg(unix)]
@@ -23,3 +34,4 @@ mod support_neo;
 mod support_northflank;
 mod support_nosana;
 mod support_servers;
+mod trust;

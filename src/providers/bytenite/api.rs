@@ -1,0 +1,322 @@
+//! ByteNite's requests: the exchange of the API key for a token, and the three that the page of
+//! secrets documents.
+//!
+//! `Authorization` holds the token without a scheme word. Answers of POST and DELETE say `ok`, and
+//! a 200 without it is a failure.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use jiff::SignedDuration;
+use reqwest::{Method, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::record::Record;
+use crate::auth::session::{Session, SessionKey};
+use crate::config::StoreConfig;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Request, Response, Tls};
+use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
+
+const BASE_URL: &str = "https://api.bytenite.com";
+
+/// ByteNite, as one API key sees it.
+pub struct Api {
+    base: Url,
+    tls: Tls,
+    config: StoreConfig,
+    services: Rc<Services>,
+    credential: ApiCredential,
+    /// Whether the API key itself is sent: told to, or because nothing gives a token for it.
+    direct: Cell<bool>,
+    /// A fresh token that was rejected: renewing it again would not help.
+    hopeless: RefCell<Option<Zeroizing<String>>>,
+}
+
+impl Api {
+    pub fn new(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        let base = base_url(config, BASE_URL)?;
+        Ok(Self {
+            credential: ApiCredential::new(config, services, shown_url(&base), "api_key"),
+            base,
+            tls: tls(config),
+            config: config.clone(),
+            services: Rc::clone(services),
+            direct: Cell::new(config.text("auth") == Some("direct")),
+            hopeless: RefCell::default(),
+        })
+    }
+
+    /// The base URL.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The API key and where it comes from.
+    pub fn credential(&self) -> &ApiCredential {
+        &self.credential
+    }
+
+    /// The session of an API key, of which the cache learns only a hash.
+    pub fn session_key(&self, api_key: &str) -> SessionKey {
+        SessionKey::new(self.config.provider(), self.base.as_str(), api_key, "")
+    }
+
+    fn url(&self, below: &[&str]) -> Result<Url> {
+        endpoint(&self.base, &[&["v1", "auth"], below].concat())
+    }
+
+    /// Sends a request for the account of `api_key`; a rejected token is renewed once.
+    async fn call(&self, api_key: &str, make: impl Fn() -> Result<Request>) -> Result<Response> {
+        let Some(session) = self.session(api_key, None).await? else {
+            return self.authorized(make()?, api_key).await;
+        };
+        let response = self.authorized(make()?, &session.token).await?;
+        if !is_rejection(&response) || self.hopeless.borrow().as_ref() == Some(&session.token) {
+            return Ok(response);
+        }
+        let Some(session) = self.session(api_key, Some(&session)).await? else {
+            return self.authorized(make()?, api_key).await;
+        };
+        let response = self.authorized(make()?, &session.token).await?;
+        if is_rejection(&response) {
+            self.hopeless.replace(Some(session.token));
+        }
+        Ok(response)
+    }
+
+    /// A session for `api_key`, and another one than `rejected`; `None` where the key itself is
+    /// to be sent.
+    async fn session(&self, api_key: &str, rejected: Option<&Session>) -> Result<Option<Session>> {
+        if self.direct.get() {
+            return Ok(None);
+        }
+        let key = self.session_key(api_key);
+        let sessions = &self.services.sessions;
+        let deadline = self.services.http.deadline().end();
+        let exchange = async || self.exchange(api_key).await;
+        let session = match rejected {
+            None => sessions.get_or_login(&key, deadline, exchange).await,
+            Some(rejected) => sessions.renew(&key, rejected, deadline, exchange).await,
+        };
+        match session {
+            // The exchange has found that there is none.
+            Err(_) if self.direct.get() => Ok(None),
+            session => session.map(Some),
+        }
+    }
+
+    async fn authorized(&self, request: Request, token: &str) -> Result<Response> {
+        let request = request.authorized("", token);
+        self.services.http.send(&self.tls, &request).await
+    }
+
+    /// `POST /v1/auth/access_token`. Where that does not exist, the API key is what is sent from
+    /// now on.
+    async fn exchange(&self, api_key: &str) -> Result<Session> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Token {
+            token: String,
+            #[serde(default)]
+            expires_in: Value,
+        }
+        let asked_at = self.services.sessions.now();
+        let url = self.url(&["access_token"])?;
+        let request = Request::new("exchange the API key for a token", Method::POST, url)
+            .repeatable()
+            .sensitive(api_key)
+            .json(&json!({ "apiKey": api_key }))?;
+        let response = self.services.http.send(&self.tls, &request).await?;
+        match response.status {
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                self.direct.set(true);
+                return Err(response.status_error());
+            }
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                return Err(self.unauthenticated(&response));
+            }
+            status if !status.is_success() => return Err(response.status_error()),
+            _ => {}
+        }
+        let Token { token, expires_in } = response.json().map_err(|error| {
+            let body: Option<Map<String, Value>> = response.json().ok();
+            body.and_then(|body| failure(&response, &body))
+                .unwrap_or(error)
+        })?;
+        Ok(Session {
+            token: Zeroizing::new(token),
+            expires_at: seconds(&expires_in).and_then(|seconds| {
+                asked_at
+                    .checked_add(SignedDuration::from_secs(seconds))
+                    .ok()
+            }),
+        })
+    }
+
+    /// `GET /v1/auth/secrets`, of one type where that is named.
+    pub async fn list(&self, secret_type: Option<&str>) -> Result<Vec<Record>> {
+        let api_key = self.credential.get().await?;
+        self.list_as(api_key, secret_type).await
+    }
+
+    /// The same with an API key that is not kept yet.
+    pub async fn list_as(&self, api_key: &str, secret_type: Option<&str>) -> Result<Vec<Record>> {
+        let response = self
+            .call(api_key, || {
+                let mut url = self.url(&["secrets"])?;
+                if let Some(secret_type) = secret_type {
+                    url.query_pairs_mut().append_pair("secretType", secret_type);
+                }
+                Ok(Request::new("list the secrets", Method::GET, url))
+            })
+            .await?;
+        if !response.is_success() {
+            return Err(match response.status {
+                StatusCode::NOT_FOUND => response.status_error().hint("is base_url right?"),
+                _ => self.error(&response),
+            });
+        }
+        let body: Map<String, Value> = response.json()?;
+        match body.get("secrets") {
+            Some(Value::Array(secrets)) => secrets
+                .iter()
+                .map(|secret| secret.as_object().cloned().map(Record::new))
+                .collect::<Option<_>>()
+                .ok_or_else(|| response.nonsense("a list of something else than secrets")),
+            // The vendor's gateway may leave an empty list out.
+            Some(Value::Null) => Ok(Vec::new()),
+            None if body.is_empty() => Ok(Vec::new()),
+            _ => match failure(&response, &body) {
+                Some(error) => Err(error),
+                None => Err(response.nonsense("no list of secrets")),
+            },
+        }
+    }
+
+    /// `POST /v1/auth/secrets`: creates or updates, so it may be sent twice.
+    pub async fn save(&self, record: &Record, secret_key: &str) -> Result<()> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Body<'a> {
+            secret: &'a Record,
+            secret_key: &'a str,
+        }
+        let api_key = self.credential.get().await?;
+        let response = self
+            .call(api_key, || {
+                Request::new("store the secret", Method::POST, self.url(&["secrets"])?)
+                    .repeatable()
+                    .sensitive(secret_key)
+                    .json(&Body {
+                        secret: record,
+                        secret_key,
+                    })
+            })
+            .await?;
+        self.expect_ok(&response)
+    }
+
+    /// `DELETE /v1/auth/secrets/{secretType}/{id}`.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret, or an earlier try has deleted it.
+    pub async fn delete(&self, secret_type: &str, id: &str) -> Result<()> {
+        let api_key = self.credential.get().await?;
+        let response = self
+            .call(api_key, || {
+                let url = self.url(&["secrets", secret_type, id])?;
+                Ok(Request::new("delete the secret", Method::DELETE, url))
+            })
+            .await?;
+        self.expect_ok(&response)
+    }
+
+    /// Success of POST and DELETE is `"ok": true`; a 200 without it is a failure.
+    fn expect_ok(&self, response: &Response) -> Result<()> {
+        if !response.is_success() {
+            return Err(self.error(response));
+        }
+        let body: Map<String, Value> = response.json()?;
+        match body.get("ok") {
+            Some(Value::Bool(true)) => Ok(()),
+            _ => Err(failure(response, &body)
+                .unwrap_or_else(|| response.nonsense("neither success nor failure"))),
+        }
+    }
+
+    fn error(&self, response: &Response) -> Error {
+        match response.status {
+            StatusCode::UNAUTHORIZED => self.unauthenticated(response),
+            _ => response.status_error(),
+        }
+    }
+
+    fn unauthenticated(&self, response: &Response) -> Error {
+        let error = response.error(Kind::Unauthenticated);
+        match self.config.credential_hint("api_key") {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+/// A rejected token is answered with 401; 403 may mean that too, or the lack of a permission.
+fn is_rejection(response: &Response) -> bool {
+    matches!(
+        response.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    )
+}
+
+/// `expiresIn`: seconds, as text or as a number.
+fn seconds(expires_in: &Value) -> Option<i64> {
+    match expires_in {
+        Value::String(text) => text.trim().parse().ok(),
+        number => number.as_i64(),
+    }
+}
+
+/// The failure that a 200 tells, where `body` is one: `ok` is false, or left out beside an error.
+fn failure(response: &Response, body: &Map<String, Value>) -> Option<Error> {
+    let refused = body.get("ok").and_then(Value::as_bool) == Some(false);
+    let error = body.get("error").filter(|error| error.is_object());
+    if !refused && error.is_none() {
+        return None;
+    }
+    let code = error
+        .and_then(|error| error["code"].as_i64())
+        .unwrap_or_default();
+    Some(response.error(kind_of(code)))
+}
+
+/// What the `code` of a failure means: the vendor's page shows HTTP's numbers, and small ones as
+/// gRPC gateways have them.
+fn kind_of(code: i64) -> Kind {
+    match code {
+        400 | 422 | 3 => Kind::InvalidData,
+        401 | 16 => Kind::Unauthenticated,
+        403 | 7 => Kind::Forbidden,
+        404 | 5 => Kind::NotFound,
+        409 | 6 => Kind::Conflict,
+        429 | 8 => Kind::RateLimited,
+        500..=599 | 14 => Kind::Unavailable,
+        _ => Kind::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_come_as_text_or_number() {
+        assert_eq!(seconds(&json!("3600")), Some(3600));
+        assert_eq!(seconds(&json!(3600)), Some(3600));
+        for odd in [json!(null), json!("soon"), json!({})] {
+            assert_eq!(seconds(&odd), None);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! ByteNite's secrets: the keys of data sources, which jobs use and nobody reads back.
+//!
+//! A secret is named `TYPE/ID`; its value is the secret key, all else is its [`record`]. The
+//! requests are in [`api`].
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use super::{
+    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
+    Selection, Services, Write, bulk,
+};
+use crate::config::StoreConfig;
+use crate::config::schema::{Field, Schema, Shape};
+use crate::error::{Error, Kind, Result};
+use crate::secret::{Entry, Name, SecretValue, StoreName};
+
+mod api;
+mod record;
+
+use api::Api;
+use record::Record;
+
+const SCHEMA: Schema = Schema {
+    provider: "bytenite",
+    fields: &[
+        Field::new(
+            "base_url",
+            Shape::Url,
+            "the address of the API, where it is not ByteNite's own",
+        )
+        .gated(),
+        Field::new("api_key", Shape::Text, "the API key").credential("BYTENITE_API_KEY"),
+        Field::new(
+            "api_key_command",
+            Shape::Text,
+            "a command that prints the API key",
+        )
+        .gated(),
+        Field::new(
+            "auth",
+            Shape::Choice(&["auto", "direct"]),
+            "exchange the API key for a token where that exists (auto), or send the key (direct)",
+        ),
+        super::CA_FILE,
+    ],
+};
+
+/// The registry's line for ByteNite.
+pub const SPEC: ProviderSpec = ProviderSpec {
+    schema: &SCHEMA,
+    title: "ByteNite",
+    capabilities: Capabilities(&[
+        Capability::AtomicReplace,
+        Capability::Expiry,
+        Capability::Attributes,
+    ]),
+    credential: Some("api_key"),
+    open: |config, services| Ok(Box::new(ByteNite::open(config, services)?)),
+};
+
+/// A ByteNite account.
+struct ByteNite {
+    api: Api,
+    store: StoreName,
+    services: Rc<Services>,
+}
+
+impl ByteNite {
+    fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        Ok(Self {
+            api: Api::new(config, services)?,
+            store: config.name().clone(),
+            services: Rc::clone(services),
+        })
+    }
+
+    /// The secrets by name. One that no name can stand for is left out, and said to be.
+    async fn fetch_named(&self, secret_type: Option<&str>) -> Result<BTreeMap<Name, Record>> {
+        let mut named = BTreeMap::new();
+        let mut odd = 0;
+        for record in self.api.list(secret_type).await? {
+            match record.name() {
+                Some(name) => {
+                    named.insert(name, record);
+                }
+                None => odd += 1,
+            }
+        }
+        if odd > 0 {
+            (self.services.notice)(&format!(
+                "left out of {}: {odd} whose type or id cannot stand in a name TYPE/ID",
+                self.store
+            ));
+        }
+        Ok(named)
+    }
+
+    /// Stores one secret, of which the list has shown `before`.
+    async fn put(&self, write: &Write, before: Option<&Record>, if_absent: bool) -> Result<Action> {
+        if if_absent && before.is_some() {
+            return Err(super::exists_already(&write.name));
+        }
+        let (secret_type, id) = parts(&write.name)?;
+        let merged = Record::merged(before, secret_type, id, &write.metadata);
+        let action = if before.is_some() {
+            Action::Updated
+        } else {
+            Action::Created
+        };
+        match self.api.save(&merged, text(&write.value)).await {
+            // Fields that the list shows and the page does not know are not the server's to take
+            // back, perhaps.
+            Err(error) if error.kind() == Kind::InvalidData && merged.has_unknown_fields() => {
+                self.api
+                    .save(&merged.documented(), text(&write.value))
+                    .await?;
+                (self.services.notice)(&format!(
+                    "{}: the server does not take {} back, and may have dropped it",
+                    write.name,
+                    merged.unknown_fields().join(", ")
+                ));
+                Ok(action)
+            }
+            result => result.map(|()| action),
+        }
+    }
+
+    /// Deletes a secret that the list has shown.
+    async fn remove(&self, name: &Name) -> Result<Action> {
+        let (secret_type, id) = parts(name)?;
+        match self.api.delete(secret_type, id).await {
+            // It was there a moment ago: an earlier try whose answer was lost has deleted it.
+            Err(error) if error.kind() == Kind::NotFound => Ok(Action::Deleted),
+            result => result.map(|()| Action::Deleted),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Provider for ByteNite {
+    fn capabilities(&self) -> Capabilities {
+        SPEC.capabilities
+    }
+
+    fn check_name(&self, name: &Name) -> Result<()> {
+        parts(name).map(drop)
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
+        let wanted = filter.secret_type.as_deref();
+        let named = self.fetch_named(wanted).await?;
+        Ok(named
+            .into_iter()
+            .filter(|(name, _)| filter.admits(name.as_str()))
+            // A server that ignores the parameter lists the other types too.
+            .filter(|(_, record)| wanted.is_none_or(|wanted| record.secret_type() == Some(wanted)))
+            .map(|(name, record)| record.entry(name))
+            .collect())
+    }
+
+    async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
+        Err(super::unsupported(
+            "bytenite",
+            "read a value back: the API never returns a secret key",
+            "jobs use a secret by its type and id; keyfob list shows what there is, and a copy for yourself belongs into another store",
+        ))
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
+        bulk::concurrency(&self.services.env)?;
+        for write in &batch.writes {
+            check(write)?;
+        }
+        let before = self.fetch_named(None).await?;
+        let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
+            self.put(write, before.get(&write.name), batch.if_absent)
+        });
+        let names = batch.writes.iter().map(|write| write.name.clone());
+        Ok(bulk::outcomes(names, results.await?))
+    }
+
+    async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
+        bulk::concurrency(&self.services.env)?;
+        let before = self.fetch_named(None).await?;
+        let results = bulk::each(&self.services, "deleting secrets", names, |name| {
+            let known = before.contains_key(name);
+            async move {
+                match known {
+                    true => self.remove(name).await,
+                    false => Err(super::missing(name)),
+                }
+            }
+        });
+        Ok(bulk::outcomes(names.iter().cloned(), results.await?))
+    }
+
+    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
+        let api_key = match &credential {
+            Some(credential) => text(credential),
+            None => self.api.credential().get().await?,
+        };
+        let key = self.api.session_key(api_key);
+        self.services.sessions.forget(&key);
+        self.api.list_as(api_key, None).await?;
+        if credential.is_some() {
+            self.api.credential().keep(api_key)?;
+        }
+        self.account().await
+    }
+
+    async fn account(&self) -> Result<Account> {
+        let known = self.api.credential().peek().await;
+        let cached =
+            known.and_then(|api_key| self.services.sessions.peek(&self.api.session_key(api_key)));
+        Ok(Account {
+            url: super::shown_url(self.api.base()),
+            account: None,
+            credential: self.api.credential().source(),
+            token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
+            token_cache: cached.and_then(|_| self.services.sessions.shared_place()),
+        })
+    }
+
+    async fn logout(&self) -> Result<Vec<String>> {
+        let mut forgotten = Vec::new();
+        // Without the API key its token cannot be found, and is of no use to anybody.
+        if let Ok(api_key) = self.api.credential().get().await
+            && self
+                .services
+                .sessions
+                .forget(&self.api.session_key(api_key))
+        {
+            forgotten.push("the cached token".to_owned());
+        }
+        forgotten.extend(self.api.credential().forget()?);
+        Ok(forgotten)
+    }
+}
+
+/// Refuses what cannot be stored, before anything is sent.
+fn check(write: &Write) -> Result<()> {
+    let name = &write.name;
+    parts(name)?;
+    if write.metadata.description.is_some() {
+        return Err(super::unsupported(
+            "bytenite",
+            "keep a description",
+            "leave --description out, or give the secret a name with --attr name=TEXT",
+        ));
+    }
+    for key in write.metadata.attributes.keys() {
+        record::check_attribute(key)?;
+    }
+    match write.value.expose_str() {
+        None => Err(Error::invalid_data(format!(
+            "the value of {name} is not text, and ByteNite holds text alone"
+        ))
+        .hint("encode it first, for example with base64")),
+        Some("") => Err(Error::usage(format!("the secret key of {name} is missing"))
+            .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again")),
+        Some(_) => Ok(()),
+    }
+}
+
+/// The type and the id that `name` is made of.
+fn parts(name: &Name) -> Result<(&str, &str)> {
+    match name.as_str().split_once('/') {
+        Some((secret_type, id)) if is_segment(secret_type) && is_segment(id) => {
+            Ok((secret_type, id))
+        }
+        _ => Err(
+            Error::invalid_data(format!("{name} is no name of a ByteNite secret"))
+                .hint("names are TYPE/ID, such as s3/backup or gcp/media"),
+        ),
+    }
+}
+
+/// Whether `text` can stand in a path: what means a folder cannot, however it is encoded.
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..")
+}
+
+fn text(value: &SecretValue) -> &str {
+    value.expose_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_a_type_and_an_id() {
+        let name = |text: &str| Name::new(text).unwrap();
+        assert_eq!(parts(&name("s3/a/b c")).unwrap(), ("s3", "a/b c"));
+        for text in ["s3", "/x", "s3/", "../x", "s3/..", "./x", "s3/."] {
+            assert_eq!(
+                parts(&name(text)).unwrap_err().kind(),
+                Kind::InvalidData,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! What ByteNite keeps beside a secret key: read, shown, and merged with what is to change.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::providers::Metadata;
+use crate::secret::{Entry, Name};
+
+/// The fields of the page.
+const DOCUMENTED: &[&str] = &[
+    "id",
+    "secretType",
+    "name",
+    "accessKey",
+    "expiresAt",
+    "params",
+];
+
+const PARAMS: &str = "params.";
+
+/// The object `secret` of the API, with every field it has, known or not.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Record(Map<String, Value>);
+
+impl Record {
+    /// Takes an object of the list over. A secret key does not belong there and is dropped.
+    pub fn new(mut fields: Map<String, Value>) -> Self {
+        fields.remove("secretKey");
+        // A field that is not there may come as null, and cannot be sent back so.
+        fields.retain(|_, value| !value.is_null());
+        Self(fields)
+    }
+
+    /// `before` with what `metadata` names in place of what was there.
+    pub fn merged(before: Option<&Self>, secret_type: &str, id: &str, metadata: &Metadata) -> Self {
+        let mut fields = before.map(|before| before.0.clone()).unwrap_or_default();
+        fields.insert("id".to_owned(), id.into());
+        fields.insert("secretType".to_owned(), secret_type.into());
+        if let Some(at) = metadata.expires_at {
+            fields.insert("expiresAt".to_owned(), at.to_string().into());
+        }
+        for (key, value) in &metadata.attributes {
+            match key.strip_prefix(PARAMS) {
+                None => {
+                    fields.insert(key.clone(), value.as_str().into());
+                }
+                Some(param) => {
+                    let params = fields.entry("params").or_insert_with(|| Map::new().into());
+                    if !params.is_object() {
+                        *params = Map::new().into();
+                    }
+                    params[param] = value.as_str().into();
+                }
+            }
+        }
+        Self(fields)
+    }
+
+    /// The same with the fields of the page alone.
+    pub fn documented(&self) -> Self {
+        let mut fields = self.0.clone();
+        fields.retain(|key, _| DOCUMENTED.contains(&key.as_str()));
+        Self(fields)
+    }
+
+    /// The fields that the page does not know.
+    pub fn unknown_fields(&self) -> Vec<&str> {
+        let keys = self.0.keys().map(String::as_str);
+        keys.filter(|key| !DOCUMENTED.contains(key)).collect()
+    }
+
+    /// Whether there are any.
+    pub fn has_unknown_fields(&self) -> bool {
+        !self.unknown_fields().is_empty()
+    }
+
+    /// The type.
+    pub fn secret_type(&self) -> Option<&str> {
+        self.text("secretType")
+    }
+
+    /// `TYPE/ID`; `None` where that would name another secret, or none.
+    pub fn name(&self) -> Option<Name> {
+        let (secret_type, id) = (self.secret_type()?, self.text("id")?);
+        let name = Name::new(format!("{secret_type}/{id}")).ok()?;
+        (super::parts(&name).ok()? == (secret_type, id)).then_some(name)
+    }
+
+    /// What is shown of it.
+    pub fn entry(&self, name: Name) -> Entry {
+        let mut entry = Entry::new(name);
+        let time = |field: &str| self.text(field).and_then(|text| text.parse().ok());
+        entry.created_at = time("createdAt");
+        entry.updated_at = time("updatedAt");
+        entry.expires_at = time("expiresAt");
+        let shown = match entry.expires_at {
+            Some(_) => &["name", "accessKey", "params"][..],
+            None => &["name", "accessKey", "params", "expiresAt"],
+        };
+        for field in shown {
+            let value = self.0.get(*field).filter(|value| !is_empty(value));
+            if let Some(value) = value {
+                entry.attributes.insert((*field).to_owned(), value.clone());
+            }
+        }
+        entry
+    }
+
+    fn text(&self, field: &str) -> Option<&str> {
+        self.0.get(field)?.as_str()
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    }
+}
+
+/// Refuses an attribute that a secret does not have.
+///
+/// # Errors
+/// `usage` that lists those it has.
+pub fn check_attribute(key: &str) -> Result<()> {
+    let known = matches!(key, "name" | "accessKey")
+        || key
+            .strip_prefix(PARAMS)
+            .is_some_and(|param| !param.is_empty());
+    match known {
+        true => Ok(()),
+        false => Err(
+            Error::usage(format!("a ByteNite secret has no attribute {key}")).hint(
+                "the attributes are accessKey, name and params.KEY; --expires-at sets the expiry",
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(fields: Value) -> Record {
+        Record::new(fields.as_object().unwrap().clone())
+    }
+
+    fn metadata(attributes: &[(&str, &str)]) -> Metadata {
+        let attributes = attributes
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()));
+        Metadata {
+            attributes: attributes.collect(),
+            ..Metadata::default()
+        }
+    }
+
+    #[test]
+    fn an_update_keeps_what_it_does_not_name() {
+        let before = record(json!({
+            "id": "b", "secretType": "s3", "name": "old", "accessKey": "AKIA", "owner": "me",
+            "expiresAt": "2030-01-01T00:00:00Z", "params": {"region": "eu", "n": 1},
+            "secretKey": "leaked", "note": null,
+        }));
+        let metadata = metadata(&[
+            ("name", "new"),
+            ("params.region", "us"),
+            ("params.a.b", "c"),
+        ]);
+        assert_eq!(
+            Record::merged(Some(&before), "s3", "b", &metadata),
+            record(json!({
+                "id": "b", "secretType": "s3", "name": "new", "accessKey": "AKIA", "owner": "me",
+                "expiresAt": "2030-01-01T00:00:00Z", "params": {"region": "us", "n": 1, "a.b": "c"},
+            }))
+        );
+    }
+
+    #[test]
+    fn a_new_one_has_what_is_named_and_no_more() {
+        let metadata = Metadata {
+            expires_at: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+            ..Metadata::default()
+        };
+        assert_eq!(
+            Record::merged(None, "gcp", "x", &metadata),
+            record(json!({"id": "x", "secretType": "gcp", "expiresAt": "2030-01-01T00:00:00Z"}))
+        );
+    }
+
+    #[test]
+    fn fields_that_nobody_documents_can_be_left_out() {
+        let record = record(json!({"id": "x", "secretType": "s3", "owner": "me"}));
+        assert_eq!(record.unknown_fields(), ["owner"]);
+        assert!(!record.documented().has_unknown_fields());
+    }
+
+    #[test]
+    fn what_cannot_be_named_has_no_name() {
+        let name = |secret_type: Value, id: Value| {
+            record(json!({"secretType": secret_type, "id": id})).name()
+        };
+        assert_eq!(name(json!("s3"), json!("a/b")).unwrap().as_str(), "s3/a/b");
+        for (secret_type, id) in [("a/b", "c"), ("", "c"), ("s3", ""), ("s3", "..")] {
+            assert_eq!(name(json!(secret_type), json!(id)), None);
+        }
+        assert_eq!(name(json!("s3"), json!(7)), None);
+    }
+
+    #[test]
+    fn attributes_are_those_of_the_page() {
+        for key in ["name", "accessKey", "params.region", "params.a.b"] {
+            check_attribute(key).unwrap();
+        }
+        for key in ["params", "params.", "id", "secretKey", "expiresAt", "Name"] {
+            let error = check_attribute(key).unwrap_err();
+            assert!(error.hint_text().unwrap().contains("params.KEY"), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_entry_shows_all_but_what_is_empty() {
+        let record = record(json!({
+            "id": "b", "secretType": "s3", "name": "", "accessKey": "AKIA", "params": {"a": "b"},
+            "expiresAt": "2025-12-29T18:02:27.140Z",
+        }));
+        let entry = record.entry(record.name().unwrap());
+        assert_eq!(
+            entry.expires_at.unwrap().to_string(),
+            "2025-12-29T18:02:27.14Z"
+        );
+        let keys: Vec<&String> = entry.attributes.keys().collect();
+        assert_eq!(keys, ["accessKey", "params"]);
+    }
+}

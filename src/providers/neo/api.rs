@@ -1,0 +1,318 @@
+//! The three requests that Neo Service Layer documents, and what their answers mean.
+//!
+//! `GET /v1/secrets`, `POST /v1/secrets`, `DELETE /v1/secrets/{id}`, with `Authorization: Bearer`.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use reqwest::{Method, StatusCode, Url};
+use serde::{Deserialize, Serialize};
+
+use crate::config::StoreConfig;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Request, Response, Tls};
+use crate::providers::replacement::Old;
+use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
+use crate::secret::SecretValue;
+
+const BASE_URL: &str = "https://api.neoservicelayer.com";
+
+/// How many secrets are asked for at once; the server may send fewer.
+const PAGE: usize = 100;
+
+/// So many pages no account has; a server that makes secrets up must not be asked for ever.
+const MAX_PAGES: usize = 1_000;
+
+/// Neo Service Layer, as far as it is documented.
+pub struct Api {
+    base: Url,
+    tls: Tls,
+    config: StoreConfig,
+    services: Rc<Services>,
+    credential: ApiCredential,
+}
+
+/// A secret as the list shows it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Listed {
+    pub id: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+}
+
+impl Listed {
+    /// Whether it is `old`, and not one that was created since under its name or id.
+    pub fn is(&self, old: &Old) -> bool {
+        self.id == old.id && self.created_at == old.created_at
+    }
+
+    /// What tells it from a later one.
+    pub fn as_old(&self) -> Old {
+        Old {
+            id: self.id.clone(),
+            created_at: self.created_at.clone(),
+        }
+    }
+}
+
+/// A secret to be created.
+#[derive(Serialize)]
+pub struct New<'a> {
+    pub name: &'a str,
+    pub value: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+}
+
+/// What became of a request that changes something.
+pub enum Sent {
+    /// It was carried out.
+    Done,
+    /// It was not, and will not be.
+    Refused(Error),
+    /// It may have been carried out, or may be yet.
+    Unclear(Error),
+}
+
+#[derive(Deserialize)]
+struct Page {
+    secrets: Vec<Listed>,
+    pagination: Option<Pagination>,
+}
+
+#[derive(Deserialize)]
+struct Pagination {
+    total: Option<usize>,
+}
+
+impl Api {
+    pub fn new(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        let base = base_url(config, BASE_URL)?;
+        Ok(Self {
+            credential: ApiCredential::new(config, services, shown_url(&base), "api_key"),
+            base,
+            tls: tls(config),
+            config: config.clone(),
+            services: Rc::clone(services),
+        })
+    }
+
+    /// The base URL.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The API key and where it comes from.
+    pub fn credential(&self) -> &ApiCredential {
+        &self.credential
+    }
+
+    /// Proves `credential`, or the API key that there is, with a request, and keeps it.
+    pub async fn login(&self, credential: Option<SecretValue>) -> Result<()> {
+        match credential {
+            None => {
+                self.page(self.credential.get().await?, 0).await?;
+            }
+            Some(credential) => {
+                let key = credential.expose_str().unwrap_or_default();
+                self.page(key, 0).await?;
+                self.credential.keep(key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every secret, page after page.
+    pub async fn list(&self) -> Result<Vec<Listed>> {
+        let key = self.credential.get().await?;
+        let mut found: Vec<Listed> = Vec::new();
+        let mut ids = HashSet::new();
+        let mut offset = 0;
+        for _ in 0..MAX_PAGES {
+            let page = self.page(key, offset).await?;
+            let total = page.pagination.and_then(|pagination| pagination.total);
+            let received = page.secrets.len();
+            let before = found.len();
+            found.extend(
+                page.secrets
+                    .into_iter()
+                    .filter(|secret| ids.insert(secret.id.clone())),
+            );
+            let more = match total {
+                Some(total) => found.len() < total,
+                None => received >= PAGE,
+            };
+            // A page that brings nothing new is the last, whatever the total says: the server
+            // repeats itself, or secrets were deleted meanwhile.
+            if !more || found.len() == before {
+                if let Some(total) = total.filter(|total| found.len() < *total) {
+                    (self.services.notice)(&format!(
+                        "the server of the store {} says that it has {total} secrets and lists only {}",
+                        self.config.name(),
+                        found.len()
+                    ));
+                }
+                return Ok(found);
+            }
+            offset += received;
+            self.services.http.deadline().progressed();
+        }
+        Err(Error::invalid_data(format!(
+            "could not list the secrets: the list does not end after {MAX_PAGES} pages"
+        )))
+    }
+
+    async fn page(&self, key: &str, offset: usize) -> Result<Page> {
+        let mut url = self.url(&[])?;
+        url.query_pairs_mut()
+            .append_pair("limit", &PAGE.to_string())
+            .append_pair("offset", &offset.to_string());
+        let response = self
+            .send(key, Request::new("list the secrets", Method::GET, url))
+            .await?;
+        if !response.is_success() {
+            return Err(self.error(&response));
+        }
+        response.json()
+    }
+
+    /// Creates a secret; sent once, as a second one might be refused for the first.
+    pub async fn create(&self, new: &New<'_>) -> Sent {
+        #[derive(Deserialize)]
+        struct Created {
+            #[serde(rename = "id")]
+            _id: String,
+        }
+        let request = match self.creation(new) {
+            Ok(request) => request,
+            Err(error) => return Sent::Refused(error),
+        };
+        self.change(request, |response| response.json::<Created>().map(drop))
+            .await
+    }
+
+    fn creation(&self, new: &New<'_>) -> Result<Request> {
+        Request::new("create the secret", Method::POST, self.url(&[])?)
+            .sensitive(new.value)
+            .json(new)
+    }
+
+    /// Deletes the secret with this id. One that is not there counts as deleted.
+    pub async fn delete(&self, id: &str) -> Sent {
+        #[derive(Deserialize)]
+        struct Deleted {
+            success: bool,
+        }
+        let request = match self.url(&[id]) {
+            Ok(url) => Request::new("delete the secret", Method::DELETE, url),
+            Err(error) => return Sent::Refused(error),
+        };
+        let sent = self.change(request, |response| {
+            if response.status == StatusCode::NO_CONTENT {
+                return Ok(());
+            }
+            match response.json()? {
+                Deleted { success: true } => Ok(()),
+                Deleted { success: false } => Err(response.error(Kind::Failed)),
+            }
+        });
+        match sent.await {
+            Sent::Refused(error) if error.kind() == Kind::NotFound => Sent::Done,
+            sent => sent,
+        }
+    }
+
+    /// Sends a request that changes something; `check` reads the answer of one that succeeded.
+    async fn change(&self, request: Request, check: impl Fn(&Response) -> Result<()>) -> Sent {
+        let key = match self.credential.get().await {
+            Ok(key) => key,
+            Err(error) => return Sent::Refused(error),
+        };
+        let response = match self.send(key, request).await {
+            Ok(response) => response,
+            // No answer, or one that broke off, came after the server had the request.
+            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::InvalidData) => {
+                return Sent::Unclear(error);
+            }
+            Err(error) => return Sent::Refused(error),
+        };
+        if response.is_success() {
+            return match check(&response) {
+                Ok(()) => Sent::Done,
+                Err(error) => Sent::Unclear(error),
+            };
+        }
+        let error = self.error(&response);
+        match error.kind() {
+            Kind::Unavailable => Sent::Unclear(error),
+            _ => Sent::Refused(error),
+        }
+    }
+
+    async fn send(&self, key: &str, request: Request) -> Result<Response> {
+        let request = request.authorized("Bearer", key);
+        self.services.http.send(&self.tls, &request).await
+    }
+
+    fn url(&self, below: &[&str]) -> Result<Url> {
+        endpoint(&self.base, &[&["v1", "secrets"], below].concat())
+    }
+
+    /// The error for an answer that is none of success. The code of the page decides, where there
+    /// is one.
+    fn error(&self, response: &Response) -> Error {
+        let hinted = |kind, hint: &str| response.error(kind).hint(hint);
+        match code_of(response).as_str() {
+            _ if response.status.is_server_error() => response.status_error(),
+            "INVALID_REQUEST" => hinted(
+                Kind::InvalidData,
+                "the server does not take this name, value or description as it is",
+            ),
+            "UNAUTHORIZED" => hinted(
+                Kind::Unauthenticated,
+                &self.config.credential_hint("api_key").unwrap_or_default(),
+            ),
+            "FORBIDDEN" => hinted(
+                Kind::Forbidden,
+                "the API key is good, but may not do this; use one that may",
+            ),
+            "NOT_FOUND" => hinted(Kind::NotFound, "is base_url right?"),
+            "CONFLICT" => hinted(
+                Kind::Conflict,
+                "somebody else has created it in the meantime; try again to replace it",
+            ),
+            _ => response.status_error(),
+        }
+    }
+}
+
+/// The error's code, or the one that belongs to the status.
+fn code_of(response: &Response) -> String {
+    #[derive(Deserialize)]
+    struct Body {
+        error: Code,
+    }
+    #[derive(Deserialize)]
+    struct Code {
+        code: String,
+    }
+    let body: Result<Body, _> = serde_json::from_slice(&response.body);
+    if let Ok(Body {
+        error: Code { code },
+    }) = body
+    {
+        return code;
+    }
+    let code = match response.status {
+        StatusCode::BAD_REQUEST => "INVALID_REQUEST",
+        StatusCode::UNAUTHORIZED => "UNAUTHORIZED",
+        StatusCode::FORBIDDEN => "FORBIDDEN",
+        StatusCode::NOT_FOUND => "NOT_FOUND",
+        StatusCode::CONFLICT => "CONFLICT",
+        _ => "",
+    };
+    code.to_owned()
+}

@@ -1,0 +1,367 @@
+//! Neo Service Layer: secrets for functions that run in its enclaves, created and deleted, never
+//! read and never updated.
+//!
+//! The requests are in [`api`]; [`replace`] gets a new value in place of an old one without ever
+//! losing it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use super::replacement::{Ledger, Old};
+use super::{
+    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
+    Replacements, Selection, Services, Write, bulk,
+};
+use crate::config::StoreConfig;
+use crate::config::schema::{Field, Schema, Shape};
+use crate::error::{Error, Kind, Result};
+use crate::secret::{Entry, Name, SecretValue};
+
+mod api;
+mod replace;
+
+use api::{Api, Listed, New, Sent};
+
+const SCHEMA: Schema = Schema {
+    provider: "neo",
+    fields: &[
+        Field::new(
+            "base_url",
+            Shape::Url,
+            "the address of the API, where it is not Neo's own",
+        )
+        .gated(),
+        Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
+        Field::new(
+            "api_key_command",
+            Shape::Text,
+            "a command that prints the API key",
+        )
+        .gated(),
+        super::CA_FILE,
+    ],
+};
+
+/// The registry's line for Neo Service Layer.
+pub const SPEC: ProviderSpec = ProviderSpec {
+    schema: &SCHEMA,
+    title: "Neo Service Layer",
+    capabilities: Capabilities(&[Capability::Describe, Capability::Times]),
+    credential: Some("api_key"),
+    open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
+};
+
+/// A Neo Service Layer account.
+struct Neo {
+    api: Api,
+    ledger: Ledger,
+    services: Rc<Services>,
+}
+
+/// How long a create is repeated while it is unclear whether it was carried out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// A few times: nothing is lost by giving up.
+    Some,
+    /// Until the deadline: the secret does not exist until it succeeds.
+    All,
+}
+
+impl Patience {
+    fn pauses(self) -> impl Iterator<Item = Duration> {
+        ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(5))
+            .with_max_times(match self {
+                Patience::Some => 4,
+                Patience::All => 1_000,
+            })
+            .with_jitter()
+            .build()
+    }
+}
+
+impl Neo {
+    fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        let api = Api::new(config, services)?;
+        let url = super::shown_url(api.base());
+        Ok(Self {
+            ledger: Ledger::new(config, services, url),
+            services: Rc::clone(services),
+            api,
+        })
+    }
+
+    /// Stores one secret, of whose name the list has shown `listed`.
+    async fn put(&self, write: &Write, listed: &[&Listed], if_absent: bool) -> Result<Action> {
+        let open = self.ledger.is_open(&write.name);
+        match listed {
+            [] if !open => {
+                let new = New {
+                    name: write.name.as_str(),
+                    value: text(&write.value),
+                    description: write.metadata.description.as_deref(),
+                };
+                match self.create(&new, None, false, Patience::Some).await {
+                    Sent::Done => Ok(Action::Created),
+                    Sent::Refused(error) => Err(error),
+                    Sent::Unclear(error) => {
+                        Err(error.hint("it may be stored nevertheless: keyfob list shows it then"))
+                    }
+                }
+            }
+            [] if if_absent => Err(Error::conflict(format!(
+                "the replacement of {} was interrupted and is open",
+                write.name
+            ))
+            .hint("keyfob rotate --resume finishes it")),
+            _ if if_absent => Err(super::exists_already(&write.name)),
+            [] => self.replace(write, None).await,
+            [old] => self.replace(write, Some(old)).await,
+            several => Err(ambiguous(&write.name, several)),
+        }
+    }
+
+    /// Creates `new`, again where that may help. A create whose answer was lost may have been
+    /// carried out, and repeating it would then be refused, so the list is asked before. `old` may
+    /// still be listed and is not what was created; `sent` tells that one may be on its way.
+    async fn create(
+        &self,
+        new: &New<'_>,
+        old: Option<&Old>,
+        mut sent: bool,
+        patience: Patience,
+    ) -> Sent {
+        let mut pauses = patience.pauses();
+        loop {
+            let error = match self.try_to_create(new, old, sent).await {
+                Sent::Unclear(error) => error,
+                clear => return clear,
+            };
+            sent = true;
+            let passing = matches!(error.kind(), Kind::Unavailable | Kind::InvalidData);
+            let pause = pauses
+                .next()
+                .filter(|pause| self.services.http.deadline().allows(*pause));
+            match pause {
+                Some(pause) if passing => tokio::time::sleep(pause).await,
+                _ => return Sent::Unclear(error),
+            }
+        }
+    }
+
+    async fn try_to_create(&self, new: &New<'_>, old: Option<&Old>, sent: bool) -> Sent {
+        if sent {
+            match self.is_created(new.name, old).await {
+                Ok(true) => return Sent::Done,
+                Ok(false) => {}
+                Err(error) => return Sent::Unclear(error),
+            }
+        }
+        match self.api.create(new).await {
+            // The earlier one was carried out in the meantime, if the list has it.
+            Sent::Refused(error) if sent && error.kind() == Kind::Conflict => {
+                match self.is_created(new.name, old).await {
+                    Ok(true) => Sent::Done,
+                    Ok(false) => Sent::Refused(error),
+                    Err(error) => Sent::Unclear(error),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether the list has a secret called `name` other than `old`.
+    async fn is_created(&self, name: &str, old: Option<&Old>) -> Result<bool> {
+        let listed = self.api.list().await?;
+        Ok(listed
+            .iter()
+            .any(|secret| secret.name == name && !old.is_some_and(|old| secret.is(old))))
+    }
+
+    /// Deletes `old`, and asks the list where the answer leaves that unclear.
+    async fn remove(&self, old: &Old) -> Sent {
+        match self.api.delete(&old.id).await {
+            Sent::Unclear(error) => match self.api.list().await {
+                Ok(listed) if !listed.iter().any(|secret| secret.is(old)) => Sent::Done,
+                // The server itself has said no.
+                Ok(_) if error.kind() == Kind::Failed => Sent::Refused(error),
+                _ => Sent::Unclear(error),
+            },
+            clear => clear,
+        }
+    }
+
+    /// Deletes the secret called `name`, of which the list has shown `listed`. An interrupted
+    /// replacement of it is then not wanted any more.
+    async fn delete_one(&self, name: &Name, listed: &[&Listed]) -> Result<Action> {
+        match listed {
+            [] => match self.ledger.discard(name)? {
+                true => Ok(Action::Deleted),
+                false => Err(super::missing(name)),
+            },
+            [old] => match self.remove(&old.as_old()).await {
+                Sent::Done => self.ledger.discard(name).map(|_| Action::Deleted),
+                Sent::Refused(error) | Sent::Unclear(error) => Err(error),
+            },
+            several => Err(ambiguous(name, several)),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Provider for Neo {
+    fn capabilities(&self) -> Capabilities {
+        SPEC.capabilities
+    }
+
+    fn check_name(&self, _name: &Name) -> Result<()> {
+        Ok(())
+    }
+
+    async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
+        if filter.secret_type.is_some() {
+            return Err(super::unsupported(
+                "neo",
+                "list by type: it has none",
+                "leave --type out",
+            ));
+        }
+        self.ledger.tell_of_open(&[]);
+        let listed = self.api.list().await?;
+        let mut entries: Vec<Entry> = listed
+            .into_iter()
+            .filter(|secret| filter.admits(&secret.name))
+            .filter_map(entry)
+            .collect();
+        // The sort is stable: several of one name stay in the server's order.
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
+        self.ledger.tell_of_open(&[]);
+        Err(super::unsupported(
+            "neo",
+            "read a value back: Neo documents neither retrieving nor updating a secret",
+            "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
+        ))
+    }
+
+    async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
+        bulk::concurrency(&self.services.env)?;
+        for write in &batch.writes {
+            check(write)?;
+        }
+        let names: Vec<Name> = batch
+            .writes
+            .iter()
+            .map(|write| write.name.clone())
+            .collect();
+        self.ledger.tell_of_open(&names);
+        let listed = self.api.list().await?;
+        let listed = by_name(&listed);
+        let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
+            self.put(write, of(&listed, &write.name), batch.if_absent)
+        });
+        Ok(bulk::outcomes(names, results.await?))
+    }
+
+    async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
+        bulk::concurrency(&self.services.env)?;
+        self.ledger.tell_of_open(names);
+        let listed = self.api.list().await?;
+        let listed = by_name(&listed);
+        let results = bulk::each(&self.services, "deleting secrets", names, |name| {
+            self.delete_one(name, of(&listed, name))
+        });
+        Ok(bulk::outcomes(names.to_vec(), results.await?))
+    }
+
+    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
+        self.api.login(credential).await?;
+        self.account().await
+    }
+
+    async fn account(&self) -> Result<Account> {
+        Ok(Account {
+            url: super::shown_url(self.api.base()),
+            credential: self.api.credential().source(),
+            ..Account::default()
+        })
+    }
+
+    async fn logout(&self) -> Result<Vec<String>> {
+        Ok(self.api.credential().forget()?.into_iter().collect())
+    }
+
+    fn replacements(&self) -> Option<&dyn Replacements> {
+        Some(self)
+    }
+}
+
+/// Refuses what cannot be stored, before anything is sent.
+fn check(write: &Write) -> Result<()> {
+    if write.metadata.expires_at.is_some() || !write.metadata.attributes.is_empty() {
+        return Err(super::unsupported(
+            "neo",
+            "keep more than a description beside a value",
+            "leave --expires-at and --attr out",
+        ));
+    }
+    if write.value.expose_str().is_none() {
+        return Err(Error::invalid_data(format!(
+            "the value of {} is not text, and Neo holds text alone",
+            write.name
+        ))
+        .hint("encode it first, for example with base64"));
+    }
+    Ok(())
+}
+
+/// What [`check`] has found to be text.
+fn text(value: &SecretValue) -> &str {
+    value.expose_str().unwrap_or_default()
+}
+
+fn entry(secret: Listed) -> Option<Entry> {
+    let time = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    // The API lets no name be empty.
+    let mut entry = Entry::new(Name::new(secret.name).ok()?);
+    entry.created_at = time(secret.created_at);
+    entry.updated_at = time(secret.updated_at);
+    entry.description = secret.description.filter(|text| !text.is_empty());
+    entry.attributes.insert("id".to_owned(), secret.id.into());
+    Some(entry)
+}
+
+type ByName<'a> = HashMap<&'a str, Vec<&'a Listed>>;
+
+fn by_name(listed: &[Listed]) -> ByName<'_> {
+    let mut by_name = ByName::new();
+    for secret in listed {
+        by_name.entry(&secret.name).or_default().push(secret);
+    }
+    by_name
+}
+
+fn of<'m, 'a>(listed: &'m ByName<'a>, name: &Name) -> &'m [&'a Listed] {
+    listed
+        .get(name.as_str())
+        .map(Vec::as_slice)
+        .unwrap_or_default()
+}
+
+fn ambiguous(name: &Name, several: &[&Listed]) -> Error {
+    let ids: Vec<&str> = several.iter().map(|secret| secret.id.as_str()).collect();
+    Error::conflict(format!(
+        "{} secrets are named {name}: {}",
+        several.len(),
+        ids.join(", ")
+    ))
+    .hint("delete all but one of them where you manage your account, then try again")
+}

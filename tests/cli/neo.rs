@@ -1,0 +1,377 @@
+//! Neo Service Layer, through the commands a user types.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::home::Home;
+use crate::support::run::{Keyfob, Run};
+use crate::support::servers::faults::Fault;
+use crate::support::servers::limit::Reset;
+use crate::support::servers::neo::{API_KEY, Paging};
+use crate::support::servers::{Answer, Neo};
+
+pub const SECRETS: &str = "/v1/secrets";
+pub const ONE: &str = "/v1/secrets/*";
+
+/// A server, and a home that knows it.
+pub fn set_up() -> (Neo, Home) {
+    let server = Neo::start();
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "neo");
+    home.set("KEYFOB_NEO_BASE_URL", server.url());
+    home.set("NEO_API_KEY", API_KEY);
+    (server, home)
+}
+
+pub fn set(home: &Home, name: &str, value: &str) -> Keyfob {
+    home.keyfob(["set", name]).stdin(value)
+}
+
+pub fn action(run: &Run) -> Value {
+    run.json()["results"][0]["action"].clone()
+}
+
+/// The sealed files that are on the disk.
+pub fn journal(home: &Home) -> Vec<PathBuf> {
+    let folder = home.data().join("journal");
+    let mut files = home.files();
+    files.retain(|path| path.starts_with(&folder));
+    files
+}
+
+#[track_caller]
+pub fn assert_nothing_open(home: &Home) {
+    assert_eq!(journal(home), Vec::<PathBuf>::new());
+    let run = home.run(["--json", "rotate", "--list"]);
+    assert_eq!(run.ok().json(), json!([]));
+    home.run(["list"]).ok().stderr_lacks("rotate --resume");
+}
+
+#[test]
+fn secrets_are_created_listed_shown_and_deleted_by_name() {
+    let (server, home) = set_up();
+    let run = set(&home, "a b/ü:%2F", "hunter2").arg("--json").run();
+    assert_eq!(action(run.ok()), "created");
+    home.keyfob(["set", "described", "--description", "what for"])
+        .stdin("hunter2")
+        .run()
+        .ok();
+    assert_eq!(server.value("a b/ü:%2F").unwrap(), "hunter2");
+    let secret = server.secret("described").unwrap();
+    assert_eq!(secret.description.unwrap(), "what for");
+
+    let listed = home.run(["--json", "list"]).ok().json();
+    assert_eq!(listed[0]["name"], "a b/ü:%2F");
+    assert_eq!(listed[1]["attributes"]["id"], secret.id);
+    assert!(listed[1]["created_at"].is_string() && listed[1]["updated_at"].is_string());
+    home.run(["show", "described"]).ok().stdout_has(&secret.id);
+    home.run(["list"]).ok().lacks("hunter2");
+
+    home.run(["delete", "-y", "a b/ü:%2F"]).ok();
+    assert_eq!(server.secrets().len(), 1);
+    let run = home.run(["--json", "delete", "-y", "described", "missing"]);
+    run.code(10);
+    assert_eq!(run.json()["results"][0]["action"], "deleted");
+    assert_eq!(run.json()["results"][1]["error"]["kind"], "not_found");
+    assert!(server.secrets().is_empty());
+}
+
+#[test]
+fn values_are_never_read_and_the_error_says_who_can() {
+    let (server, home) = set_up();
+    server.put("A", "hunter2");
+    server.forget_requests();
+    for args in [&["get", "A"][..], &["run", "--only", "A", "--", "true"]] {
+        let run = home.run([&["--json"], args].concat());
+        let error = run.error();
+        assert_eq!(error["kind"], "unsupported");
+        assert!(
+            error["message"]
+                .as_str()
+                .unwrap()
+                .contains("documents neither"),
+            "{error}"
+        );
+        assert!(
+            error["hint"]
+                .as_str()
+                .unwrap()
+                .contains("context.secrets.get"),
+            "{error}"
+        );
+    }
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_be_stored_is_refused_before_anything_is_sent() {
+    let (server, home) = set_up();
+    for (args, kind) in [(&["--attr", "a=b"][..], 7), (&["--expires-at", "30d"], 7)] {
+        home.keyfob([&["set", "A"], args].concat())
+            .stdin("v")
+            .run()
+            .code(kind);
+    }
+    home.keyfob(["set", "A"])
+        .stdin(b"\xff\xfe".as_slice())
+        .run()
+        .code(7);
+    home.run(["list", "--type", "s3"]).code(7);
+    set(&home, "A", "v")
+        .env("KEYFOB_CONCURRENCY", "0")
+        .run()
+        .code(2)
+        .stderr_has("KEYFOB_CONCURRENCY");
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn every_error_of_the_page_has_its_kind_and_a_hint() {
+    let (server, home) = set_up();
+    for (status, code, kind) in [
+        (400, "INVALID_REQUEST", "invalid_data"),
+        (401, "UNAUTHORIZED", "unauthenticated"),
+        (403, "FORBIDDEN", "forbidden"),
+        (404, "NOT_FOUND", "not_found"),
+        (409, "CONFLICT", "conflict"),
+    ] {
+        let body = json!({"error": {"code": code, "message": "the server's words", "details": {}}});
+        for bare in [false, true] {
+            server.faults().clear();
+            let answer = match bare {
+                false => Answer::json(status, &body),
+                true => Answer::status(status),
+            };
+            server.faults().on("POST", SECRETS, Fault::Answer(answer));
+            let run = set(&home, "A", "hunter2").arg("--json").run();
+            let error = run.error();
+            assert_eq!(error["kind"], kind, "{error}");
+            assert!(error["hint"].is_string(), "{error}");
+            run.stderr_lacks("hunter2").stderr_lacks(API_KEY);
+            if !bare {
+                run.stderr_has("the server's words").stderr_has(code);
+            }
+        }
+    }
+    server.faults().clear();
+    server.faults().always(Fault::rate_limited_reset(3600));
+    home.run(["list"]).code(9).stderr_has("3600 s");
+}
+
+#[test]
+fn the_api_key_comes_from_either_variable_and_is_never_shown() {
+    let (server, mut home) = set_up();
+    home.unset("NEO_API_KEY");
+    home.run(["list"]).code(4).stderr_has("NEO_API_KEY");
+    assert_eq!(server.asked(), Vec::<String>::new());
+    home.set("KEYFOB_NEO_API_KEY", API_KEY);
+    home.run(["list"]).ok();
+    home.set("NEO_API_KEY", "another");
+    home.run(["list"]).ok();
+    home.set("KEYFOB_NEO_API_KEY", "wrong-key");
+    home.run(["-vv", "list"]).code(4).lacks("wrong-key");
+    server.forget_requests();
+    let status = home.run(["--json", "status", "-s", "neo"]).ok().json();
+    assert_eq!(status[0]["url"], server.url());
+    assert_eq!(status[0]["credential"], "environment KEYFOB_NEO_API_KEY");
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn all_pages_are_listed() {
+    let (server, home) = set_up();
+    for number in 0..250 {
+        server.put(&format!("S{number:03}"), "v");
+    }
+    let listed = home.run(["--json", "list"]).ok().json();
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["name"].as_str().unwrap())
+        .collect();
+    let expected: Vec<String> = (0..250).map(|number| format!("S{number:03}")).collect();
+    assert_eq!(names, expected);
+    assert_eq!(server.count("GET", SECRETS), 3);
+}
+
+#[test]
+fn a_server_that_ignores_paging_is_not_asked_in_circles() {
+    let (server, home) = set_up();
+    for number in 0..45 {
+        server.put(&format!("S{number:03}"), "v");
+    }
+    server.set_paging(Paging::Everything);
+    let listed = home.run(["--json", "list"]).ok().quiet().json();
+    assert_eq!(listed.as_array().unwrap().len(), 45);
+    assert_eq!(server.count("GET", SECRETS), 1);
+
+    server.set_paging(Paging::Ignored);
+    server.forget_requests();
+    let run = home.run(["--json", "list"]);
+    assert_eq!(run.ok().json().as_array().unwrap().len(), 20);
+    run.stderr_has("45").stderr_has("20");
+    assert_eq!(server.count("GET", SECRETS), 2);
+    // What it hides still cannot be created a second time, nor taken for created.
+    set(&home, "S000", "w").run().code(6);
+    assert_eq!(server.value("S000").unwrap(), "v");
+}
+
+#[test]
+fn a_list_that_makes_secrets_up_comes_to_an_end() {
+    let (server, home) = set_up();
+    let page = |total: Value| {
+        let secrets: Vec<Value> = (0..100)
+            .map(|at| json!({"id": format!("sec_{at}"), "name": "N"}))
+            .collect();
+        Fault::Answer(Answer::json(
+            200,
+            &json!({"secrets": secrets, "pagination": total}),
+        ))
+    };
+    for total in [
+        json!({"total": 1_000_000_000}),
+        json!({"total": null}),
+        Value::Null,
+    ] {
+        server.faults().clear();
+        server.faults().always(page(total));
+        let run = home
+            .keyfob(["--json", "list"])
+            .timeout(Duration::from_secs(20))
+            .run();
+        assert_eq!(run.ok().json().as_array().unwrap().len(), 100);
+    }
+}
+
+#[test]
+fn answers_that_make_no_sense_are_not_taken_for_success() {
+    let (server, home) = set_up();
+    for fault in [
+        Fault::captive_portal(),
+        Fault::Truncated,
+        Fault::Answer(Answer::json(200, &json!({"secrets": "none"}))),
+        Fault::Answer(Answer::status(204)),
+    ] {
+        server.faults().clear();
+        server.faults().always(fault);
+        home.run(["list"]).code(13);
+        set(&home, "A", "v").run().code(13);
+    }
+    server.faults().clear();
+    server.faults().on("POST", SECRETS, Fault::captive_portal());
+    set(&home, "A", "v").run().code(13).stderr_has("web page");
+    assert!(server.secrets().is_empty());
+}
+
+#[test]
+fn a_create_whose_answer_is_lost_is_checked_before_it_is_repeated() {
+    for (fault, posts) in [
+        (Fault::close_applied(), 1),
+        (Fault::ResetMidBody, 1),
+        (Fault::Truncated, 1),
+        (Fault::close_unapplied(), 2),
+        (Fault::status(502), 2),
+    ] {
+        let (server, home) = set_up();
+        server.faults().once_on("POST", SECRETS, fault);
+        let run = set(&home, "A", "hunter2").arg("--json").run();
+        assert_eq!(action(run.ok()), "created");
+        assert_eq!(server.count("POST", SECRETS), posts);
+        assert_eq!(server.secrets().len(), 1);
+        assert_eq!(server.value("A").unwrap(), "hunter2");
+    }
+}
+
+#[test]
+fn a_create_that_was_carried_out_late_is_done() {
+    let (server, home) = set_up();
+    // The first is answered with 502, and stored only when the second one comes.
+    server.faults().once_on("POST", SECRETS, Fault::status(502));
+    let server = Arc::new(server);
+    let late = Arc::downgrade(&server);
+    server.faults().once_on(
+        "POST",
+        SECRETS,
+        Fault::before(move || {
+            if let Some(server) = late.upgrade() {
+                server.put("A", "hunter2");
+            }
+        }),
+    );
+    let run = set(&home, "A", "hunter2").arg("--json").run();
+    assert_eq!(action(run.ok()), "created");
+    assert_eq!(server.count("POST", SECRETS), 2);
+    assert_eq!(server.secrets().len(), 1);
+}
+
+#[test]
+fn if_absent_leaves_what_is_there_alone() {
+    let (server, home) = set_up();
+    server.put("A", "old");
+    home.keyfob(["set", "--if-absent", "A"])
+        .stdin("new")
+        .run()
+        .code(6);
+    assert_eq!(server.value("A").unwrap(), "old");
+    home.keyfob(["set", "--if-absent", "B"])
+        .stdin("new")
+        .run()
+        .ok();
+    assert_eq!(server.value("B").unwrap(), "new");
+}
+
+#[test]
+fn several_secrets_of_one_name_are_ambiguous() {
+    let (server, home) = set_up();
+    let listed = json!({
+        "secrets": [{"id": "sec_1", "name": "A"}, {"id": "sec_2", "name": "A"}],
+        "pagination": {"total": 2, "limit": 100, "offset": 0},
+    });
+    server
+        .faults()
+        .on("GET", SECRETS, Fault::Answer(Answer::json(200, &listed)));
+    for args in [&["set", "A"][..], &["delete", "-y", "A"]] {
+        home.keyfob(args)
+            .stdin("v")
+            .run()
+            .code(6)
+            .stderr_has("sec_1")
+            .stderr_has("sec_2");
+    }
+    assert_eq!(
+        server.count("DELETE", "/v1/secrets/sec_1") + server.count("POST", SECRETS),
+        0
+    );
+    assert_eq!(
+        home.run(["--json", "list"])
+            .ok()
+            .json()
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn rotate_wants_to_know_what_to_do() {
+    let home = Home::new();
+    home.run(["rotate"]).code(2);
+    home.run(["rotate", "--list", "--resume"]).code(2);
+}
+
+#[test]
+fn a_rate_limit_is_waited_for_within_the_deadline() {
+    let (server, home) = set_up();
+    server
+        .faults()
+        .once_on("POST", SECRETS, Fault::rate_limited(1));
+    set(&home, "A", "v").run().ok();
+    assert_eq!(server.value("A").unwrap(), "v");
+    server.set_rate_limit(0, 60, Reset::Seconds);
+    home.keyfob(["list", "--timeout", "2s"]).run().code(9);
+}

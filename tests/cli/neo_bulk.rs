@@ -1,0 +1,201 @@
+//! Many secrets at once on Neo, which takes one in each request: bounded, on few connections, and
+//! with a result for each. Driven through the library, as a batch is what it is about.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyfob::auth::cache::{Policy, TokenCache};
+use keyfob::auth::keyring::Keyring;
+use keyfob::auth::session::Sessions;
+use keyfob::config::{Config, LoadOptions};
+use keyfob::env::{Environment, Folders};
+use keyfob::error::{Kind, Result};
+use keyfob::http::{Deadline, Http};
+use keyfob::providers::{Action, Batch, Metadata, NoProgress, Outcome, Services, Write, registry};
+use keyfob::secret::{Name, SecretValue, StoreName};
+use keyfob::store::Store;
+use serde_json::json;
+
+use crate::neo::SECRETS;
+use crate::support::home::Home;
+use crate::support::servers::faults::Fault;
+use crate::support::servers::neo::API_KEY;
+use crate::support::servers::{Answer, Neo, Request};
+
+/// Stores so many secrets in one batch, with these variables and this timeout.
+fn write(
+    server: &Neo,
+    count: usize,
+    vars: &[(&str, &str)],
+    timeout: Duration,
+) -> Result<Vec<Outcome>> {
+    let home = Home::new();
+    let url = server.url();
+    let own = [
+        ("KEYFOB_NEO_BASE_URL", url.as_str()),
+        ("NEO_API_KEY", API_KEY),
+    ];
+    let env = Environment::from_vars(own.iter().chain(vars).copied(), home.work());
+    let folders = Folders {
+        config: home.config(),
+        data: home.data(),
+        cache: home.root().join("cache/keyfob"),
+    };
+    let config = Config::load(&LoadOptions {
+        env: &env,
+        folders: &folders,
+        explicit: None,
+        schemas: registry::SCHEMAS,
+    })?;
+    let keyring = Keyring::default();
+    let services = Services {
+        http: Http::new(Arc::new(Deadline::after(Some(timeout))), Arc::new(|_| ())),
+        sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+        keyring,
+        env,
+        folders,
+        progress: Rc::new(NoProgress),
+        notice: Arc::new(|_| ()),
+        wait: None,
+    };
+    let store = Store::open(&StoreName::new("neo")?, &config, &Rc::new(services))?;
+    let writes = (0..count)
+        .map(|number| Write {
+            name: Name::new(format!("S{number:04}")).unwrap(),
+            value: SecretValue::from("v"),
+            metadata: Metadata::default(),
+        })
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(store.provider().write(Batch {
+        writes,
+        if_absent: false,
+    }))
+}
+
+fn failures(outcomes: &[Outcome]) -> Vec<(usize, Kind)> {
+    let outcomes = outcomes.iter().enumerate();
+    outcomes
+        .filter_map(|(at, outcome)| Some((at, outcome.result.as_ref().err()?.kind())))
+        .collect()
+}
+
+fn is_create(request: &Request) -> bool {
+    request.is("POST", SECRETS)
+}
+
+#[test]
+fn creates_run_side_by_side_on_as_many_connections() {
+    for (vars, bound) in [(&[][..], 16), (&[("KEYFOB_CONCURRENCY", "3")], 3)] {
+        // Without a delay requests follow each other before a connection is idle.
+        let server = Neo::start();
+        write(&server, 300, vars, Duration::from_secs(30)).unwrap();
+        let connections = server.connections();
+        assert!(connections <= bound, "{connections} connections");
+
+        let server = Neo::start();
+        server.faults().add(
+            is_create,
+            0,
+            usize::MAX,
+            Fault::Delay(Duration::from_millis(20)),
+        );
+        let outcomes = write(&server, 200, vars, Duration::from_secs(30)).unwrap();
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| matches!(outcome.result, Ok(Action::Created)))
+        );
+        assert_eq!(server.secrets().len(), 200);
+        assert_eq!(server.peak_requests(), bound);
+        assert!(
+            server.connections() <= bound,
+            "{} connections",
+            server.connections()
+        );
+    }
+}
+
+#[test]
+fn each_create_moves_the_deadline_on() {
+    let server = Neo::start();
+    // Forty creates of 200 ms, four at a time, take 2 s: longer than the deadline.
+    server.faults().add(
+        is_create,
+        0,
+        usize::MAX,
+        Fault::Delay(Duration::from_millis(200)),
+    );
+    let outcomes = write(
+        &server,
+        40,
+        &[("KEYFOB_CONCURRENCY", "4")],
+        Duration::from_secs(1),
+    )
+    .unwrap();
+    assert_eq!(failures(&outcomes), []);
+}
+
+#[test]
+fn a_failing_item_leaves_the_others_alone() {
+    let server = Neo::start();
+    let body = json!({"error": {"code": "INVALID_REQUEST", "message": "no"}});
+    let refused = |request: &Request| is_create(request) && request.text().contains("S0007");
+    server.faults().add(
+        refused,
+        0,
+        usize::MAX,
+        Fault::Answer(Answer::json(400, &body)),
+    );
+    let outcomes = write(&server, 40, &[], Duration::from_secs(10)).unwrap();
+    assert_eq!(failures(&outcomes), [(7, Kind::InvalidData)]);
+    assert_eq!(server.secrets().len(), 39);
+}
+
+#[test]
+fn what_all_would_meet_is_met_once() {
+    let gone = Answer::json(
+        401,
+        &json!({"error": {"code": "UNAUTHORIZED", "message": "revoked"}}),
+    );
+    for (fault, kind) in [
+        (Fault::Answer(gone), Kind::Unauthenticated),
+        (Fault::rate_limited(3600), Kind::RateLimited),
+        (Fault::close_unapplied(), Kind::Unavailable),
+    ] {
+        let server = Neo::start();
+        server.faults().add(is_create, 10, usize::MAX, fault);
+        let vars = [("KEYFOB_CONCURRENCY", "4")];
+        let outcomes = write(&server, 100, &vars, Duration::from_secs(10)).unwrap();
+        let failures = failures(&outcomes);
+        assert_eq!(failures.len(), 90, "{kind:?}");
+        assert!(
+            failures.iter().all(|(_, failed)| *failed == kind),
+            "{failures:?}"
+        );
+        assert_eq!(server.secrets().len(), 10);
+        // Four were under way, each of which may have been tried a few times.
+        let creates = server.count("POST", SECRETS);
+        assert!(creates <= 10 + 4 * 5, "{creates} creates");
+        let last = outcomes[99].result.as_ref().unwrap_err();
+        assert!(last.message().starts_with("not tried"), "{last}");
+    }
+}
+
+#[test]
+fn a_bound_that_is_none_is_refused_before_anything_is_sent() {
+    let server = Neo::start();
+    let error = write(
+        &server,
+        1,
+        &[("KEYFOB_CONCURRENCY", "0")],
+        Duration::from_secs(5),
+    )
+    .unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+    assert!(server.requests().is_empty());
+}

@@ -1,0 +1,174 @@
+//! A whole session with each hosted backend: login, set, list, show, get, run, delete, and what the
+//! server was asked for each. `cargo test --test cli sessions -- --nocapture` prints it.
+
+use crate::support::home::Home;
+use crate::support::servers::northflank::{API_TOKEN, PROJECT};
+use crate::support::servers::{ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo};
+use crate::support::solana::Keypair;
+
+/// What is typed, what is piped in, and how it ends.
+type Step<'a> = (&'a [&'a str], &'a str, i32);
+
+/// Runs the steps, and returns what the server was asked for each.
+fn session(home: &Home, server: &Server, steps: &[Step<'_>]) -> Vec<Vec<String>> {
+    steps
+        .iter()
+        .map(|(args, stdin, code)| {
+            server.forget_requests();
+            let mut command = home.keyfob(args.iter().copied());
+            if !stdin.is_empty() {
+                command = command.stdin(*stdin);
+            }
+            let run = command.run();
+            run.code(*code);
+            println!("$ keyfob {}", args.join(" "));
+            for line in run.text().lines().chain(run.stderr.lines()) {
+                println!("  {line}");
+            }
+            let asked = server.asked();
+            for request in &asked {
+                println!("    > {request}");
+            }
+            asked
+        })
+        .collect()
+}
+
+#[test]
+fn with_nosana() {
+    let server = Nosana::start();
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "nosana");
+    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", Keypair::new(1).write(&home));
+    let asked = session(
+        &home,
+        &server,
+        &[
+            (&["login"], "", 0),
+            (&["set", "GREETING"], "hello", 0),
+            (&["list"], "", 0),
+            (&["show", "GREETING"], "", 0),
+            (&["get", "GREETING"], "", 0),
+            (&["run", "--", "printenv", "GREETING"], "", 0),
+            (&["delete", "-y", "GREETING"], "", 0),
+        ],
+    );
+    assert_eq!(asked[0], ["POST /login"]);
+    assert_eq!(asked[4], ["POST /login", "GET /secrets"]);
+    assert_eq!(asked[6], ["POST /login", "GET /secrets", "DELETE /secrets"]);
+}
+
+#[test]
+fn with_bytenite() {
+    let server = ByteNite::start();
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "bytenite");
+    home.set("KEYFOB_BYTENITE_BASE_URL", server.url());
+    home.set("BYTENITE_API_KEY", bytenite::API_KEY);
+    let attributes = ["--attr", "accessKey=AKIA", "--attr", "params.region=eu"];
+    let set = [&["set", "s3/backup"][..], &attributes].concat();
+    let asked = session(
+        &home,
+        &server,
+        &[
+            (&["login"], "", 0),
+            (&set, "the-secret-key", 0),
+            (&["list", "--type", "s3"], "", 0),
+            (&["show", "s3/backup"], "", 0),
+            (&["get", "s3/backup"], "", 7),
+            (&["run", "--", "true"], "", 125),
+            (&["delete", "-y", "s3/backup"], "", 0),
+        ],
+    );
+    assert!(
+        asked[2].contains(&"GET /v1/auth/secrets?secretType=s3".to_owned()),
+        "{:?}",
+        asked[2]
+    );
+    assert!(
+        asked[4].is_empty() && asked[5].is_empty(),
+        "refused before anything is sent"
+    );
+    assert!(
+        asked[6].contains(&"DELETE /v1/auth/secrets/s3/backup".to_owned()),
+        "{:?}",
+        asked[6]
+    );
+}
+
+#[test]
+fn with_northflank() {
+    let server = Northflank::start();
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "northflank");
+    home.set("KEYFOB_NORTHFLANK_BASE_URL", server.url());
+    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
+    home.set("NORTHFLANK_API_TOKEN", API_TOKEN);
+    let asked = session(
+        &home,
+        &server,
+        &[
+            (&["login"], "", 0),
+            (&["group", "create", "Api Env", "--priority", "10"], "", 0),
+            (&["set", "api-env/GREETING"], "hello", 0),
+            (
+                &["set", "api-env//etc/app.conf", "--file", "-"],
+                "bytes\n",
+                0,
+            ),
+            (&["list"], "", 0),
+            (&["show", "api-env/GREETING"], "", 0),
+            (&["get", "api-env/GREETING"], "", 0),
+            (
+                &["run", "-e", "G=api-env/GREETING", "--", "printenv", "G"],
+                "",
+                0,
+            ),
+            (&["delete", "-y", "api-env/GREETING"], "", 0),
+            (&["group", "delete", "-y", "api-env"], "", 0),
+        ],
+    );
+    assert_eq!(asked[6].len(), 1, "{:?}", asked[6]);
+    assert!(server.groups().ids(None, PROJECT).is_empty());
+}
+
+#[test]
+fn with_neo() {
+    let server = Neo::start();
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "neo");
+    home.set("KEYFOB_NEO_BASE_URL", server.url());
+    home.set("NEO_API_KEY", neo::API_KEY);
+    let asked = session(
+        &home,
+        &server,
+        &[
+            (&["login"], "", 0),
+            (
+                &["set", "api-key", "--description", "for the API"],
+                "one",
+                0,
+            ),
+            (&["set", "api-key"], "two", 0),
+            (&["list"], "", 0),
+            (&["show", "api-key"], "", 0),
+            (&["get", "api-key"], "", 7),
+            (&["run", "--", "true"], "", 125),
+            (&["delete", "-y", "api-key"], "", 0),
+        ],
+    );
+    assert!(
+        asked[2].iter().any(|request| request.starts_with("DELETE")),
+        "{:?}",
+        asked[2]
+    );
+    assert_eq!(
+        asked[2].last().map(String::as_str),
+        Some("POST /v1/secrets")
+    );
+    assert!(
+        asked[5].is_empty() && asked[6].is_empty(),
+        "refused before anything is sent"
+    );
+}
