@@ -28,7 +28,7 @@ With nothing named: the [env] table of the configuration where there is one, els
 Formats:
   github   hides the values in the job's log, by commands on stdout, and then appends the variables
            to the file that GITHUB_ENV names, for the steps to come
-  nosana   reads no values: the names for a job's definition (nosana/secrets), and the environment
+  nosana   holds no values: the names for a job's definition (nosana/secrets), and the environment
            block of a .nosana-ci.yml
   json     writes a value that is not text as {\"base64\": \"…\"}; k8s holds any bytes, too
 

@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_no_format_reads_is_told_by_the_one_it_looks_like() {
         for (text, format) in [
-            ("{\"A\": hunter2}", "JSON"),
+            ("{\"A\": \"hunter2\" \"b\"}", "JSON"),
             ("A=1\nhunter2\n", "dotenv"),
             ("A: 'hunter2\n", "YAML"),
             ("---\n- hunter2\n", "YAML"),

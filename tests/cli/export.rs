@@ -526,3 +526,32 @@ fn stores_are_asked_at_the_same_time_and_once_each() {
     let run = home.run([&["--json"], &args[..]].concat());
     assert_eq!(run.code(13).stdout_is("").error()["store"], "two");
 }
+
+#[test]
+fn a_store_that_gives_no_value_back_says_so_before_another_is_asked() {
+    let (server, mut home) = crate::neo::set_up();
+    server.put("A", "1");
+    let (nosana, keypair) = (Nosana::start(), Keypair::new(1));
+    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    for args in [
+        &["export"][..],
+        &["export", "-e", "B=keyfob://nosana/B", "-e", "A=A"],
+        &["inject", "-e", "B=keyfob://nosana/B", "-e", "A=A"],
+    ] {
+        let run = home.run([&["--json"], args].concat());
+        run.code(7).stdout_is("");
+        let error = run.error();
+        assert_eq!(
+            (&error["kind"], &error["store"]),
+            (&json!("unsupported"), &json!("neo"))
+        );
+        assert!(error["hint"].is_string(), "{error}");
+    }
+    assert!(server.requests().is_empty() && nosana.requests().is_empty());
+    // Names alone can be had.
+    home.run(["export", "--format", "nosana"])
+        .ok()
+        .stdout_has("\"A\":")
+        .stderr_has("neo is no Nosana store");
+}

@@ -362,6 +362,29 @@ fn a_server_that_hangs_in_the_middle_ends_with_the_deadline() {
     assert_eq!(results[299]["error"]["kind"], "unavailable");
 }
 
+#[test]
+fn a_store_that_gives_no_value_back_is_planned_by_its_list() {
+    let (server, home) = crate::neo::set_up();
+    server.put("OLD", "1");
+    server.put("GONE", "1");
+    home.write("a.env", format!("OLD={CANARY}\nNEW={CANARY}\n"));
+    let planned = [("OLD", "updated"), ("NEW", "created"), ("GONE", "deleted")];
+    let dry = home.run(["--json", "import", "--prune", "--dry-run", "a.env"]);
+    assert_eq!(actions(&dry.ok().json()), planned);
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.method == "GET")
+    );
+    let run = home.run(["--json", "import", "--prune", "a.env"]);
+    run.lacks(CANARY);
+    assert_eq!(actions(&run.ok().json()), planned);
+    assert_eq!(server.value("OLD").as_deref(), Some(CANARY));
+    assert_eq!(server.value("NEW").as_deref(), Some(CANARY));
+    assert_eq!(server.value("GONE"), None);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn values_stand_in_no_argument_no_variable_and_no_file() {
