@@ -8,6 +8,7 @@ mod crash;
 mod credentials;
 mod docs;
 mod export;
+mod fuzz;
 mod import;
 mod inject;
 #[cfg(unix)]

@@ -1,9 +1,11 @@
 //! A whole session with each hosted backend: login, set, list, show, get, run, delete, and what the
 //! server was asked for each. `cargo test --test cli sessions -- --nocapture` prints it.
 
+use std::time::Duration;
+
 use crate::support::home::Home;
 use crate::support::servers::northflank::{API_TOKEN, PROJECT};
-use crate::support::servers::{ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo};
+use crate::support::servers::{ByteNite, Fault, Neo, Northflank, Nosana, Server, bytenite, neo};
 use crate::support::solana::Keypair;
 
 /// What is typed, what is piped in, and how it ends.
@@ -170,5 +172,35 @@ fn with_neo() {
     assert!(
         asked[5].is_empty() && asked[6].is_empty(),
         "refused before anything is sent"
+    );
+}
+
+/// `--nocapture` shows the time; what is asserted is what does not depend on the machine.
+#[test]
+fn a_thousand_secrets_go_into_neo_side_by_side() {
+    let server = Neo::start();
+    server
+        .faults()
+        .always(Fault::Delay(Duration::from_millis(50)));
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "neo");
+    home.set("KEYFOB_NEO_BASE_URL", server.url());
+    home.set("NEO_API_KEY", neo::API_KEY);
+    let file: String = (0..1000).map(|n| format!("NAME_{n}=value-{n}\n")).collect();
+    home.write("many.env", file);
+    let run = home.run(["import", "-y", "many.env"]);
+    run.ok();
+    assert_eq!(server.secrets().len(), 1000);
+    assert!(
+        server.connections() <= 16,
+        "{} connections",
+        server.connections()
+    );
+    assert!(server.peak_requests() > 8, "requests run side by side");
+    println!(
+        "1,000 secrets into neo at 50 ms an answer: {:.2} s on {} connections; ideal of 16 at once: {:.2} s",
+        run.elapsed.as_secs_f64(),
+        server.connections(),
+        1000.0 / 16.0 * 0.05,
     );
 }
