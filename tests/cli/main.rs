@@ -16,12 +16,16 @@ mod neo;
 mod neo_bulk;
 #[cfg(unix)]
 mod neo_replacing;
+mod network;
 mod northflank;
 mod nosana;
+mod pipes;
 #[cfg(unix)]
 mod prompts;
 mod run;
 mod sessions;
+#[cfg(unix)]
+mod shells;
 mod stores;
 mod support;
 mod support_bytenite;
