@@ -3,7 +3,9 @@
 //! Environment variables that stand for options are read by [`crate::app`], not by clap, so that an
 //! empty variable counts as unset.
 
+mod exchange;
 mod group;
+mod scan;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,7 +13,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 
+pub use self::exchange::*;
 pub use self::group::*;
+pub use self::scan::ScanArgs;
 use crate::complete;
 use crate::duration::HumanDuration;
 use crate::secret::{StoreName, Target};
@@ -96,6 +100,9 @@ pub enum Command {
     Show(ShowArgs),
     Run(RunArgs),
     Rotate(RotateArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+    Inject(InjectArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Status(StatusArgs),
@@ -106,6 +113,7 @@ pub enum Command {
     Key(KeyArgs),
     Vault(VaultArgs),
     Generate(GenerateArgs),
+    Scan(ScanArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -266,10 +274,23 @@ pub struct SelectionArgs {
     pub strict: bool,
 }
 
+impl SelectionArgs {
+    /// Whether the options themselves name what is to be brought along.
+    pub fn names_something(&self) -> bool {
+        self.all
+            || self.prefix.is_some()
+            || [&self.only, &self.env]
+                .iter()
+                .any(|names| !names.is_empty())
+            || !self.env_file.is_empty()
+    }
+}
+
 /// Run a command with secrets in its environment
 ///
 /// On Unix keyfob replaces itself by the command, so that signals, job control and exit codes are
-/// the command's own. keyfob's own credentials are removed from the command's environment.
+/// the command's own. keyfob's own credentials are removed from the command's environment. With
+/// --mask it stays beside the command, and passes on signals, keys and the terminal's size.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -277,11 +298,12 @@ Examples:
   keyfob run --only DATABASE_URL,API_KEY -- ./migrate
   keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql
   keyfob run --pristine -e TOKEN=ci-token -- /usr/bin/env
+  keyfob run --mask -- ./deploy --verbose
 
 With nothing named: the [env] table of the configuration where there is one, else all of the store.
 
 Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it was not found,
-otherwise the command's own.")]
+otherwise the command's own; with --mask 128+n when signal n ended it.")]
 pub struct RunArgs {
     /// The command and its arguments
     #[arg(value_name = "CMD", required = true, trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
@@ -292,6 +314,12 @@ pub struct RunArgs {
     /// Start from an empty environment
     #[arg(long)]
     pub pristine: bool,
+    /// Hide the secrets in what the command writes to stdout and stderr
+    ///
+    /// Each value is replaced by ***, and so are its lines and its forms in base64, hex, URLs, JSON
+    /// and shell quotes. Values of fewer than five bytes are left alone, with a warning.
+    #[arg(long)]
+    pub mask: bool,
     #[command(flatten)]
     pub wait: WaitArg,
     #[command(flatten)]

@@ -14,6 +14,8 @@
 //! | [`commands`] | one file a command: arguments in, calls, something printed |
 //! | [`render`], [`prompt`] | tables, JSON, progress, escaping; hidden input |
 //! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
+//! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
+//! | [`scan`] | values found in folders, stdin and staged changes |
 //! | [`store`] | a name and its configuration become a provider |
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
@@ -45,9 +47,12 @@ pub mod process;
 pub mod prompt;
 pub mod providers;
 pub mod render;
+pub mod scan;
 pub mod secret;
 pub mod selection;
 pub mod store;
+pub mod sync;
+pub mod template;
 pub mod vault;
 
 mod start;

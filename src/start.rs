@@ -14,6 +14,8 @@ use crate::complete::VARIABLE;
 use crate::env::Environment;
 use crate::error::Error;
 use crate::process::exec::KEYFOB_FAILED;
+#[cfg(unix)]
+use crate::process::session;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
@@ -25,6 +27,10 @@ pub fn start() -> ExitCode {
             .complete();
     }
     let args: Vec<OsString> = std::env::args_os().collect();
+    #[cfg(unix)]
+    if let Some(request) = session::Request::read(&args) {
+        return lead(&request, &env);
+    }
     let given = Given::new(&args);
     let cli = match parse(&args, given.color) {
         Ok(cli) => cli,
@@ -51,6 +57,21 @@ pub fn start() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Leads the terminal session of a command that another keyfob stays beside.
+#[cfg(unix)]
+fn lead(request: &session::Request<'_>, env: &Environment) -> ExitCode {
+    let code = session::lead(request.command).unwrap_or_else(|(code, error)| {
+        let global = Global {
+            json: request.json,
+            color: ColorChoice::from_str(request.color, false).unwrap_or_default(),
+            ..Global::default()
+        };
+        app::ui(&global, env).error(&error);
+        code
+    });
+    ExitCode::from(code)
 }
 
 fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {

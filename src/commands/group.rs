@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::input::{self, MAX_FILE, MAX_VALUE};
 use super::outcomes::{Results, report};
-use super::set::read_file;
 use crate::app::App;
 use crate::cli::{
     GroupArgs, GroupCommand, GroupCreateArgs, GroupDeleteArgs, GroupFieldArgs, GroupShowArgs,
@@ -260,7 +260,7 @@ fn fields(args: GroupFieldArgs) -> Result<GroupFields> {
         add_addon(&mut fields.addons, text)?;
     }
     for path in &args.variables {
-        fields.variables.extend(variables(path)?);
+        fields.variables.extend(input::pairs(path, None)?);
     }
     for text in &args.file {
         fields.files.push(file(text)?);
@@ -313,7 +313,8 @@ fn add_addon(addons: &mut Vec<Addon>, text: &str) -> Result<()> {
 fn file(text: &str) -> Result<(String, SecretValue)> {
     match text.split_once('=') {
         Some((path, local)) if !path.is_empty() && !local.is_empty() => {
-            Ok((path.to_owned(), read_file(Path::new(local))?))
+            let bytes = input::read(Path::new(local), MAX_VALUE)?;
+            Ok((path.to_owned(), SecretValue::from(bytes)))
         }
         _ => Err(Error::usage(format!(
             "--file {text:?} is not /abs/path=LOCAL"
@@ -321,19 +322,12 @@ fn file(text: &str) -> Result<(String, SecretValue)> {
     }
 }
 
-/// The names and values of a file in any format that `import` takes.
-fn variables(path: &Path) -> Result<Vec<(String, SecretValue)>> {
-    let bytes = read_file(path)?;
-    let format = Format::from_file_name(path).unwrap_or(Format::Dotenv);
-    formats::read(format, bytes.expose()).map_err(|error| error.context(path.display()))
-}
-
 /// The whole payload of a file.
 fn payload(path: &Path) -> Result<Document> {
-    let bytes = read_file(path)?;
+    let bytes = input::read(path, MAX_FILE)?;
     // YAML reads JSON too, should a name say nothing.
     let format = Format::from_file_name(path).unwrap_or(Format::Yaml);
-    formats::tree::read(format, bytes.expose()).map_err(|error| error.context(path.display()))
+    formats::tree::read(format, &bytes).map_err(|error| error.context(path.display()))
 }
 
 fn json(value: &impl serde::Serialize) -> Result<serde_json::Value> {

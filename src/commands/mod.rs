@@ -3,18 +3,25 @@
 
 mod completions;
 mod delete;
+mod export;
 mod generate;
 mod get;
 mod group;
+mod import;
 mod init;
+mod inject;
+mod input;
 mod key;
 mod list;
 mod login;
 mod logout;
 mod man;
 mod outcomes;
+mod output;
 mod rotate;
 mod run;
+mod scan;
+mod selected;
 mod set;
 mod show;
 mod status;
@@ -55,6 +62,9 @@ impl From<Error> for Failure {
 pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
     match command {
         Command::Run(args) => return Err(run::run(args, app).await),
+        Command::Export(args) => export::run(args, app).await,
+        Command::Import(args) => import::run(args, app).await,
+        Command::Inject(args) => inject::run(args, app).await,
         Command::Get(args) => get::run(args, app).await,
         Command::Set(args) => set::run(args, app).await,
         Command::Delete(args) => delete::run(args, app).await,
@@ -71,6 +81,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Key(args) => key::run(args, app),
         Command::Vault(args) => vault::run(args, app),
         Command::Generate(args) => generate::run(args, app),
+        Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),
         Command::Man(args) => man::run(args, app),
     }?;

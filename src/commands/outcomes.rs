@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::providers::Outcome;
 use crate::secret::StoreName;
 
+pub use crate::sync::failed;
+
 /// What was done in one store.
 pub struct Results {
     /// The store.
@@ -17,8 +19,8 @@ pub struct Results {
 }
 
 /// Reports the results of all stores: with `--json` one document, a list where there are several
-/// stores; else a line for each failure. Fails with
-/// `partial` when some items failed and some did not, and with the first failure when all did.
+/// stores; else a line for each failure. Fails with `partial` when some items failed and some did
+/// not, and with the first failure when all did.
 pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
     let total: usize = all.iter().map(|results| results.outcomes.len()).sum();
     let failures: Vec<(&StoreName, &Outcome, &Error)> = all
@@ -73,15 +75,4 @@ fn as_json(results: &Results) -> serde_json::Value {
         })
         .collect();
     json!({ "store": results.store, "results": items })
-}
-
-/// The outcomes of a call that failed as a whole.
-pub fn failed(names: &[crate::secret::Name], error: &Error) -> Vec<Outcome> {
-    names
-        .iter()
-        .map(|name| Outcome {
-            name: name.clone(),
-            result: Err(error.clone()),
-        })
-        .collect()
 }

@@ -1,12 +1,11 @@
 //! `keyfob set`: stores one secret.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Read};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
+use super::input::{self, MAX_VALUE};
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::cli::SetArgs;
@@ -16,9 +15,6 @@ use crate::providers::{Action, Batch, Capability, Metadata, Write};
 use crate::secret::{Name, SecretValue};
 use crate::store::Store;
 use crate::{generate, prompt};
-
-/// No backend holds a value near this size; reading stops here instead of filling the memory.
-const MAX_VALUE: u64 = 16 * 1024 * 1024;
 
 pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     if !args.refused.is_empty() {
@@ -42,6 +38,8 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
             _ => error,
         }
     })?;
+    // The time it took to bring the value was nobody's network.
+    app.services()?.http.deadline().progressed();
     if value.expose_str().is_none() {
         store.require(Capability::Binary, "a value that is not UTF-8 text")?;
     }
@@ -138,7 +136,7 @@ fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
         return from_env(variable, app);
     }
     if let Some(path) = &args.file {
-        return read_file(path);
+        return input::read(path, MAX_VALUE).map(SecretValue::from);
     }
     if io::stdin().is_terminal() {
         return prompt::new_secret(&app.ui, &format!("Value of {name}")).map_err(|error| {
@@ -169,46 +167,18 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
     }
 }
 
-/// Every byte of the file at `path`; `-` is stdin.
-///
-/// # Errors
-/// `invalid_data` for more than any backend takes.
-pub(super) fn read_file(path: &Path) -> Result<SecretValue> {
-    if path == Path::new("-") {
-        return read_all(io::stdin().lock(), "stdin");
-    }
-    let what = format!("could not read {}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| Error::io(&what, &error))?;
-    read_all(file, &path.display().to_string())
-}
-
-fn read_all(source: impl Read, what: &str) -> Result<SecretValue> {
-    let mut bytes = Zeroizing::new(Vec::new());
-    source
-        .take(MAX_VALUE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Error::io(format!("could not read {what}"), &error))?;
-    if bytes.len() as u64 > MAX_VALUE {
-        return Err(Error::invalid_data(format!(
-            "{what} is larger than 16 MiB, which no backend takes"
-        )));
-    }
-    Ok(SecretValue::from(bytes))
-}
-
 /// Everything that comes through the pipe, without one newline at its end.
 fn from_pipe() -> Result<SecretValue> {
-    let value = read_all(io::stdin().lock(), "stdin")?;
-    let bytes = value.expose();
+    let bytes = input::stdin(MAX_VALUE)?;
     if bytes.is_empty() {
         return Err(Error::usage("no value came on stdin").hint(
             "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
         ));
     }
-    let end = match bytes {
+    let end = match bytes.as_slice() {
         [.., b'\r', b'\n'] => bytes.len() - 2,
         [.., b'\n'] => bytes.len() - 1,
-        _ => return Ok(value),
+        _ => return Ok(SecretValue::from(bytes)),
     };
     Ok(SecretValue::new(bytes[..end].to_vec()))
 }

@@ -154,6 +154,12 @@ impl Config {
         Ok(&self.env)
     }
 
+    /// The variables of the `[env]` table, trusted or not: what [`env_table`](Self::env_table)
+    /// would be asked for.
+    pub fn env_variables(&self) -> impl Iterator<Item = &str> {
+        self.env.keys().map(String::as_str)
+    }
+
     /// The `[rotation]` tables, by the name they stand under; empty where there are none.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod dotenv_reader;
 mod filter;
 mod fish;
 mod github;
+mod guess;
 mod json;
 mod k8s;
 mod nosana;
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 
 pub use self::filter::Filter;
 pub use self::github::masks as github_masks;
+pub use self::guess::read_any;
 use crate::error::{Error, Result};
 use crate::secret::SecretValue;
 

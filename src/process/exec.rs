@@ -122,7 +122,8 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
     }
 }
 
-fn failure(program: &OsStr, error: &std::io::Error) -> (u8, Error) {
+/// The exit code and the words for a `program` that could not be started.
+pub(super) fn failure(program: &OsStr, error: &std::io::Error) -> (u8, Error) {
     let program = program.to_string_lossy();
     match error.kind() {
         std::io::ErrorKind::NotFound => (

@@ -113,9 +113,20 @@ impl Stream {
     /// # Errors
     /// Those of `out`.
     pub fn idle(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.held.last().is_some_and(|byte| is_break(*byte)) {
+            self.idle_at_prompt(out)?;
+        }
+        Ok(())
+    }
+
+    /// Like [`Stream::idle`], within a line too: for a terminal, where somebody waits to see what
+    /// they type.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn idle_at_prompt(&mut self, out: &mut impl Write) -> io::Result<()> {
         if let (Some(search), Some(cursor)) = (&self.search, &self.cursor)
             && search.depth(cursor) <= SHOWN_EARLY
-            && self.held.last().is_some_and(|byte| is_break(*byte))
         {
             let end = self.end;
             self.decide(end, end, &[], out)?;
@@ -370,6 +381,18 @@ mod tests {
         assert_eq!(out, b"*** ", "four bytes of a value are too many");
         stream.finish(&mut out).unwrap();
         assert_eq!(out, b"*** hunt\n");
+    }
+
+    #[test]
+    fn what_is_typed_at_a_prompt_is_shown_and_the_rest_of_a_value_is_not() {
+        let mut stream = masker(&["hunter2"]).stream();
+        let mut out = Vec::new();
+        for (input, shown) in [("$ h", "$ h"), ("un", "un"), ("t", ""), ("er2", "***")] {
+            stream.push(input.as_bytes(), &mut out).unwrap();
+            stream.idle_at_prompt(&mut out).unwrap();
+            assert_eq!(String::from_utf8_lossy(&out), shown, "after {input:?}");
+            out.clear();
+        }
     }
 
     #[test]

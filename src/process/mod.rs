@@ -1,7 +1,17 @@
 //! Running other programs: with secrets in their environment, hiding what they print of them, and
 //! finding the same in files.
 
+#[cfg(unix)]
+mod copy;
 pub mod exec;
 pub mod forms;
 pub mod mask;
+#[cfg(unix)]
+mod pty;
 pub mod search;
+#[cfg(unix)]
+pub mod session;
+#[cfg(unix)]
+mod signals;
+#[cfg(unix)]
+pub mod supervise;

@@ -239,6 +239,7 @@ pub struct Found {
 pub struct Finder {
     search: Option<Search>,
     left_alone: Vec<usize>,
+    reach: usize,
 }
 
 impl Finder {
@@ -248,7 +249,9 @@ impl Finder {
     /// `failed` where the values are too large together (some gigabytes).
     pub fn new<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Result<Self> {
         let forms = Forms::of(values);
+        let longest = forms.forms.iter().map(|form| form.text.len()).max();
         Ok(Self {
+            reach: longest.unwrap_or_default() * (1 + usize::from(MOST_BREAKS)),
             search: Search::new(&forms)?,
             left_alone: forms.left_alone,
         })
@@ -257,6 +260,12 @@ impl Finder {
     /// The indices of the values that are too short to be found.
     pub fn left_alone(&self) -> &[usize] {
         &self.left_alone
+    }
+
+    /// The most bytes that one value can take up in a text, breaks included; 0 where there is nothing
+    /// to find. Windows on a text that overlap by as many miss nothing.
+    pub fn reach(&self) -> usize {
+        self.reach
     }
 
     /// Where the values stand in `text`, in the order of their beginnings. Forms of one value that

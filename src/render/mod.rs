@@ -65,14 +65,18 @@ impl Ui {
     /// `failed` when stdout cannot be written. A reader that went away is no error: the process
     /// ends quietly, as it has nobody left to talk to.
     pub fn data(&self, data: &[u8]) -> Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(data)
-            .and_then(|()| stdout.flush())
-            .or_else(|error| match error.kind() {
-                io::ErrorKind::BrokenPipe => std::process::exit(0),
-                _ => Err(Error::io("could not write to stdout", &error)),
-            })
+        write_stdout(data).or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => std::process::exit(0),
+            _ => Err(stdout_error(&error)),
+        })
+    }
+
+    /// Writes `data` to stdout, where what comes after depends on its having been read.
+    ///
+    /// # Errors
+    /// `failed` when stdout cannot be written, also when its reader went away.
+    pub fn data_that_matters(&self, data: &[u8]) -> Result<()> {
+        write_stdout(data).map_err(|error| stdout_error(&error))
     }
 
     /// Writes one line of data to stdout. Control characters are escaped on a terminal.
@@ -144,4 +148,14 @@ impl Ui {
         // There is nowhere to report that stderr is gone.
         let _ = writeln!(stream, "{line}");
     }
+}
+
+fn write_stdout(data: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(data)?;
+    stdout.flush()
+}
+
+fn stdout_error(error: &io::Error) -> Error {
+    Error::io("could not write to stdout", error)
 }

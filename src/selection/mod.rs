@@ -1,20 +1,18 @@
 //! Which secrets a command brings along, and under which variable names.
 //!
-//! First a [`Plan`] made of the options and the configuration alone; then [`fetch`] asks each store
-//! once, all of them at the same time, and names what came.
+//! First a [`Plan`] made of the options and the configuration alone; then the stores are asked for
+//! what it [wants](Plan::wants); then it [names](Plan::choose) what was found.
 
+mod found;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::join_all;
-
+pub use found::{Found, Wants};
 pub use variables::{Naming, is_variable_name};
 
 use crate::error::{Error, Result};
-use crate::providers;
 use crate::secret::{Name, Reference, SecretValue, StoreName, Target};
-use crate::store::Store;
 
 /// What the user asked for, free of how it was written on the command line.
 #[derive(Clone, Debug, Default)]
@@ -137,138 +135,122 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The stores that are read, each once.
-    pub fn stores(&self) -> BTreeSet<&StoreName> {
-        let mut stores: BTreeSet<&StoreName> = self
-            .named
-            .iter()
-            .chain(self.mapped.iter().map(|(_, reference, _)| reference))
-            .map(|reference| &reference.store)
-            .collect();
-        if self.whole != Whole::No {
-            stores.insert(&self.store);
+    /// What is to be asked of which store.
+    pub fn wants(&self) -> Wants {
+        let mut wants = Wants::default();
+        let mapped = self.mapped.iter().map(|(_, reference, _)| reference);
+        for reference in self.named.iter().chain(mapped) {
+            wants.add(reference);
         }
-        stores
+        if self.whole != Whole::No {
+            wants.add_all(&self.store);
+        }
+        wants
     }
 
-    /// What `store` is asked for.
-    fn selection(&self, store: &StoreName) -> providers::Selection {
-        if *store == self.store && self.whole != Whole::No {
-            return providers::Selection::All;
+    /// Decides which variable stands for which of the secrets that were found, whatever was found
+    /// of them: values, or their names alone.
+    ///
+    /// # Errors
+    /// `not_found` for a name asked for that is missing; `usage` for a variable that changes how
+    /// programs run, or, when strict, for a name that is no variable name; `conflict` when two
+    /// names become one variable.
+    pub fn choose<V>(self, found: &Found<'_, V>, naming: Naming) -> Result<Chosen> {
+        let mut chosen = Chosen::default();
+        // Which name a variable came from, to tell of two that become one.
+        let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
+        let mut named = self.named;
+        if self.whole != Whole::No {
+            let names = found.names(&self.store).filter(|name| match &self.whole {
+                Whole::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
+                _ => true,
+            });
+            named.extend(names.map(|name| Reference {
+                store: self.store.clone(),
+                name: name.clone(),
+            }));
         }
-        let names: BTreeSet<Name> = self
-            .named
-            .iter()
-            .chain(self.mapped.iter().map(|(_, reference, _)| reference))
-            .filter(|reference| reference.store == *store)
-            .map(|reference| reference.name.clone())
-            .collect();
-        providers::Selection::Names(names.into_iter().collect())
+        let is_excepted = |name: &str| self.except.iter().any(|excepted| excepted == name);
+        for reference in named {
+            if is_excepted(reference.name.as_str()) {
+                continue;
+            }
+            found.get(&reference)?;
+            let Some(variable) = naming.variable(reference.name.as_str())? else {
+                chosen.skipped.push(reference.name);
+                continue;
+            };
+            if is_excepted(&variable) {
+                continue;
+            }
+            variables::check_harmless(&variable)?;
+            if let Some(other) = origins.insert(variable.clone(), reference.clone()) {
+                return Err(Error::conflict(format!(
+                    "{} and {} both become the variable {variable}",
+                    other.name, reference.name
+                ))
+                .hint("leave one out with --except, or map it with -e"));
+            }
+            let source = Source::Secret(reference);
+            chosen.variables.insert(variable, source);
+        }
+        for (variable, value) in self.literals {
+            if is_excepted(&variable) {
+                continue;
+            }
+            variables::check_variable(&variable)?;
+            variables::check_harmless(&variable)?;
+            chosen.variables.insert(variable, Source::Literal(value));
+        }
+        for (variable, reference, by) in self.mapped {
+            if is_excepted(&variable) {
+                continue;
+            }
+            variables::check_variable(&variable)?;
+            if by == Mapped::File {
+                variables::check_harmless(&variable)?;
+            }
+            found.get(&reference)?;
+            let source = Source::Secret(reference);
+            chosen.variables.insert(variable, source);
+        }
+        Ok(chosen)
     }
 }
 
-/// What was read, by variable.
+/// What a variable gets its value from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A secret.
+    Secret(Reference),
+    /// A file, where it stands as it is.
+    Literal(SecretValue),
+}
+
+/// The variables of a selection.
 #[derive(Debug, Default)]
-pub struct Selected {
-    /// The values by variable name.
-    pub values: BTreeMap<String, SecretValue>,
+pub struct Chosen {
+    /// What each variable gets its value from.
+    pub variables: BTreeMap<String, Source>,
     /// The names that are no variable names and were left out.
     pub skipped: Vec<Name>,
 }
 
-/// Carries the plan out over `stores`, which holds each of [`Plan::stores`].
-///
-/// # Errors
-/// `not_found` for a name asked for that is missing; `usage` for a variable that changes how
-/// programs run, or, when strict, for a name that is no variable name; `conflict` when two names
-/// become one variable; whatever a store answers.
-pub async fn fetch(plan: Plan, stores: &[Store], naming: Naming) -> Result<Selected> {
-    let reads = stores.iter().map(|store| {
-        let selection = plan.selection(store.name());
-        async move {
-            let values = store.provider().read(&selection).await;
-            values.map_err(|error| store.named(error))
-        }
-    });
-    let mut read: BTreeMap<&StoreName, BTreeMap<Name, SecretValue>> = BTreeMap::new();
-    for (store, values) in stores.iter().zip(join_all(reads).await) {
-        read.insert(store.name(), values?);
-    }
-    let value = |reference: &Reference| -> Result<SecretValue> {
-        read.get(&reference.store)
-            .and_then(|values| values.get(&reference.name))
-            .cloned()
-            .ok_or_else(|| missing(reference, stores))
-    };
-
-    let mut selected = Selected::default();
-    // Which name a variable came from, to tell of two that become one.
-    let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
-    let mut named = plan.named.clone();
-    if plan.whole != Whole::No {
-        let names = read.get(&plan.store).into_iter().flat_map(BTreeMap::keys);
-        named.extend(
-            names
-                .filter(|name| match &plan.whole {
-                    Whole::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
-                    _ => true,
-                })
-                .map(|name| Reference {
-                    store: plan.store.clone(),
-                    name: name.clone(),
-                }),
-        );
-    }
-    for reference in named {
-        if is_excepted(&plan.except, reference.name.as_str()) {
-            continue;
-        }
-        let value = value(&reference)?;
-        let Some(variable) = naming.variable(reference.name.as_str())? else {
-            selected.skipped.push(reference.name);
-            continue;
-        };
-        if is_excepted(&plan.except, &variable) {
-            continue;
-        }
-        variables::check_harmless(&variable)?;
-        if let Some(other) = origins.insert(variable.clone(), reference.clone()) {
-            return Err(Error::conflict(format!(
-                "{} and {} both become the variable {variable}",
-                other.name, reference.name
-            ))
-            .hint("leave one out with --except, or map it with -e"));
-        }
-        selected.values.insert(variable, value);
-    }
-    for (variable, value) in plan.literals {
-        if is_excepted(&plan.except, &variable) {
-            continue;
-        }
-        variables::check_variable(&variable)?;
-        variables::check_harmless(&variable)?;
-        selected.values.insert(variable, value);
-    }
-    for (variable, reference, by) in &plan.mapped {
-        if is_excepted(&plan.except, variable) {
-            continue;
-        }
-        variables::check_variable(variable)?;
-        if *by == Mapped::File {
-            variables::check_harmless(variable)?;
-        }
-        selected.values.insert(variable.clone(), value(reference)?);
-    }
-    Ok(selected)
-}
-
-fn is_excepted(except: &[String], name: &str) -> bool {
-    except.iter().any(|excepted| excepted == name)
-}
-
-fn missing(reference: &Reference, stores: &[Store]) -> Error {
-    match stores.iter().find(|store| *store.name() == reference.store) {
-        Some(store) => store.missing(&reference.name),
-        None => Error::not_found(format!("there is no secret {reference}")),
+impl Chosen {
+    /// The values by variable.
+    ///
+    /// # Errors
+    /// `not_found` for a secret that is not in `found`.
+    pub fn values(self, found: &Found<'_, SecretValue>) -> Result<BTreeMap<String, SecretValue>> {
+        let variables = self.variables.into_iter();
+        variables
+            .map(|(variable, source)| {
+                let value = match source {
+                    Source::Secret(reference) => found.get(&reference)?.clone(),
+                    Source::Literal(value) => value,
+                };
+                Ok((variable, value))
+            })
+            .collect()
     }
 }

@@ -14,7 +14,7 @@ const SECRETS: &str = "/v1/auth/secrets";
 const ONE: &str = "/v1/auth/secrets/*";
 
 /// A server, and a home that knows it.
-fn set_up() -> (ByteNite, Home) {
+pub fn set_up() -> (ByteNite, Home) {
     let server = ByteNite::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "bytenite");

@@ -7,11 +7,18 @@ mod crash;
 #[cfg(unix)]
 mod credentials;
 mod docs;
+mod export;
+mod import;
+mod inject;
 #[cfg(unix)]
 mod keyring;
 mod keys;
 mod leaks;
 mod local;
+#[cfg(unix)]
+mod mask;
+#[path = "../consumers/nasty.rs"]
+mod nasty;
 mod neo;
 mod neo_bulk;
 #[cfg(unix)]
@@ -23,6 +30,7 @@ mod pipes;
 #[cfg(unix)]
 mod prompts;
 mod run;
+mod scan;
 mod sessions;
 #[cfg(unix)]
 mod shells;

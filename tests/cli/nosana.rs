@@ -12,7 +12,7 @@ use crate::support::servers::{Listen, Nosana};
 use crate::support::solana::Keypair;
 
 /// A server, and a home that knows it and has a keypair.
-fn set_up() -> (Nosana, Home, Keypair) {
+pub fn set_up() -> (Nosana, Home, Keypair) {
     let server = Nosana::start();
     let mut home = Home::new();
     let keypair = Keypair::new(1);

@@ -4,7 +4,7 @@ use rexpect::session::{Options, PtySession, spawn_with_options};
 
 use crate::support::home::Home;
 
-fn on_a_terminal(home: &Home, args: &[&str]) -> PtySession {
+pub fn on_a_terminal(home: &Home, args: &[&str]) -> PtySession {
     let command = home
         .keyfob(args.iter().copied())
         .env("TERM", "xterm")

@@ -1,0 +1,163 @@
+//! `keyfob export`: secrets in a file format.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{output, selected};
+use crate::app::App;
+use crate::cli::ExportArgs;
+use crate::error::{Error, Result};
+use crate::formats::{self, Format, Options, Pair};
+use crate::fsio::Mode;
+use crate::secret::SecretValue;
+use crate::selection::{Found, Source};
+use crate::store::Store;
+
+/// The provider whose stores [`Format::Nosana`] speaks of.
+const NOSANA: &str = "nosana";
+
+pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
+    app.waits(args.wait);
+    let file = output::file(args.output.as_deref());
+    let format = format(&args, file, app)?;
+    let mut options = Options::default();
+    if let Some(name) = &args.name {
+        if format != Format::K8s {
+            return Err(Error::usage(format!("--name is for k8s, not for {format}")));
+        }
+        options.k8s_name.clone_from(name);
+        // A name that will not do is told before anybody is asked.
+        formats::write(format, &[], &options)?;
+    }
+    if format == Format::Github {
+        let file = github_file(app)?;
+        return github(&args, &file, &options, app).await;
+    }
+    let pairs = match format {
+        Format::Nosana => names(&args, &mut options, app).await?,
+        _ => values(&args, app).await?,
+    };
+    let text = formats::write(format, &pairs, &options)?;
+    output::write(file, &text, Mode::PRIVATE, app)?;
+    match file {
+        Some(path) if app.ui.json => {
+            let names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
+            app.ui.document(&json!({
+                "file": path.display().to_string(),
+                "format": format.as_str(),
+                "names": names,
+            }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The format asked for, where it fits what else was asked for.
+fn format(args: &ExportArgs, file: Option<&Path>, app: &App) -> Result<Format> {
+    let json_on_stdout = app.ui.json && file.is_none();
+    let format = match args.format {
+        Some(format) => format,
+        None if json_on_stdout => Format::Json,
+        None => Format::Dotenv,
+    };
+    if format == Format::Github && (args.output.is_some() || app.ui.json) {
+        let option = if app.ui.json { "--json" } else { "-o" };
+        return Err(Error::usage(format!(
+            "{option} does not go with the format github, which writes commands to stdout and variables to the file that GITHUB_ENV names"
+        )));
+    }
+    if json_on_stdout && format != Format::Json {
+        return Err(
+            Error::usage(format!("--json prints JSON, and the format is {format}"))
+                .hint("leave out one of them, or write to a file with -o"),
+        );
+    }
+    Ok(format)
+}
+
+/// The selected values by variable.
+async fn values(args: &ExportArgs, app: &App) -> Result<Vec<Pair>> {
+    let values = selected::values(&args.selection, app).await?;
+    Ok(values.into_iter().collect())
+}
+
+/// The selected variables without values, which nobody is asked for; `options` learns the names
+/// behind them and where they are.
+async fn names(args: &ExportArgs, options: &mut Options, app: &App) -> Result<Vec<Pair>> {
+    let plan = selected::plan(&args.selection, app)?;
+    let stores = selected::open(&plan.wants(), app)?;
+    let found = Found::list(&stores).await?;
+    let chosen = selected::choose(plan, &found, &args.selection, app)?;
+    if let Some(endpoint) = endpoint(&stores, app).await? {
+        options.nosana_endpoint = endpoint;
+    }
+    let mut pairs = Vec::with_capacity(chosen.variables.len());
+    for (variable, source) in chosen.variables {
+        let Source::Secret(reference) = source else {
+            return Err(Error::usage(format!(
+                "{variable} is a value in a file and no secret, and a Nosana job is given secrets alone"
+            ))
+            .hint(format!("leave it out with --except {variable}")));
+        };
+        options
+            .nosana_names
+            .insert(variable.clone(), reference.name.as_str().to_owned());
+        pairs.push((variable, SecretValue::default()));
+    }
+    Ok(pairs)
+}
+
+/// The Secret Manager that the secrets are in; `None` where no store is one.
+async fn endpoint(stores: &[Store], app: &App) -> Result<Option<String>> {
+    let mut endpoint: Option<String> = None;
+    for store in stores {
+        if store.spec().name() != NOSANA {
+            app.ui.warn(&format!(
+                "{} is no Nosana store: jobs find its secrets only once they are in Nosana's Secret Manager",
+                store.name()
+            ));
+            continue;
+        }
+        let account = store.provider().account().await;
+        let url = account.map_err(|error| store.named(error))?.url;
+        match &endpoint {
+            Some(other) if *other != url => {
+                return Err(Error::usage(format!(
+                    "the secrets are in two Secret Managers, {other} and {url}, and a job is given those of one"
+                )));
+            }
+            _ => endpoint = Some(url),
+        }
+    }
+    Ok(endpoint)
+}
+
+/// The file for variables of the later steps of a GitHub Actions job.
+fn github_file(app: &App) -> Result<PathBuf> {
+    app.env.var_os("GITHUB_ENV").map(PathBuf::from).ok_or_else(|| {
+        Error::usage("the variable GITHUB_ENV is not set, so there is no file for the variables")
+            .hint("--format github is for steps of GitHub Actions, which set it; elsewhere use another format")
+    })
+}
+
+/// Hides the values in the log first, then hands the variables over.
+async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) -> Result<()> {
+    let pairs = values(args, app).await?;
+    let masks = formats::github_masks(&pairs)?;
+    let variables = formats::write(Format::Github, &pairs, options)?;
+    app.ui.data_that_matters(&masks)?;
+    append(file, &variables)
+        .map_err(|error| Error::io(format!("could not write {}", file.display()), &error))
+}
+
+/// Appends `text` to `file` in one go: others write to it, too.
+fn append(file: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)?.write_all(text)
+}

@@ -1,0 +1,110 @@
+//! Files and stdin, read whole into memory that is wiped.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::formats::{self, Format, Pair};
+
+/// No backend holds a value near this size, in bytes.
+pub const MAX_VALUE: usize = 16 * 1024 * 1024;
+
+/// No file of secrets is near this size, in bytes.
+pub const MAX_FILE: usize = 64 * 1024 * 1024;
+
+/// Whether `path` stands for stdin or stdout: `-`.
+pub fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// What an input is called in messages.
+pub fn shown(path: &Path) -> String {
+    match is_standard(path) {
+        true => "stdin".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
+/// Every byte of the file at `path`; `-` is stdin.
+///
+/// # Errors
+/// `failed` where it cannot be read, `invalid_data` where there are more than `most` bytes.
+pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>> {
+    if is_standard(path) {
+        return stdin(most);
+    }
+    let what = shown(path);
+    let file = File::open(path).map_err(|error| unreadable(&what, &error))?;
+    read_all(file, &what, most)
+}
+
+/// Every byte of stdin.
+///
+/// # Errors
+/// As [`read`].
+pub fn stdin(most: usize) -> Result<Zeroizing<Vec<u8>>> {
+    read_all(io::stdin().lock(), "stdin", most)
+}
+
+/// The names and values of the file at `path`; `-` is stdin. Where no format is named, the file's
+/// name tells it, else its content.
+///
+/// # Errors
+/// As [`read`], and what [`formats::read`] and [`formats::read_any`] fail with, naming the file.
+pub fn pairs(path: &Path, format: Option<Format>) -> Result<Vec<Pair>> {
+    let bytes = read(path, MAX_FILE)?;
+    match format.or_else(|| Format::from_file_name(path)) {
+        Some(format) => formats::read(format, &bytes),
+        None => formats::read_any(&bytes),
+    }
+    .map_err(|error| error.context(shown(path)))
+}
+
+fn read_all(mut source: impl Read, what: &str, most: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(vec![0; 64 * 1024]);
+    let mut end = 0;
+    loop {
+        if end == bytes.len() {
+            // A vector that grows by itself frees its old memory without wiping it.
+            let mut roomier = Zeroizing::new(vec![0; bytes.len() * 2]);
+            roomier[..end].copy_from_slice(&bytes);
+            bytes = roomier;
+        }
+        match source.read(&mut bytes[end..]) {
+            Ok(0) => break,
+            Ok(count) => end += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(what, &error)),
+        }
+        if end > most {
+            return Err(Error::invalid_data(format!(
+                "{what} is larger than {} MiB, which no backend takes",
+                most / (1024 * 1024)
+            )));
+        }
+    }
+    bytes.truncate(end);
+    Ok(bytes)
+}
+
+fn unreadable(what: &str, error: &io::Error) -> Error {
+    Error::io(format!("could not read {what}"), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn all_is_read_up_to_the_limit() {
+        let text = vec![b'x'; 200_000];
+        let read = |most| read_all(&text[..], "it", most);
+        assert_eq!(*read(200_000).unwrap(), text);
+        assert_eq!(read(199_999).unwrap_err().kind(), Kind::InvalidData);
+        assert!(read_all(&b""[..], "it", 1).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,64 @@
+//! The signals that keyfob passes on while it stays beside a command.
+
+use std::io;
+
+use rustix::process::Signal;
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::origin::WithOrigin;
+
+/// What somebody may send keyfob and mean the command.
+const FORWARDED: [Signal; 6] = [
+    Signal::TERM,
+    Signal::INT,
+    Signal::HUP,
+    Signal::QUIT,
+    Signal::USR1,
+    Signal::USR2,
+];
+
+/// A signal that arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// Which.
+    pub signal: Signal,
+    /// Whether the kernel sent it, as it does for keys pressed on a terminal: then it went to all of
+    /// the terminal's foreground processes.
+    pub from_terminal: bool,
+}
+
+/// Begins to catch signals: those that are passed on, and what tells of children, stops and sizes.
+/// What is ignored, as under `nohup`, stays so, and then is by the command too.
+///
+/// Call it before the command is started, so that none is lost.
+///
+/// # Errors
+/// Those of the system.
+pub fn catch() -> io::Result<SignalsInfo<WithOrigin>> {
+    let ignored = ignored();
+    let forwarded = FORWARDED
+        .iter()
+        .map(|signal| signal.as_raw())
+        .filter(|number| ignored >> (number - 1) & 1 == 0);
+    let own = [Signal::CHILD, Signal::CONT, Signal::WINCH];
+    SignalsInfo::<WithOrigin>::new(forwarded.chain(own.map(Signal::as_raw)))
+}
+
+/// The signals that are ignored, the first in the lowest bit. None where the system does not tell.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// The signals as they arrive, without end.
+pub fn arriving(signals: &mut SignalsInfo<WithOrigin>) -> impl Iterator<Item = Arrived> {
+    signals.forever().filter_map(|origin| {
+        Some(Arrived {
+            signal: Signal::from_named_raw(origin.signal)?,
+            // Some systems name a process even then: number 0.
+            from_terminal: origin.process.is_none_or(|process| process.pid == 0),
+        })
+    })
+}

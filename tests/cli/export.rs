@@ -1,0 +1,557 @@
+//! `keyfob export`: what comes out, where it goes, and that its readers get every byte back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use keyfob::formats::{self, Format, Options};
+use keyfob::secret::SecretValue;
+use serde_json::{Value, json};
+
+use crate::nasty;
+use crate::nosana::set_up;
+use crate::support::bus::installed;
+use crate::support::home::{BINARY, Home};
+use crate::support::servers::nosana::{Job, Visible};
+use crate::support::servers::{Fault, Nosana};
+use crate::support::solana::Keypair;
+
+type Values = BTreeMap<String, String>;
+
+/// A home whose vault holds these secrets.
+pub fn home_with(values: &Values) -> Home {
+    let home = Home::new();
+    home.keyfob(["import", "-q", "-"])
+        .stdin(serde_json::to_vec(values).unwrap())
+        .run()
+        .ok();
+    home
+}
+
+/// These secrets.
+pub fn values<const N: usize>(pairs: [(&str, &str); N]) -> Values {
+    let pairs = pairs.into_iter();
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// The nasty values that `format` can hold, as V0, V1 and so on.
+pub fn nasty_values(format: Format) -> Values {
+    let numbered = nasty::values().into_iter().enumerate();
+    let values: Values = numbered
+        .map(|(number, value)| (format!("V{number}"), value))
+        .filter(|(name, value)| {
+            let pair = (name.clone(), SecretValue::from(value.as_str()));
+            formats::write(format, &[pair], &Options::default()).is_ok()
+        })
+        .collect();
+    assert!(values.len() > 100, "{format} holds {}", values.len());
+    values
+}
+
+#[track_caller]
+fn assert_same(who: &str, read: &Values, written: &Values) {
+    for (name, value) in written {
+        assert_eq!(read.get(name), Some(value), "{who} on {value:?}");
+    }
+    assert_eq!(read.len(), written.len(), "{who} found more");
+}
+
+#[test]
+fn dotenv_is_the_default_and_goes_to_stdout() {
+    let home = home_with(&values([("A", "1"), ("B", "two words")]));
+    home.run(["export"])
+        .ok()
+        .stdout_is("A=1\nB='two words'\n")
+        .quiet();
+    home.run(["export", "-o", "-", "--format", "docker"])
+        .ok()
+        .stdout_is("A=1\nB=two words\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn shells_eval_every_byte_of_a_hundred_nasty_values() {
+    let written = nasty_values(Format::Shell);
+    let home = home_with(&written);
+    for shell in ["sh", "bash", "dash"] {
+        if !installed(shell) {
+            eprintln!("left out: {shell} is not installed");
+            continue;
+        }
+        let script = r#"eval "$("$KEYFOB" export --format shell)" && exec env -0"#;
+        let run = home
+            .program(shell, ["-c", script])
+            .env("KEYFOB", BINARY)
+            .env("LC_ALL", "C.UTF-8")
+            .run();
+        let read: Values = run
+            .ok()
+            .stdout
+            .split(|byte| *byte == 0)
+            .filter_map(|entry| std::str::from_utf8(entry).unwrap().split_once('='))
+            .filter(|(name, _)| written.contains_key(*name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        assert_same(shell, &read, &written);
+        run.quiet();
+    }
+}
+
+#[test]
+fn what_is_imported_is_exported_in_every_readable_format() {
+    for (format, file) in [
+        (Format::Dotenv, "secrets.env"),
+        (Format::Json, "secrets.json"),
+        (Format::Yaml, "secrets.yaml"),
+        (Format::Toml, "secrets.toml"),
+    ] {
+        let written = nasty_values(format);
+        let home = home_with(&written);
+        home.run(["export", "--format", format.as_str(), "-o", file])
+            .ok()
+            .stdout_is("")
+            .quiet();
+        let other = Home::new();
+        other.write(file, home.read(file));
+        other.run(["import", "-q", file]).ok().quiet();
+        let read = other.run(["export", "--format", "json"]).ok().json();
+        let read: Values = serde_json::from_value(read).unwrap();
+        assert_same(format.as_str(), &read, &written);
+        // And nothing is left to be done.
+        let again = home
+            .run(["--json", "import", "--dry-run", file])
+            .ok()
+            .json();
+        let results = again["results"].as_array().unwrap();
+        assert!(results.iter().all(|result| result["action"] == "unchanged"));
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_go_where_they_can() {
+    let home = Home::new();
+    home.write("bytes", [0xff, 0x00]);
+    home.run(["set", "A", "--file", "bytes"]).ok();
+    for format in [
+        "dotenv",
+        "yaml",
+        "toml",
+        "shell",
+        "fish",
+        "powershell",
+        "docker",
+    ] {
+        home.run(["export", "--format", format])
+            .code(13)
+            .stdout_is("")
+            .stderr_has("A cannot be written")
+            .stderr_has("hint: ");
+    }
+    home.run(["export", "--format", "json", "-o", "all.json"])
+        .ok();
+    let other = Home::new();
+    other.write("all.json", home.read("all.json"));
+    other.run(["import", "all.json"]).ok();
+    other.run(["get", "A"]).ok().stdout_is([0xff, 0x00]);
+    home.run(["export", "--format", "k8s"])
+        .ok()
+        .stdout_has("\"/wA=\"");
+}
+
+#[test]
+fn the_selection_is_that_of_run() {
+    let home = home_with(&values([
+        ("DB_URL", "u"),
+        ("OTHER", "o"),
+        ("x-y", "z"),
+        ("LD_PRELOAD", "evil"),
+    ]));
+    let export = |args: &[&str]| {
+        let args: Vec<&str> = [&["export", "--format", "docker"], args].concat();
+        home.run(args).ok().text()
+    };
+    assert_eq!(export(&["--only", "DB_URL"]), "DB_URL=u\n");
+    assert_eq!(export(&["--prefix", "DB_"]), "DB_URL=u\n");
+    assert_eq!(export(&["-e", "P=x-y"]), "P=z\n");
+    assert_eq!(
+        export(&["--except", "LD_PRELOAD", "--upper"]),
+        "DB_URL=u\nOTHER=o\nX_Y=z\n"
+    );
+    assert_eq!(
+        export(&["-e", "LD_PRELOAD=LD_PRELOAD"]),
+        "LD_PRELOAD=evil\n",
+        "mapped on purpose"
+    );
+    home.write("app.env", "URL=keyfob://local/DB_URL\nMODE=plain\n");
+    assert_eq!(export(&["--env-file", "app.env"]), "MODE=plain\nURL=u\n");
+    home.run(["export"]).code(2).stderr_has("LD_PRELOAD");
+    home.run(["export", "--only", "MISSING"])
+        .code(3)
+        .stdout_is("")
+        .stderr_has("MISSING");
+    // The rule for names is one for all formats.
+    for format in ["dotenv", "json", "yaml", "toml", "k8s", "shell", "nosana"] {
+        let run = home.run(["export", "--format", format, "--except", "LD_PRELOAD"]);
+        run.ok()
+            .stderr_has("x-y")
+            .stderr_has("left out")
+            .stdout_lacks("x-y");
+        home.run([
+            "export",
+            "--format",
+            format,
+            "--except",
+            "LD_PRELOAD",
+            "--strict",
+        ])
+        .code(2)
+        .stdout_is("")
+        .stderr_has("x-y");
+    }
+}
+
+#[test]
+fn the_env_table_needs_trust_and_is_used_when_nothing_is_named() {
+    let home = home_with(&values([("db", "d"), ("OTHER", "o")]));
+    home.write("keyfob.toml", "[env]\nURL = \"db\"\n");
+    home.run(["export"])
+        .code(12)
+        .stdout_is("")
+        .stderr_has("keyfob trust");
+    home.run(["trust"]).ok();
+    home.run(["export"]).ok().stdout_is("URL=d\n");
+    home.run(["export", "--only", "OTHER"])
+        .ok()
+        .stdout_is("OTHER=o\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_is_private_and_whole_or_not_touched() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let home = home_with(&values([("A", "1")]));
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    let path = home.write("out.env", "old");
+    crate::support::home::set_mode(&path, 0o644);
+    home.run(["export", "--only", "MISSING", "-o", "out.env"])
+        .code(3);
+    assert_eq!(home.read("out.env"), b"old");
+    assert_eq!(mode(&path), 0o644);
+    let before = home.files();
+    home.run(["export", "-o", "out.env"])
+        .ok()
+        .stdout_is("")
+        .quiet();
+    assert_eq!(home.read("out.env"), b"A=1\n");
+    assert_eq!(mode(&path), 0o600);
+    assert_eq!(home.files(), before, "nothing is left beside it");
+    home.run(["export", "-o", "new.env"]).ok();
+    assert_eq!(mode(&home.work().join("new.env")), 0o600);
+    home.run(["export", "-o", "no/such/folder.env"])
+        .code(1)
+        .stderr_has("make the folder");
+}
+
+#[test]
+fn json_on_stdout_is_the_json_format() {
+    let home = home_with(&values([("A", "1")]));
+    assert_eq!(
+        home.run(["--json", "export"]).ok().json(),
+        json!({"A": "1"})
+    );
+    let error = home.run(["--json", "export", "--format", "shell"]);
+    assert_eq!(error.code(2).stdout_is("").error()["kind"], "usage");
+    let run = home.run(["--json", "export", "-o", "x.env"]);
+    assert_eq!(
+        run.ok().json(),
+        json!({"file": "x.env", "format": "dotenv", "names": ["A"]})
+    );
+    assert_eq!(home.read("x.env"), b"A=1\n");
+}
+
+#[test]
+fn k8s_has_a_name() {
+    let home = home_with(&values([("A", "1")]));
+    home.run(["export", "--format", "k8s"])
+        .ok()
+        .stdout_has("name: \"keyfob\"");
+    home.run(["export", "--format", "k8s", "--name", "api-env"])
+        .ok()
+        .stdout_is("apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"api-env\"\ntype: Opaque\ndata:\n  \"A\": \"MQ==\"\n");
+    home.run(["export", "--format", "k8s", "--name", "Api_Env"])
+        .code(2)
+        .stdout_is("");
+    home.run(["export", "--format", "json", "--name", "x"])
+        .code(2)
+        .stderr_has("--name");
+}
+
+/// The masks that a runner takes from a step's stdout.
+fn masks(stdout: &str) -> Vec<String> {
+    let lines = stdout.lines();
+    lines
+        .map(|line| {
+            let text = line.strip_prefix("::add-mask::").expect("a mask");
+            text.replace("%0D", "\r")
+                .replace("%0A", "\n")
+                .replace("%25", "%")
+        })
+        .collect()
+}
+
+/// The variables that a runner takes from its file: names, a delimiter, and what stands between.
+fn runner_reads(file: &str) -> Values {
+    let mut read = Values::new();
+    let mut lines = file.split('\n');
+    while let Some(line) = lines.next() {
+        if line.is_empty() {
+            continue;
+        }
+        let heredoc = line.find("<<");
+        let equals = line.find('=');
+        match (heredoc, equals) {
+            (Some(at), equals) if equals.is_none_or(|equals| at < equals) => {
+                let delimiter = &line[at + 2..];
+                let mut value = Vec::new();
+                loop {
+                    match lines.next().expect("the delimiter comes again") {
+                        end if end == delimiter => break,
+                        part => value.push(part),
+                    }
+                }
+                read.insert(line[..at].to_owned(), value.join("\n"));
+            }
+            (_, Some(at)) => {
+                read.insert(line[..at].to_owned(), line[at + 1..].to_owned());
+            }
+            _ => panic!("the runner does not take {line:?}"),
+        }
+    }
+    read
+}
+
+#[cfg(unix)]
+#[test]
+fn github_gets_masks_and_then_variables() {
+    let written = nasty_values(Format::Github);
+    let mut home = home_with(&written);
+    home.run(["export", "--format", "github"])
+        .code(2)
+        .stdout_is("")
+        .stderr_has("GITHUB_ENV");
+    // A step before left its last line open.
+    let file = home.write("github-env", "BEFORE=kept");
+    home.set("GITHUB_ENV", &file);
+    let run = home.run(["export", "--format", "github"]);
+    run.ok().quiet();
+    let masked = masks(std::str::from_utf8(&run.stdout).unwrap());
+    for value in written.values().filter(|value| !value.trim().is_empty()) {
+        assert!(masked.contains(value), "{value:?} is not masked");
+        let lines = value.split(['\r', '\n']);
+        for line in lines.filter(|line| !line.trim().is_empty()) {
+            assert!(
+                masked.iter().any(|mask| mask == line),
+                "{line:?} is not masked"
+            );
+        }
+    }
+    let mut read = runner_reads(&String::from_utf8(home.read("github-env")).unwrap());
+    assert_eq!(read.remove("BEFORE").as_deref(), Some("kept"));
+    assert_same("the runner", &read, &written);
+
+    let length = home.read("github-env").len();
+    home.run(["export", "--format", "github", "--only", "V8"])
+        .ok();
+    assert!(home.read("github-env").len() > length, "it is appended to");
+    for args in [&["-o", "x"][..], &["--json"]] {
+        let args = [&["export", "--format", "github"], args].concat();
+        home.run(args).code(2).stdout_is("");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn github_gets_no_variable_that_could_not_be_masked() {
+    let mut home = home_with(&values([("A", "1")]));
+    let file = home.write("github-env", "");
+    home.set("GITHUB_ENV", &file);
+    let script = r#"exec "$KEYFOB" export --format github >/dev/full"#;
+    home.program("sh", ["-c", script])
+        .env("KEYFOB", BINARY)
+        .run()
+        .code(1)
+        .stderr_has("stdout");
+    assert_eq!(home.read("github-env"), b"");
+}
+
+#[test]
+fn nosana_lists_names_and_no_values() {
+    let (server, home, keypair) = set_up();
+    server.put(&keypair.address(), "hf-token", "c4nary-value");
+    server.put(&keypair.address(), "DATABASE_URL", "c4nary-value");
+    let run = home.run(["export", "--format", "nosana", "--upper"]);
+    run.ok().quiet().stdout_lacks("c4nary-value");
+    let text = run.text();
+    let state = text.lines().find(|line| line.starts_with('{')).unwrap();
+    let state: Value = serde_json::from_str(state).unwrap();
+    assert_eq!(
+        state,
+        json!({"state": {"nosana/secrets": ["DATABASE_URL", "hf-token"]}})
+    );
+    run.stdout_has(&format!(
+        "  \"HF_TOKEN\":\n    type: nosana/secret\n    endpoint: \"{}\"\n    value: \"hf-token\"\n",
+        server.url()
+    ));
+    home.run(["export", "--format", "nosana", "-e", "T=hf-token"])
+        .ok()
+        .stdout_has("\"T\":")
+        .stdout_lacks("DATABASE_URL");
+    home.run(["export", "--format", "nosana", "--only", "MISSING"])
+        .code(3);
+    home.write("app.env", "MODE=plain\n");
+    home.run(["export", "--format", "nosana", "--env-file", "app.env"])
+        .code(2)
+        .stderr_has("MODE");
+}
+
+#[test]
+fn nosana_lists_what_a_job_declares() {
+    let (server, mut home, keypair) = set_up();
+    let owner = Keypair::new(9).address();
+    server.put(&owner, "A", "1");
+    server.put(&owner, "B", "2");
+    let job = Keypair::new(42).address();
+    server.put_job(
+        &job,
+        Job {
+            project: owner,
+            node: Some(keypair.address()),
+            secrets: Some(vec!["A".to_owned()]),
+            visible: Visible::Now,
+        },
+    );
+    home.set("KEYFOB_NOSANA_JOB", &job);
+    home.run(["export", "--format", "nosana"])
+        .ok()
+        .stdout_has("{\"state\":{\"nosana/secrets\":[\"A\"]}}");
+}
+
+#[test]
+fn nosana_speaks_of_one_secret_manager() {
+    let (_server, home, _other, _) = two_managers();
+    home.run([
+        "export",
+        "--format",
+        "nosana",
+        "-e",
+        "A=keyfob://one/A",
+        "-e",
+        "B=keyfob://two/B",
+    ])
+    .code(2)
+    .stdout_is("")
+    .stderr_has("two Secret Managers");
+    let home = home_with(&values([("A", "1")]));
+    home.run(["export", "--format", "nosana"])
+        .ok()
+        .stdout_has("https://secrets.nosana.ci")
+        .stderr_has("local is no Nosana store");
+}
+
+/// Two Secret Managers, with `A` in the store `one` and `B` in the store `two`.
+pub fn two_managers() -> (Nosana, Home, Nosana, Keypair) {
+    let (one, two) = (Nosana::start(), Nosana::start());
+    let keypair = Keypair::new(1);
+    one.put(&keypair.address(), "A", "1");
+    one.put(&keypair.address(), "A2", "1b");
+    two.put(&keypair.address(), "B", "2");
+    let mut home = Home::new();
+    for (store, server) in [("ONE", &one), ("TWO", &two)] {
+        home.set(format!("KEYFOB_{store}_PROVIDER"), "nosana");
+        home.set(format!("KEYFOB_{store}_BASE_URL"), server.url());
+        home.set(format!("KEYFOB_{store}_KEYPAIR"), keypair.json());
+    }
+    (one, home, two, keypair)
+}
+
+/// Waits until both servers are working on a GET that neither of them answers.
+#[track_caller]
+pub fn both_are_asked_before_either_answers(
+    one: &Nosana,
+    two: &Nosana,
+    start: impl FnOnce() -> crate::support::run::Running,
+) {
+    for server in [one, two] {
+        server.faults().on("GET", "/secrets", Fault::Hang);
+    }
+    let running = start();
+    let patience = Instant::now() + Duration::from_secs(30);
+    while one.count("GET", "/secrets") == 0 || two.count("GET", "/secrets") == 0 {
+        assert!(Instant::now() < patience, "one waits for the other");
+        std::thread::yield_now();
+    }
+    running.kill();
+    for server in [one, two] {
+        server.faults().clear();
+        server.forget_requests();
+    }
+}
+
+#[test]
+fn stores_are_asked_at_the_same_time_and_once_each() {
+    let (one, home, two, _) = two_managers();
+    let args = [
+        "export",
+        "-e",
+        "A=keyfob://one/A",
+        "-e",
+        "B=keyfob://two/B",
+        "-e",
+        "C=keyfob://one/A2",
+    ];
+    both_are_asked_before_either_answers(&one, &two, || home.keyfob(args).spawn());
+    home.run(args).ok().stdout_is("A=1\nB=2\nC=1b\n");
+    for server in [&one, &two] {
+        assert_eq!(server.asked(), ["POST /login", "GET /secrets"]);
+    }
+    let run_args = ["run", "-e", "A=keyfob://one/A", "-e", "B=keyfob://two/B"];
+    both_are_asked_before_either_answers(&one, &two, || {
+        home.keyfob(run_args).arg("--").arg("true").spawn()
+    });
+    // What one of them refuses is told with its name, and nothing comes out.
+    two.faults().on("GET", "/secrets", Fault::captive_portal());
+    let run = home.run([&["--json"], &args[..]].concat());
+    assert_eq!(run.code(13).stdout_is("").error()["store"], "two");
+}
+
+#[test]
+fn a_store_that_gives_no_value_back_says_so_before_another_is_asked() {
+    let (server, mut home) = crate::neo::set_up();
+    server.put("A", "1");
+    let (nosana, keypair) = (Nosana::start(), Keypair::new(1));
+    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    for args in [
+        &["export"][..],
+        &["export", "-e", "B=keyfob://nosana/B", "-e", "A=A"],
+        &["inject", "-e", "B=keyfob://nosana/B", "-e", "A=A"],
+    ] {
+        let run = home.run([&["--json"], args].concat());
+        run.code(7).stdout_is("");
+        let error = run.error();
+        assert_eq!(
+            (&error["kind"], &error["store"]),
+            (&json!("unsupported"), &json!("neo"))
+        );
+        assert!(error["hint"].is_string(), "{error}");
+    }
+    assert!(server.requests().is_empty() && nosana.requests().is_empty());
+    // Names alone can be had.
+    home.run(["export", "--format", "nosana"])
+        .ok()
+        .stdout_has("\"A\":")
+        .stderr_has("neo is no Nosana store");
+}

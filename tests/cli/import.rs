@@ -1,0 +1,450 @@
+//! `keyfob import`: what it plans, what it does, and what it leaves alone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::export::{home_with, values};
+use crate::nosana::set_up;
+use crate::support::home::Home;
+use crate::support::servers::{Answer, Fault};
+
+const CANARY: &str = "canary-c4n4ry-value-0815";
+
+fn actions(document: &Value) -> Vec<(&str, &str)> {
+    let results = document["results"].as_array().unwrap();
+    results
+        .iter()
+        .map(|result| (text_of(&result["name"]), text_of(&result["action"])))
+        .collect()
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
+
+#[test]
+fn a_dotenv_file_is_stored_name_by_name() {
+    let home = Home::new();
+    home.write(
+        ".env",
+        "# secrets\nexport A='it is'\nB=\"two\\nlines\" # c\n",
+    );
+    let run = home.run(["import", ".env"]);
+    run.ok()
+        .stdout_is("")
+        .stderr_has("A to be created in local")
+        .stderr_has("B to be created in local")
+        .stderr_has("2 created");
+    home.run(["get", "A"]).ok().stdout_is("it is");
+    home.run(["get", "B"]).ok().stdout_is("two\nlines");
+}
+
+#[test]
+fn the_plan_comes_first_and_says_what_becomes_of_each() {
+    let home = home_with(&values([("SAME", "1"), ("OLD", "1"), ("GONE", "1")]));
+    home.write(
+        "new.json",
+        r#"{"NEW": "secret-1", "OLD": "secret-2", "SAME": "1"}"#,
+    );
+    let dry = home.run(["import", "--dry-run", "--prune", "new.json"]);
+    dry.ok()
+        .stdout_is("")
+        .lacks("secret-")
+        .stderr_has("NEW would be created")
+        .stderr_has("OLD would be updated")
+        .stderr_has("GONE would be deleted")
+        .stderr_lacks("SAME")
+        .stderr_has("1 created, 1 updated, 1 unchanged, 1 deleted");
+    home.run(["-v", "import", "-n", "new.json"])
+        .ok()
+        .stderr_has("SAME is unchanged");
+    let planned = [
+        ("NEW", "created"),
+        ("OLD", "updated"),
+        ("SAME", "unchanged"),
+        ("GONE", "deleted"),
+    ];
+    let dry = home.run(["--json", "import", "--dry-run", "--prune", "new.json"]);
+    dry.ok().quiet();
+    assert_eq!(dry.json()["store"], "local");
+    assert_eq!(actions(&dry.json()), planned);
+    home.run(["get", "OLD"]).ok().stdout_is("1");
+    home.run(["get", "NEW"]).code(3);
+    home.run(["get", "GONE"]).ok();
+
+    let done = home.run(["--json", "import", "--prune", "new.json"]);
+    assert_eq!(actions(&done.ok().json()), planned);
+    home.run(["get", "OLD"]).ok().stdout_is("secret-2");
+    home.run(["get", "GONE"]).code(3);
+    let again = home.run(["import", "--prune", "new.json"]);
+    again.ok().stdout_is("").stderr_has("3 unchanged");
+    let history = home.run(["--json", "vault", "history", "SAME"]).ok().json();
+    assert_eq!(history.as_array().unwrap().len(), 1, "written once");
+}
+
+#[test]
+fn a_dry_run_makes_nothing_in_an_empty_home() {
+    let home = Home::new();
+    let file = home.write("a.env", "A=1\n");
+    home.run(["import", "--dry-run", "a.env"]).ok();
+    assert_eq!(home.files(), [file]);
+}
+
+#[test]
+fn what_is_unchanged_is_not_written() {
+    let (server, home, keypair) = set_up();
+    server.put(&keypair.address(), "SAME", "1");
+    server.put(&keypair.address(), "OLD", "1");
+    let import = || {
+        home.keyfob(["--json", "import", "-"])
+            .stdin(r#"{"SAME": "1", "OLD": "2", "NEW": "3"}"#)
+            .run()
+    };
+    let run = import();
+    assert_eq!(
+        actions(&run.ok().json()),
+        [
+            ("SAME", "unchanged"),
+            ("OLD", "updated"),
+            ("NEW", "created")
+        ]
+    );
+    let requests = server.requests();
+    let posts: Vec<_> = requests
+        .iter()
+        .filter(|request| request.is("POST", "/secrets"))
+        .collect();
+    assert_eq!(posts.len(), 1);
+    assert_eq!(
+        posts[0].json().unwrap(),
+        json!({"secrets": {"OLD": "2", "NEW": "3"}})
+    );
+    server.forget_requests();
+    import().ok();
+    assert_eq!(server.asked(), ["POST /login", "GET /secrets"]);
+}
+
+#[test]
+fn the_format_is_told_by_option_name_or_content() {
+    let home = Home::new();
+    for (number, (file, option, text)) in [
+        ("a.env", None, "A=v # c\n"),
+        (".env.local", None, "A=v # c\n"),
+        ("a.json", None, "{\"A\": \"v\"}"),
+        ("a.yml", None, "A: v # c\n"),
+        ("a.toml", None, "A = 'v' # c\n"),
+        ("odd-1", None, "export A=v\n"),
+        ("odd-2", None, "{\"A\":\n\"v\"}"),
+        ("odd-3.txt", None, "---\nA: v\n"),
+        ("odd-4", None, "A = '''v'''\n"),
+        ("misleading.json", Some("dotenv"), "A=v\n"),
+        ("misleading.env", Some("yml"), "A: v\n"),
+        ("-", Some("toml"), "A = '''\nv'''\n"),
+        ("-", None, "A=v\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        home.run(["delete", "-y", "--ignore-missing", "A"]).ok();
+        if file != "-" {
+            home.write(file, text);
+        }
+        let mut args = vec!["import", file];
+        args.extend(option.map(|_| "--format"));
+        args.extend(option);
+        home.keyfob(args).stdin(text).run().ok();
+        let value = home.run(["get", "A"]).ok().text();
+        assert_eq!(value, "v", "number {number}: {file}");
+    }
+    home.keyfob(["import", "-"])
+        .stdin("A=\"\\u0041\"\n")
+        .run()
+        .code(2)
+        .stderr_has("--format");
+    home.run(["import", "--format", "docker", "a.env"]).code(2);
+}
+
+#[test]
+fn a_file_with_an_error_changes_nothing_and_is_not_repeated() {
+    let (server, home, _) = set_up();
+    for (file, text, place) in [
+        ("a.env", format!("A=1\n{CANARY}\n"), "line 2"),
+        ("a.env", format!("A={CANARY}\nA=2\n"), "line 2"),
+        ("a.json", format!("{{\"A\": \"{CANARY}\",}}"), "line 1"),
+        ("a.json", format!("{{\"A\": [\"{CANARY}\"]}}"), "line 1"),
+        ("a.yaml", format!("A: 1\nB: '{CANARY}\n"), "line 2"),
+        ("a.toml", format!("A = {CANARY}\n"), "line 1"),
+    ] {
+        home.write(file, text);
+        home.run(["-vv", "import", file])
+            .code(13)
+            .stdout_is("")
+            .stderr_has(file)
+            .stderr_has(place)
+            .lacks(CANARY);
+    }
+    home.run(["import", "absent.env"])
+        .code(1)
+        .stderr_has("absent.env");
+    home.run(["import"]).code(2);
+    assert!(server.requests().is_empty(), "nobody was asked");
+}
+
+#[test]
+fn what_the_store_cannot_hold_is_refused_before_anything_is_sent() {
+    let (server, home, _) = set_up();
+    home.write(
+        "bytes.json",
+        r#"{"GOOD": "1", "BYTES": {"base64": "/wA="}}"#,
+    );
+    home.run(["import", "bytes.json"])
+        .code(7)
+        .stderr_has("BYTES");
+    home.write("name.json", r#"{"GOOD": "1", "__proto__": "x"}"#);
+    home.run(["import", "name.json"])
+        .code(13)
+        .stderr_has("__proto__");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn no_name_can_add_a_line_to_the_plan() {
+    let home = Home::new();
+    home.keyfob(["import", "--dry-run", "-"])
+        .stdin(r#"{"A\nB would be deleted in local": "1"}"#)
+        .run()
+        .ok()
+        .stderr_has(r"A\nB would be deleted");
+}
+
+#[test]
+fn an_empty_file_never_prunes_a_store_away() {
+    let home = home_with(&values([("A", "1")]));
+    home.write("empty.env", "# nothing\n");
+    home.run(["import", "-y", "--prune", "empty.env"])
+        .code(2)
+        .stderr_has("--prune");
+    home.run(["get", "A"]).ok();
+    home.run(["import", "empty.env"])
+        .ok()
+        .stderr_has("names no secret");
+}
+
+#[test]
+fn what_fails_is_told_name_by_name_and_nothing_is_deleted_then() {
+    let (server, home, keypair) = set_up();
+    let address = keypair.address();
+    server.put(&address, "GONE", "1");
+    let file: serde_json::Map<String, Value> = (0..200)
+        .map(|number| (format!("N{number:03}"), json!(CANARY)))
+        .collect();
+    home.write("many.json", serde_json::to_vec(&file).unwrap());
+    let refusal = Answer::text(400, format!("cannot store {CANARY}"));
+    server
+        .faults()
+        .nth_on(2, "POST", "/secrets", Fault::Answer(refusal));
+    let run = home.run(["--json", "import", "--prune", "many.json"]);
+    run.code(10).lacks(CANARY);
+    let document = run.json();
+    let results = document["results"].as_array().unwrap();
+    let count = |action: &str| {
+        results
+            .iter()
+            .filter(|result| result["action"] == action)
+            .count()
+    };
+    assert_eq!((count("created"), count("failed")), (125, 76));
+    assert_eq!(results[200]["name"], "GONE");
+    assert!(
+        results[200]["error"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("kept"),
+        "{}",
+        results[200]
+    );
+    assert_eq!(server.count("DELETE", "/secrets"), 0);
+    assert!(server.secrets(&address).contains_key("GONE"));
+    // Once more, and it goes on where it stopped.
+    let run = home.run(["--json", "import", "--prune", "many.json"]);
+    assert_eq!(run.ok().json()["results"][200]["action"], "deleted");
+    assert_eq!(server.secrets(&address).len(), 200);
+
+    server
+        .faults()
+        .on("POST", "/secrets", Fault::Answer(Answer::text(400, "no")));
+    home.write("one.env", "X=1\n");
+    let run = home.run(["--json", "import", "one.env"]);
+    assert_ne!(run.code, Some(10), "all of it failed");
+    assert_eq!(run.json()["results"][0]["action"], "failed");
+}
+
+#[test]
+fn a_deletion_that_fails_is_partial() {
+    let (server, home, keypair) = set_up();
+    server.put(&keypair.address(), "GONE", "1");
+    server
+        .faults()
+        .on("DELETE", "/secrets", Fault::Answer(Answer::text(400, "no")));
+    home.write("a.env", "A=1\n");
+    let run = home.run(["--json", "import", "--prune", "a.env"]);
+    assert_eq!(
+        actions(&run.code(10).json()),
+        [("A", "created"), ("GONE", "failed")]
+    );
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_not_changed() {
+    let (server, mut home, _) = set_up();
+    home.write("a.env", "A=1\n");
+    server.stop();
+    home.run(["--timeout", "2s", "import", "a.env"])
+        .code(8)
+        .stdout_is("");
+    home.set("KEYFOB_STORE", "nowhere");
+    home.run(["import", "a.env"]).code(3);
+}
+
+#[test]
+fn a_thousand_names_go_into_nosana_in_a_dozen_requests_while_the_deadline_moves_on() {
+    let (server, home, keypair) = set_up();
+    // 125 names take half a second, and all of them longer than the deadline.
+    server.set_cost_per_name(Duration::from_millis(4));
+    let file: serde_json::Map<String, Value> = (0..1000)
+        .map(|number| {
+            (
+                format!("NAME_{number}"),
+                json!(format!("{CANARY}-{number}").repeat(20)),
+            )
+        })
+        .collect();
+    home.write("many.json", serde_json::to_vec(&file).unwrap());
+    let run = home.run(["--json", "--timeout", "3s", "import", "many.json"]);
+    run.ok().lacks(CANARY);
+    assert!(
+        run.elapsed > Duration::from_secs(4),
+        "longer than the deadline"
+    );
+    assert_eq!(run.json()["results"].as_array().unwrap().len(), 1000);
+    assert_eq!(server.secrets(&keypair.address()).len(), 1000);
+    let requests = server.requests();
+    assert!(requests.len() <= 12, "{:?}", server.asked());
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.body.len() < 1_048_576)
+    );
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn a_server_that_hangs_in_the_middle_ends_with_the_deadline() {
+    let (server, home, _) = set_up();
+    let file: serde_json::Map<String, Value> = (0..300)
+        .map(|number| (format!("N{number}"), json!("v")))
+        .collect();
+    home.write("many.json", serde_json::to_vec(&file).unwrap());
+    server.faults().add(
+        |request| request.is("POST", "/secrets"),
+        1,
+        usize::MAX,
+        Fault::Hang,
+    );
+    let run = home
+        .keyfob(["--json", "--timeout", "2s", "import", "many.json"])
+        .timeout(Duration::from_secs(20))
+        .run();
+    let document = run.code(10).json();
+    let results = document["results"].as_array().unwrap();
+    assert_eq!(results[0]["action"], "created");
+    assert_eq!(results[299]["error"]["kind"], "unavailable");
+}
+
+#[test]
+fn a_store_that_gives_no_value_back_is_planned_by_its_list() {
+    let (server, home) = crate::neo::set_up();
+    server.put("OLD", "1");
+    server.put("GONE", "1");
+    home.write("a.env", format!("OLD={CANARY}\nNEW={CANARY}\n"));
+    let planned = [("OLD", "updated"), ("NEW", "created"), ("GONE", "deleted")];
+    let dry = home.run(["--json", "import", "--prune", "--dry-run", "a.env"]);
+    assert_eq!(actions(&dry.ok().json()), planned);
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.method == "GET")
+    );
+    let run = home.run(["--json", "import", "--prune", "a.env"]);
+    run.lacks(CANARY);
+    assert_eq!(actions(&run.ok().json()), planned);
+    assert_eq!(server.value("OLD").as_deref(), Some(CANARY));
+    assert_eq!(server.value("NEW").as_deref(), Some(CANARY));
+    assert_eq!(server.value("GONE"), None);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn values_stand_in_no_argument_no_variable_and_no_file() {
+    let (server, home, _) = set_up();
+    server.faults().on("POST", "/secrets", Fault::Hang);
+    let mut running = home
+        .keyfob(["-vvv", "import", "-"])
+        .stdin(format!("A={CANARY}\n"))
+        .spawn();
+    while server.count("POST", "/secrets") == 0 {
+        assert!(running.is_running());
+        std::thread::yield_now();
+    }
+    for what in ["cmdline", "environ"] {
+        let text = std::fs::read(format!("/proc/{}/{what}", running.pid())).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains(CANARY));
+    }
+    let files = home.files_holding(CANARY.as_bytes());
+    assert!(files.is_empty(), "{files:?}");
+    running.kill().lacks(CANARY);
+}
+
+#[cfg(unix)]
+mod on_a_terminal {
+    use super::*;
+    use crate::prompts::on_a_terminal;
+
+    #[test]
+    fn it_shows_the_plan_and_asks() {
+        let home = home_with(&values([("GONE", "1")]));
+        home.write("a.env", format!("A={CANARY}\n"));
+        for (answer, imported) in [("\n", false), ("n\n", false), ("y\n", true)] {
+            let mut terminal = on_a_terminal(&home, &["import", "--prune", "a.env"]);
+            terminal.exp_string("A to be created in local").unwrap();
+            terminal.exp_string("GONE to be deleted in local").unwrap();
+            terminal.exp_string("Import into local?").unwrap();
+            terminal.send(answer).unwrap();
+            terminal.flush().unwrap();
+            let rest = terminal.exp_eof().unwrap();
+            assert!(!rest.contains(CANARY), "{rest}");
+            home.run(["get", "A"]).code(if imported { 0 } else { 3 });
+            home.run(["get", "GONE"]).code(if imported { 3 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn it_asks_neither_with_yes_nor_where_nothing_is_to_be_done() {
+        let home = Home::new();
+        home.write("a.env", "A=1\n");
+        for args in [
+            &["import", "-y", "a.env"][..],
+            &["import", "a.env"],
+            &["import", "--dry-run", "b.env"],
+            &["--no-input", "import", "b.env"],
+        ] {
+            home.write("b.env", "B=1\n");
+            let said = on_a_terminal(&home, args).exp_eof().unwrap();
+            assert!(!said.contains("Import into"), "{said}");
+        }
+        home.run(["get", "A"]).ok();
+        home.run(["get", "B"]).ok();
+    }
+}
