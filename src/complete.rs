@@ -38,10 +38,20 @@ pub fn providers() -> Vec<CompletionCandidate> {
 }
 
 /// The names in the selected store, where that is a local vault.
+///
+/// A shell puts what it is offered on the line as it is, unquoted, and a vault may come from
+/// somebody else: only names that mean nothing to any shell are offered.
 pub fn secrets() -> Vec<CompletionCandidate> {
+    let plain = |name: &str| {
+        !name.starts_with('-')
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-./:@+,".contains(c))
+    };
     entries(&app())
         .unwrap_or_default()
         .into_iter()
+        .filter(|entry| plain(entry.name.as_str()))
         .map(|entry| {
             CompletionCandidate::new(entry.name.as_str()).help(entry.description.map(Into::into))
         })
@@ -54,23 +64,55 @@ fn entries(app: &App) -> Result<Vec<Entry>> {
 }
 
 fn app() -> App {
+    let words: Vec<String> = std::env::args_os()
+        .filter_map(|word| word.into_string().ok())
+        .collect();
     let global = Global {
-        store: typed_store(),
+        store: typed(&words, "-s", "--store").and_then(|name| StoreName::new(name).ok()),
+        config: typed(&words, "-C", "--config").map(Into::into),
         quiet: true,
         ..Global::default()
     };
     App::new(global, Environment::from_process())
 }
 
-/// The store that stands on the line being typed.
-fn typed_store() -> Option<StoreName> {
-    let words: Vec<String> = std::env::args_os()
-        .filter_map(|word| word.into_string().ok())
-        .collect();
-    let after_option = words
-        .windows(2)
-        .find(|pair| pair[0] == "-s" || pair[0] == "--store")
-        .map(|pair| pair[1].as_str());
-    let attached = words.iter().find_map(|word| word.strip_prefix("--store="));
-    StoreName::new(after_option.or(attached)?).ok()
+/// The value of an option on the line being typed, in whatever way it is attached.
+fn typed<'a>(words: &'a [String], short: &str, long: &str) -> Option<&'a str> {
+    let own = words.iter().skip_while(|word| *word != "--").skip(1);
+    let mut own = own.take_while(|word| *word != "--").map(String::as_str);
+    while let Some(word) = own.next() {
+        if word == short || word == long {
+            return own.next();
+        }
+        let attached = word
+            .strip_prefix(long)
+            .and_then(|rest| rest.strip_prefix('='))
+            .or_else(|| word.strip_prefix(short).filter(|_| !word.starts_with("--")));
+        if let Some(value) = attached.filter(|value| !value.is_empty()) {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typed;
+
+    #[test]
+    fn an_option_is_found_in_every_way_it_is_typed() {
+        for (line, store) in [
+            ("keyfob -- keyfob get -s dev", Some("dev")),
+            ("keyfob -- keyfob -sdev get", Some("dev")),
+            ("keyfob -- keyfob get --store dev", Some("dev")),
+            ("keyfob -- keyfob get --store=dev", Some("dev")),
+            ("keyfob -- keyfob get -s", None),
+            ("keyfob -- keyfob get --store=", None),
+            ("keyfob -- keyfob get", None),
+            ("keyfob -- keyfob run -- make -s dev", None),
+        ] {
+            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+            assert_eq!(typed(&words, "-s", "--store"), store, "{line}");
+        }
+    }
 }

@@ -31,9 +31,10 @@ pub fn start() -> ExitCode {
     if let Some(request) = session::Request::read(&args) {
         return lead(&request, &env);
     }
-    let cli = match parse(&args) {
+    let given = Given::new(&args);
+    let cli = match parse(&args, given.color) {
         Ok(cli) => cli,
-        Err(error) => return refuse(&error, &args, &env),
+        Err(error) => return refuse(&error, &given, &env),
     };
     let app = App::new(cli.global, env);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -73,8 +74,13 @@ fn lead(request: &session::Request<'_>, env: &Environment) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches_from(args)?;
+fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {
+    let color = match color {
+        ColorChoice::Auto => clap::ColorChoice::Auto,
+        ColorChoice::Always => clap::ColorChoice::Always,
+        ColorChoice::Never => clap::ColorChoice::Never,
+    };
+    let matches = Cli::command().color(color).try_get_matches_from(args)?;
     Cli::from_arg_matches(&matches)
 }
 
@@ -90,13 +96,12 @@ fn silence_panics() {
 }
 
 /// Ends with what clap has to say: help and version on stdout, everything else as a usage error.
-fn refuse(error: &clap::Error, args: &[OsString], env: &Environment) -> ExitCode {
+fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
     if !error.use_stderr() {
         // Nothing is left to do when stdout is gone.
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let given = Given::new(args);
     let code = match given.command.as_deref() {
         Some("run") => KEYFOB_FAILED,
         _ => crate::error::Kind::Usage.exit_code(),
@@ -107,16 +112,18 @@ fn refuse(error: &clap::Error, args: &[OsString], env: &Environment) -> ExitCode
     }
     let global = Global {
         json: given.json,
+        color: given.color,
         ..Global::default()
     };
-    app::ui(&global, env).error(&usage(error, &given));
+    app::ui(&global, env).error(&usage(error, given));
     ExitCode::from(code)
 }
 
-/// What can be said of a command line that could not be parsed.
+/// What can be said of a command line before it is parsed, or when it cannot be.
 struct Given {
     command: Option<String>,
     json: bool,
+    color: ColorChoice,
 }
 
 impl Given {
@@ -134,12 +141,27 @@ impl Given {
             }
             at += 1;
         }
-        let own = words.iter().take_while(|word| **word != "--");
+        let end = words.iter().position(|word| *word == "--");
+        let own = &words[..end.unwrap_or(words.len())];
         Self {
             command,
-            json: own.into_iter().any(|word| *word == "--json"),
+            json: own.contains(&"--json"),
+            color: color(own),
         }
     }
+}
+
+/// When to use colours, as far as `words` say it rightly.
+fn color(words: &[&str]) -> ColorChoice {
+    let spaced = words.windows(2).filter(|pair| pair[0] == "--color");
+    let attached = words
+        .iter()
+        .filter_map(|word| word.strip_prefix("--color="));
+    spaced
+        .map(|pair| pair[1])
+        .chain(attached)
+        .find_map(|word| ColorChoice::from_str(word, false).ok())
+        .unwrap_or_default()
 }
 
 /// clap's words as an error of ours. After `set` they are replaced: an argument that is too much

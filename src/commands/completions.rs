@@ -1,6 +1,9 @@
 //! `keyfob completions`: the script that completes keyfob in a shell.
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{CompletionsArgs, Shell};
@@ -8,7 +11,15 @@ use crate::complete::VARIABLE;
 use crate::error::{Error, Result};
 
 pub fn run(args: CompletionsArgs, app: &App) -> Result<()> {
-    app.ui.data(script(args.shell)?.as_bytes())
+    let script = script(args.shell)?;
+    if app.ui.json {
+        let shell = args.shell.to_possible_value();
+        let shell = shell.as_ref().map(PossibleValue::get_name);
+        return app
+            .ui
+            .document(&json!({ "shell": shell, "script": script }));
+    }
+    app.ui.data(script.as_bytes())
 }
 
 /// The script for `shell`. It asks keyfob itself what can stand where, so it rarely changes.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::CommandFactory;
+use serde_json::json;
 
 use crate::app::App;
 use crate::cli::{Cli, ManArgs};
@@ -18,6 +19,10 @@ pub fn run(args: ManArgs, app: &App) -> Result<()> {
         .join("-");
     let page = pages()?.into_iter().find(|page| page.name == wanted);
     match page {
+        Some(page) if app.ui.json => app.ui.document(&json!({
+            "name": page.name,
+            "page": String::from_utf8_lossy(&page.roff),
+        })),
         Some(page) => app.ui.data(&page.roff),
         None => Err(Error::not_found(format!(
             "there is no command keyfob {}",
@@ -56,6 +61,7 @@ fn collect(command: &clap::Command, name: &str, pages: &mut Vec<Page>) -> Result
         .display_name(name.to_owned());
     let mut roff = Vec::new();
     clap_mangen::Man::new(titled)
+        .source(concat!("keyfob ", env!("CARGO_PKG_VERSION")))
         .render(&mut roff)
         .map_err(failed)?;
     pages.push(Page {
@@ -74,6 +80,10 @@ fn write_all(dir: &Path, app: &App) -> Result<()> {
     let pages = pages()?;
     for page in &pages {
         std::fs::write(dir.join(format!("{}.1", page.name)), &page.roff).map_err(failed)?;
+    }
+    if app.ui.json {
+        let names: Vec<&str> = pages.iter().map(|page| page.name.as_str()).collect();
+        return app.ui.document(&json!({ "path": dir, "pages": names }));
     }
     app.ui
         .note(&format!("{} pages in {}", pages.len(), dir.display()));

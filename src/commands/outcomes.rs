@@ -18,8 +18,9 @@ pub struct Results {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Reports `results`: one document with `--json`, else a line for each failure. Fails with
-/// `partial` when some items failed and some did not, and with the first failure when all did.
+/// Reports the results of all stores: with `--json` one document, a list where there are several
+/// stores; else a line for each failure. Fails with `partial` when some items failed and some did
+/// not, and with the first failure when all did.
 pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
     let total: usize = all.iter().map(|results| results.outcomes.len()).sum();
     let failures: Vec<(&StoreName, &Outcome, &Error)> = all
@@ -47,8 +48,10 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
         ),
     };
     if app.ui.json {
-        for document in &all {
-            app.ui.document(&as_json(document))?;
+        let documents: Vec<_> = all.iter().map(as_json).collect();
+        match documents.as_slice() {
+            [document] => app.ui.document(document)?,
+            documents => app.ui.document(&json!(documents))?,
         }
     } else if total > 1 {
         for (_, outcome, error) in &failures {

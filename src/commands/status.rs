@@ -12,6 +12,8 @@ use crate::store::Store;
 
 pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
     let config = app.config()?;
+    // What no store could be opened with is no fault of each store.
+    app.services()?;
     let names: Vec<StoreName> = match app.named_store() {
         Some(name) => vec![config.store(name)?.name().clone()],
         None => config.stores().map(|store| store.name().clone()).collect(),

@@ -24,13 +24,17 @@ mod neo;
 mod neo_bulk;
 #[cfg(unix)]
 mod neo_replacing;
+mod network;
 mod northflank;
 mod nosana;
+mod pipes;
 #[cfg(unix)]
 mod prompts;
 mod run;
 mod scan;
 mod sessions;
+#[cfg(unix)]
+mod shells;
 mod stores;
 mod support;
 mod support_bytenite;

@@ -1,0 +1,202 @@
+//! The way to a server: deadlines, proxies and redirects, the same for every provider.
+
+use std::time::{Duration, Instant};
+
+use crate::support::home::Home;
+use crate::support::servers::{Answer, Certificate, Fault, Listen, Nosana, Proxy, Request, Server};
+use crate::support::solana::Keypair;
+
+/// A server, and a home that knows it and has a keypair.
+fn set_up(listen: Listen) -> (Nosana, Home) {
+    let server = Nosana::listen(listen);
+    let mut home = Home::new();
+    let keypair = Keypair::new(1);
+    home.set("KEYFOB_STORE", "nosana");
+    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    if matches!(listen, Listen::Tls(_)) {
+        home.set("KEYFOB_NOSANA_CA_FILE", server.ca_file());
+    }
+    server.put(&keypair.address(), "A", "1");
+    (server, home)
+}
+
+#[test]
+fn durations_are_written_in_every_documented_form() {
+    let home = Home::new();
+    for good in ["500ms", "30s", "5m", "1h30m", "30d", "0", "1h"] {
+        home.run(["--timeout", good, "list"]).ok();
+        home.run([&format!("--timeout={good}"), "list"]).ok();
+        home.keyfob(["list"]).env("KEYFOB_TIMEOUT", good).run().ok();
+    }
+    for bad in [
+        "abc",
+        "-1s",
+        "1",
+        "1x",
+        "30 seconds",
+        "1.5h",
+        "99999999999999999999d",
+        "∞",
+    ] {
+        home.run([&format!("--timeout={bad}"), "list"])
+            .code(2)
+            .stderr_has("--timeout");
+        for args in [&["list"][..], &["status"], &["get", "A"], &["login"]] {
+            home.keyfob(args.iter().copied())
+                .env("KEYFOB_TIMEOUT", bad)
+                .run()
+                .code(2)
+                .stderr_has("KEYFOB_TIMEOUT");
+        }
+        home.keyfob(["run", "--", "true"])
+            .env("KEYFOB_TIMEOUT", bad)
+            .run()
+            .code(125);
+        // The option is the nearer word.
+        home.keyfob(["--timeout", "5s", "list"])
+            .env("KEYFOB_TIMEOUT", bad)
+            .run()
+            .ok();
+    }
+    home.keyfob(["list"]).env("KEYFOB_TIMEOUT", "").run().ok();
+}
+
+#[test]
+fn the_deadline_ends_the_command_wherever_it_is_said() {
+    for path in ["/login", "/secrets"] {
+        let (server, home) = set_up(Listen::Http);
+        let method = if path == "/login" { "POST" } else { "GET" };
+        server.faults().on(method, path, Fault::Hang);
+        for (args, variable) in [
+            (&["--timeout", "500ms", "get", "A"][..], "1h"),
+            (&["get", "A"], "500ms"),
+        ] {
+            let started = Instant::now();
+            home.keyfob(args.iter().copied())
+                .env("KEYFOB_TIMEOUT", variable)
+                .run()
+                .code(8)
+                .stderr_has("127.0.0.1");
+            assert!(started.elapsed() < Duration::from_secs(10));
+        }
+    }
+    // A server that drips is ended by the same clock.
+    let (server, home) = set_up(Listen::Http);
+    server
+        .faults()
+        .on("GET", "/secrets", Fault::Drip(Duration::from_millis(20)));
+    home.run(["--timeout", "700ms", "get", "A"]).code(8);
+}
+
+#[test]
+fn without_a_deadline_a_slow_server_is_waited_for() {
+    let (server, home) = set_up(Listen::Http);
+    server
+        .faults()
+        .on("GET", "/secrets", Fault::Delay(Duration::from_millis(600)));
+    home.run(["--timeout", "300ms", "get", "A"]).code(8);
+    home.run(["--timeout", "0", "get", "A"]).ok().stdout_is("1");
+}
+
+#[test]
+fn https_goes_through_the_proxy_and_tells_it_nothing() {
+    for variable in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"] {
+        let (server, home) = set_up(Listen::Tls(Certificate::Good));
+        let proxy = Proxy::start();
+        home.keyfob(["get", "A"])
+            .env(variable, proxy.url())
+            .run()
+            .ok()
+            .stdout_is("1");
+        let heads = proxy.heads();
+        assert!(!heads.is_empty(), "{variable}");
+        for head in heads {
+            let head = head.to_lowercase();
+            assert!(
+                head.starts_with(&format!("connect {} ", server.address())),
+                "{head}"
+            );
+            assert!(!head.contains("\r\nauthorization:"), "{head}");
+        }
+        let direct = Proxy::start();
+        home.keyfob(["get", "A"])
+            .env(variable, direct.url())
+            .env("NO_PROXY", "127.0.0.1")
+            .run()
+            .ok();
+        assert!(direct.heads().is_empty());
+    }
+}
+
+#[test]
+fn a_proxy_s_password_reaches_the_proxy_and_no_message() {
+    let (_server, home) = set_up(Listen::Tls(Certificate::Good));
+    let proxy = Proxy::start();
+    let url = proxy.url().replace("http://", "http://me:hunter2@");
+    home.keyfob(["-vvv", "get", "A"])
+        .env("HTTPS_PROXY", &url)
+        .run()
+        .ok()
+        .lacks("hunter2");
+    let heads = proxy.heads().join("").to_lowercase();
+    assert!(heads.contains("proxy-authorization: basic "), "{heads}");
+    let gone = url.replace(&proxy.url()["http://".len()..], "127.0.0.1:1");
+    home.keyfob(["-vvv", "--timeout", "2s", "get", "A"])
+        .env("HTTPS_PROXY", gone)
+        .run()
+        .code(8)
+        .lacks("hunter2");
+}
+
+#[test]
+fn plain_http_never_leaves_the_machine_by_a_proxy() {
+    let (server, home) = set_up(Listen::Http);
+    let proxy = Proxy::start();
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"] {
+        home.keyfob(["get", "A"])
+            .env(variable, proxy.url())
+            .run()
+            .ok();
+    }
+    assert!(proxy.heads().is_empty());
+    assert!(server.connections() >= 4);
+}
+
+#[test]
+fn redirects_never_carry_a_request_elsewhere() {
+    for status in [301, 302, 303, 307, 308] {
+        for (method, path) in [
+            ("POST", "/login"),
+            ("GET", "/secrets"),
+            ("POST", "/secrets"),
+            ("DELETE", "/secrets"),
+        ] {
+            let (server, home) = set_up(Listen::Http);
+            let elsewhere = Server::start(Listen::Http, |_: &Request| Answer::text(200, "{}"));
+            let target = format!("{}{path}", elsewhere.url());
+            server
+                .faults()
+                .on(method, path, Fault::redirect(status, target));
+            let args: &[&str] = match method {
+                "DELETE" => &["delete", "-y", "A"],
+                _ => &["set", "B", "--generate"],
+            };
+            home.run(args.iter().copied())
+                .code(13)
+                .stderr_has("redirects to")
+                .stderr_has(&elsewhere.address().to_string());
+            assert_eq!(elsewhere.connections(), 0, "{status} {method} {path}");
+        }
+    }
+    // The same host by another port or scheme is elsewhere, too; the same origin is not.
+    let (server, home) = set_up(Listen::Http);
+    server
+        .faults()
+        .once_on("GET", "/secrets", Fault::redirect(307, "/secrets?moved"));
+    home.run(["get", "A"]).ok().stdout_is("1");
+    server
+        .faults()
+        .on("GET", "/secrets", Fault::redirect(307, "/secrets"));
+    home.run(["get", "A"]).code(13).stderr_has("redirects");
+}

@@ -1,0 +1,345 @@
+//! keyfob among other programs: closed pipes, no terminal, colours, quiet, and one JSON document
+//! from every command.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::home::Home;
+use crate::support::run::Run;
+use crate::support::servers::northflank::{API_TOKEN, PROJECT};
+use crate::support::servers::{Northflank, Nosana};
+use crate::support::solana::Keypair;
+
+fn home_with_a_secret() -> Home {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("value").run().ok();
+    home
+}
+
+/// Runs `args` with stdout going to `stdout`; the exit code and stderr.
+fn with_stdout(home: &Home, args: &[&str], stdout: Stdio) -> (Option<i32>, String) {
+    let mut command: Command = home.keyfob(args.iter().copied()).into_command();
+    let output = command
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    (output.status.code(), stderr)
+}
+
+const PRINTING: &[&[&str]] = &[
+    &["get", "A"],
+    &["list"],
+    &["--json", "list"],
+    &["status"],
+    &["store", "list"],
+    &["vault", "info"],
+    &["generate"],
+    &["man"],
+    &["completions", "bash"],
+    &["--help"],
+    &["set", "--help"],
+    &["--version"],
+];
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_went_away_ends_it_quietly() {
+    let home = home_with_a_secret();
+    for args in PRINTING {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (code, stderr) = with_stdout(&home, args, writer.into());
+        assert_eq!((code, stderr.as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    let home = home_with_a_secret();
+    for args in [
+        &["get", "A"][..],
+        &["list"],
+        &["--json", "list"],
+        &["generate"],
+    ] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let (code, stderr) = with_stdout(&home, args, full.into());
+        assert_eq!(code, Some(1), "{args:?}");
+        assert!(
+            stderr.contains("could not write to stdout: no space left"),
+            "{stderr}"
+        );
+        assert!(!stderr.contains("value"), "{stderr}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn closed_standard_streams_are_no_trouble() {
+    let home = home_with_a_secret();
+    let sh = |script: &str| {
+        let script = script.replace("keyfob", crate::support::home::BINARY);
+        home.program("sh", ["-c", &script]).run()
+    };
+    sh("keyfob list <&-").ok().stdout_has("A");
+    sh("keyfob get A >&-").ok().stdout_is("");
+    sh("keyfob get A 2>&-").ok().stdout_is("value");
+    sh("keyfob get MISSING 2>&-").code(3).stdout_is("");
+    sh("keyfob set B <&-")
+        .code(2)
+        .stderr_has("no value came on stdin");
+    sh("keyfob get A <&- >&- 2>&-").ok();
+    // A secret never lands in whatever got the number of a closed stream.
+    assert!(home.files_holding(b"value").is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_command_run_gets_its_streams_and_signals_as_they_were() {
+    let home = home_with_a_secret();
+    home.keyfob(["run", "--", "cat"])
+        .stdin("through")
+        .run()
+        .ok()
+        .stdout_is("through");
+    // Rust's own programs ignore SIGPIPE; what they start must not inherit that.
+    let run = home.run(["run", "--", "sh", "-c", "kill -PIPE $$"]);
+    assert_eq!(run.signal, Some(13));
+}
+
+#[test]
+fn without_a_terminal_nothing_is_asked() {
+    let home = home_with_a_secret();
+    home.keyfob(["set", "B"]).stdin("x").run().ok();
+    // There is nobody to ask; whoever scripts a deletion means it.
+    home.run(["delete", "A"]).ok();
+    home.keyfob(["delete", "B"]).env("CI", "1").run().ok();
+    home.run(["list"]).ok().stdout_is("");
+    for name in ["bytenite", "northflank", "neo"] {
+        home.run(["login", name])
+            .code(2)
+            .stderr_has("input is needed");
+    }
+}
+
+#[test]
+fn colours_come_on_request_alone_where_there_is_no_terminal() {
+    let home = home_with_a_secret();
+    let coloured = |run: &Run| run.stderr.contains('\u{1b}') || run.text().contains('\u{1b}');
+    for args in [
+        &["get", "MISSING"][..],
+        &["-v", "run", "--", "false"],
+        &["nonsense"],
+        &["--help"],
+    ] {
+        let run = |color: Option<&str>, variable: &str| {
+            let color: Vec<&str> = color.map(|when| vec!["--color", when]).unwrap_or_default();
+            let all = [&color, args].concat();
+            home.keyfob(all).env(variable, "1").run()
+        };
+        assert!(!coloured(&run(None, "UNRELATED")), "{args:?}");
+        assert!(!coloured(&run(Some("never"), "CLICOLOR_FORCE")), "{args:?}");
+        assert!(!coloured(&run(None, "NO_COLOR")), "{args:?}");
+    }
+    for args in [&["get", "MISSING"][..], &["nonsense"], &["--help"]] {
+        let all = [&["--color=always"], args].concat();
+        assert!(coloured(&home.run(all)), "{args:?}");
+    }
+    // Data stays data.
+    let plain = home.run(["list"]).ok().text();
+    assert_eq!(home.run(["--color", "always", "list"]).ok().text(), plain);
+    home.run(["--color", "sometimes", "list"]).code(2);
+}
+
+#[test]
+fn quiet_says_nothing_but_errors() {
+    let home = Home::new();
+    home.keyfob(["-q", "set", "A"])
+        .stdin("1")
+        .run()
+        .ok()
+        .quiet();
+    for args in [
+        &["get", "A"][..],
+        &["list", "--prefix", "none"],
+        &["run", "--prefix", "none", "--", "true"],
+        &["delete", "-y", "A"],
+        &["vault", "restore", "A"],
+        &["vault", "rekey", "-y"],
+        &["init"],
+        &["store", "add", "x", "local"],
+        &["store", "remove", "x"],
+        &["trust"],
+        &["trust", "--revoke"],
+        &["key", "new", "-o", "id.json"],
+        &["man", "--dir", "pages"],
+        &["logout", "local"],
+        &["login", "local"],
+        &["rotate", "--list"],
+    ] {
+        home.run([&["-q"], args].concat()).ok().quiet();
+    }
+    home.run(["-q", "get", "MISSING"])
+        .code(3)
+        .stderr_has("error: ");
+    home.run(["-q", "--json", "get", "MISSING"]).code(3).error();
+}
+
+/// Whether stdout is one JSON document, ended by a newline, and nothing else.
+#[track_caller]
+fn one_document(run: &Run) -> Value {
+    let text = run.text();
+    assert!(
+        text.ends_with('\n') && text.matches('\n').count() == 1,
+        "{text:?}"
+    );
+    run.json()
+}
+
+#[test]
+fn every_command_prints_one_json_document() {
+    let server = Nosana::start();
+    let mut home = Home::new();
+    let keypair = Keypair::new(1);
+    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    home.write("deploy.json", "");
+    for (args, stdin) in [
+        (&["set", "A"][..], "1"),
+        (&["set", "A"], "2"),
+        (&["get", "A"], ""),
+        (&["list"], ""),
+        (&["list", "--prefix", "none"], ""),
+        (&["show", "A"], ""),
+        (&["generate"], ""),
+        (&["generate", "uuid"], ""),
+        (&["init"], ""),
+        (&["store", "add", "x", "local", "--project"], ""),
+        (&["store", "list"], ""),
+        (&["store", "remove", "x", "--project"], ""),
+        (&["trust", "--show"], ""),
+        (&["trust"], ""),
+        (&["trust", "--list"], ""),
+        (&["trust", "--revoke"], ""),
+        (&["key", "new", "-o", "id.json"], ""),
+        (&["key", "address", "id.json"], ""),
+        (&["key", "address"], ""),
+        (&["vault", "info"], ""),
+        (&["vault", "recipients", "list"], ""),
+        (
+            &[
+                "vault",
+                "recipients",
+                "add",
+                "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
+            ],
+            "",
+        ),
+        (
+            &[
+                "vault",
+                "recipients",
+                "remove",
+                "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
+            ],
+            "",
+        ),
+        (&["vault", "history", "A"], ""),
+        (&["vault", "restore", "A"], ""),
+        (&["vault", "rekey", "-y"], ""),
+        (&["login", "local"], ""),
+        (&["logout", "local"], ""),
+        (&["login", "nosana"], ""),
+        (&["logout", "nosana"], ""),
+        (&["status"], ""),
+        (&["rotate", "--list"], ""),
+        (&["rotate", "--resume"], ""),
+        (&["set", "-s", "nosana", "A"], "1"),
+        (&["delete", "-y", "A", "keyfob://nosana/A"], ""),
+        (&["delete", "-y", "--ignore-missing", "A"], ""),
+        (&["completions", "zsh"], ""),
+        (&["man"], ""),
+        (&["man", "vault", "restore"], ""),
+        (&["man", "--dir", "pages"], ""),
+    ] {
+        let args = [args, &["--json"]].concat();
+        let run = home.keyfob(args).stdin(stdin).run();
+        run.ok();
+        one_document(&run);
+    }
+    // A command that is run has stdout for itself.
+    home.run(["--json", "run", "--all", "--", "echo", "its own"])
+        .ok()
+        .stdout_is("its own\n");
+
+    let server = Northflank::start();
+    home.set("KEYFOB_STORE", "northflank");
+    home.set("KEYFOB_NORTHFLANK_BASE_URL", server.url());
+    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
+    home.set("KEYFOB_NORTHFLANK_API_TOKEN", API_TOKEN);
+    for args in [
+        &["group", "create", "api-env"][..],
+        &["group", "list"],
+        &["group", "show", "api-env"],
+        &["group", "update", "api-env", "--description", "x"],
+        &["group", "delete", "-y", "api-env"],
+    ] {
+        let run = home.run([args, &["--json"]].concat());
+        run.ok();
+        one_document(&run);
+    }
+}
+
+#[test]
+fn deleting_in_several_stores_tells_of_each() {
+    let home = home_with_a_secret();
+    home.keyfob(["set", "-s", "other", "B"])
+        .env("KEYFOB_OTHER_PROVIDER", "local")
+        .env("KEYFOB_OTHER_PATH", "other.age")
+        .stdin("x")
+        .run()
+        .ok();
+    let run = home
+        .keyfob([
+            "--json",
+            "delete",
+            "A",
+            "keyfob://other/B",
+            "keyfob://other/C",
+        ])
+        .env("KEYFOB_OTHER_PROVIDER", "local")
+        .env("KEYFOB_OTHER_PATH", "other.age")
+        .run();
+    run.code(10);
+    let document = one_document(&run);
+    assert_eq!(document[0]["store"], "local");
+    assert_eq!(document[0]["results"][0]["action"], "deleted");
+    assert_eq!(document[1]["store"], "other");
+    assert_eq!(document[1]["results"][0]["action"], "deleted");
+    assert_eq!(document[1]["results"][1]["error"]["kind"], "not_found");
+}
+
+#[test]
+fn a_tiny_terminal_breaks_nothing() {
+    let home = home_with_a_secret();
+    for columns in ["0", "1", "7", "nonsense", "99999999999999999999"] {
+        for args in PRINTING {
+            home.keyfob(args.iter().copied())
+                .env("COLUMNS", columns)
+                .run()
+                .ok();
+        }
+    }
+    // Lines for programs are never folded.
+    let wide = home.run(["list"]).text();
+    let narrow = home.keyfob(["list"]).env("COLUMNS", "7").run().text();
+    assert_eq!(wide, narrow);
+}
