@@ -3,6 +3,8 @@
 //! `POST /login`, `GET /secrets`, `POST /secrets`, `DELETE /secrets`; every body comes as
 //! `text/plain`, success of a write is the bare text `OK`, and a refused token is a 403.
 
+mod body;
+
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -12,10 +14,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode, Url};
 use serde::Deserialize;
-use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use self::body::{Body, Secrets, chunks};
 use super::{
     Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
     Selection, Services, Write,
@@ -32,13 +34,6 @@ use crate::secret::{Entry, Name, SecretValue};
 
 const MAINNET: &str = "https://secrets.nosana.ci";
 const DEVNET: &str = "https://secrets.k8s.dev.nos.ci";
-
-/// The server refuses bodies over 1,048,576 bytes.
-const MAX_BODY: usize = 1_048_576;
-
-/// The server takes about 15 ms to store a name: so many names keep a request under two seconds,
-/// and a thousand of them in a dozen requests, login and reading included.
-const NAMES_PER_REQUEST: usize = 125;
 
 /// How often a job that was claimed just now is asked again.
 const POLL: Duration = Duration::from_secs(2);
@@ -513,74 +508,6 @@ impl Provider for Nosana {
     }
 }
 
-/// `{"secrets": {name: value}}`, written straight from the values without a copy in between.
-#[derive(serde::Serialize)]
-struct Body<'a> {
-    secrets: Secrets<'a>,
-}
-
-struct Secrets<'a>(&'a [&'a Write]);
-
-impl serde::Serialize for Secrets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for write in self.0 {
-            map.serialize_entry(
-                write.name.as_str(),
-                write.value.expose_str().unwrap_or_default(),
-            )?;
-        }
-        map.end()
-    }
-}
-
-/// Splits the writes at `wanted` so that each request stays short and its body under the limit.
-///
-/// # Errors
-/// `invalid_data` for a secret that alone is too large for a request.
-fn chunks(writes: &[Write], wanted: &[usize]) -> Result<Vec<Vec<usize>>> {
-    const FRAME: usize = r#"{"secrets":{}}"#.len();
-    let mut chunks: Vec<Vec<usize>> = Vec::new();
-    let mut size = usize::MAX;
-    for at in wanted {
-        let write = &writes[*at];
-        let own = json_length(write.name.as_str())
-            + json_length(write.value.expose_str().unwrap_or_default())
-            + ":,".len();
-        if FRAME + own > MAX_BODY {
-            return Err(Error::invalid_data(format!(
-                "{} is too large: Nosana takes at most {MAX_BODY} bytes in a request",
-                write.name
-            )));
-        }
-        let fits = size.saturating_add(own) <= MAX_BODY
-            && chunks
-                .last()
-                .is_some_and(|chunk| chunk.len() < NAMES_PER_REQUEST);
-        if fits && let Some(chunk) = chunks.last_mut() {
-            chunk.push(*at);
-            size += own;
-        } else {
-            chunks.push(vec![*at]);
-            size = FRAME + own;
-        }
-    }
-    Ok(chunks)
-}
-
-/// How many bytes `text` takes as a JSON string, as `serde_json` writes it.
-fn json_length(text: &str) -> usize {
-    let escaped: usize = text
-        .bytes()
-        .map(|byte| match byte {
-            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-            0x00..=0x1f => 6,
-            _ => 1,
-        })
-        .sum();
-    escaped + 2
-}
-
 fn parse_secrets(response: &Response) -> Result<BTreeMap<Name, Stored>> {
     let raw: BTreeMap<String, &RawValue> = serde_json::from_slice(&response.body)
         .map_err(|_| response.nonsense("not the JSON expected"))?;
@@ -648,76 +575,4 @@ fn is_empty_job(response: &Response) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::providers::Metadata;
-
-    fn write(name: &str, value: &str) -> Write {
-        Write {
-            name: Name::new(name).unwrap(),
-            value: SecretValue::from(value),
-            metadata: Metadata::default(),
-        }
-    }
-
-    fn body(writes: &[Write], chunk: &[usize]) -> Vec<u8> {
-        let writes: Vec<&Write> = chunk.iter().map(|at| &writes[*at]).collect();
-        serde_json::to_vec(&Body {
-            secrets: Secrets(&writes),
-        })
-        .unwrap()
-    }
-
-    #[test]
-    fn a_thousand_names_are_eight_requests() {
-        let writes: Vec<Write> = (0..1000).map(|n| write(&format!("N{n}"), "v")).collect();
-        let wanted: Vec<usize> = (0..1000).collect();
-        let chunks = chunks(&writes, &wanted).unwrap();
-        assert_eq!(chunks.len(), 8);
-        assert_eq!(chunks.concat(), wanted);
-    }
-
-    #[test]
-    fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
-        let frame = r#"{"secrets":{"A":""}}"#.len() + 1;
-        let largest = write("A", &"x".repeat(MAX_BODY - frame));
-        assert!(chunks(std::slice::from_ref(&largest), &[0]).is_ok());
-        let error = chunks(&[write("A", &"x".repeat(MAX_BODY - frame + 1))], &[0]).unwrap_err();
-        assert_eq!(error.kind(), Kind::InvalidData);
-        let two = [
-            write("A", &"x".repeat(600_000)),
-            write("B", &"x".repeat(600_000)),
-        ];
-        assert_eq!(chunks(&two, &[0, 1]).unwrap(), [[0], [1]]);
-    }
-
-    proptest! {
-        #[test]
-        fn a_length_is_what_serde_json_writes(text in any::<String>()) {
-            prop_assert_eq!(json_length(&text), serde_json::to_string(&text).unwrap().len());
-        }
-
-    }
-
-    proptest! {
-        // Each case writes megabytes.
-        #![proptest_config(ProptestConfig::with_cases(12))]
-
-        #[test]
-        fn no_body_is_over_the_limit(sizes in prop::collection::vec(0_usize..500_000, 1..12)) {
-            let writes: Vec<Write> = sizes
-                .iter()
-                .enumerate()
-                .map(|(n, size)| write(&format!("N{n}"), &"\u{1}".repeat(size / 6)))
-                .collect();
-            let wanted: Vec<usize> = (0..writes.len()).collect();
-            let chunks = chunks(&writes, &wanted).unwrap();
-            prop_assert_eq!(chunks.concat(), wanted);
-            for chunk in &chunks {
-                prop_assert!(body(&writes, chunk).len() <= MAX_BODY);
-            }
-        }
-    }
-}
+mod tests;

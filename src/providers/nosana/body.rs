@@ -1,0 +1,82 @@
+//! What a write sends: the body, and how many secrets go into one of them.
+
+use serde::ser::{SerializeMap, Serializer};
+
+use crate::error::{Error, Result};
+use crate::providers::Write;
+
+/// The server takes about 15 ms to store a name: so many names keep a request under two seconds,
+/// and a thousand of them in a dozen requests, login and reading included.
+pub const NAMES_PER_REQUEST: usize = 125;
+
+/// The server refuses bodies over 1,048,576 bytes.
+pub const MAX_BODY: usize = 1_048_576;
+
+/// `{"secrets": {name: value}}`, written straight from the values without a copy in between.
+#[derive(serde::Serialize)]
+pub struct Body<'a> {
+    pub secrets: Secrets<'a>,
+}
+
+/// The secrets of one request.
+pub struct Secrets<'a>(pub &'a [&'a Write]);
+
+impl serde::Serialize for Secrets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for write in self.0 {
+            map.serialize_entry(
+                write.name.as_str(),
+                write.value.expose_str().unwrap_or_default(),
+            )?;
+        }
+        map.end()
+    }
+}
+
+/// Splits the writes at `wanted` so that each request stays short and its body under the limit.
+///
+/// # Errors
+/// `invalid_data` for a secret that alone is too large for a request.
+pub fn chunks(writes: &[Write], wanted: &[usize]) -> Result<Vec<Vec<usize>>> {
+    const FRAME: usize = r#"{"secrets":{}}"#.len();
+    let mut chunks: Vec<Vec<usize>> = Vec::new();
+    let mut size = usize::MAX;
+    for at in wanted {
+        let write = &writes[*at];
+        let own = json_length(write.name.as_str())
+            + json_length(write.value.expose_str().unwrap_or_default())
+            + ":,".len();
+        if FRAME + own > MAX_BODY {
+            return Err(Error::invalid_data(format!(
+                "{} is too large: Nosana takes at most {MAX_BODY} bytes in a request",
+                write.name
+            )));
+        }
+        let fits = size.saturating_add(own) <= MAX_BODY
+            && chunks
+                .last()
+                .is_some_and(|chunk| chunk.len() < NAMES_PER_REQUEST);
+        if fits && let Some(chunk) = chunks.last_mut() {
+            chunk.push(*at);
+            size += own;
+        } else {
+            chunks.push(vec![*at]);
+            size = FRAME + own;
+        }
+    }
+    Ok(chunks)
+}
+
+/// How many bytes `text` takes as a JSON string, as `serde_json` writes it.
+pub fn json_length(text: &str) -> usize {
+    let escaped: usize = text
+        .bytes()
+        .map(|byte| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+            0x00..=0x1f => 6,
+            _ => 1,
+        })
+        .sum();
+    escaped + 2
+}

@@ -1,0 +1,75 @@
+//! How writes are split.
+
+use proptest::prelude::*;
+
+use super::body::{Body, MAX_BODY, Secrets, chunks, json_length};
+use crate::error::Kind;
+use crate::providers::{Metadata, Write};
+use crate::secret::{Name, SecretValue};
+
+fn write(name: &str, value: &str) -> Write {
+    Write {
+        name: Name::new(name).unwrap(),
+        value: SecretValue::from(value),
+        metadata: Metadata::default(),
+    }
+}
+
+fn body(writes: &[Write], chunk: &[usize]) -> Vec<u8> {
+    let writes: Vec<&Write> = chunk.iter().map(|at| &writes[*at]).collect();
+    serde_json::to_vec(&Body {
+        secrets: Secrets(&writes),
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_thousand_names_are_eight_requests() {
+    let writes: Vec<Write> = (0..1000).map(|n| write(&format!("N{n}"), "v")).collect();
+    let wanted: Vec<usize> = (0..1000).collect();
+    let chunks = chunks(&writes, &wanted).unwrap();
+    assert_eq!(chunks.len(), 8);
+    assert_eq!(chunks.concat(), wanted);
+}
+
+#[test]
+fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
+    let frame = r#"{"secrets":{"A":""}}"#.len() + 1;
+    let largest = write("A", &"x".repeat(MAX_BODY - frame));
+    assert!(chunks(std::slice::from_ref(&largest), &[0]).is_ok());
+    let error = chunks(&[write("A", &"x".repeat(MAX_BODY - frame + 1))], &[0]).unwrap_err();
+    assert_eq!(error.kind(), Kind::InvalidData);
+    let two = [
+        write("A", &"x".repeat(600_000)),
+        write("B", &"x".repeat(600_000)),
+    ];
+    assert_eq!(chunks(&two, &[0, 1]).unwrap(), [[0], [1]]);
+}
+
+proptest! {
+    #[test]
+    fn a_length_is_what_serde_json_writes(text in any::<String>()) {
+        prop_assert_eq!(json_length(&text), serde_json::to_string(&text).unwrap().len());
+    }
+
+}
+
+proptest! {
+    // Each case writes megabytes.
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn no_body_is_over_the_limit(sizes in prop::collection::vec(0_usize..500_000, 1..12)) {
+        let writes: Vec<Write> = sizes
+            .iter()
+            .enumerate()
+            .map(|(n, size)| write(&format!("N{n}"), &"\u{1}".repeat(size / 6)))
+            .collect();
+        let wanted: Vec<usize> = (0..writes.len()).collect();
+        let chunks = chunks(&writes, &wanted).unwrap();
+        prop_assert_eq!(chunks.concat(), wanted);
+        for chunk in &chunks {
+            prop_assert!(body(&writes, chunk).len() <= MAX_BODY);
+        }
+    }
+}
