@@ -150,7 +150,10 @@ impl App {
         }
         let ui = self.ui;
         let folders = self.folders()?.clone();
-        let deadline = Arc::new(Deadline::after(self.timeout()?));
+        let timeout = self.timeout()?;
+        let deadline = Arc::new(Deadline::after(
+            timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit),
+        ));
         let keyring = Keyring::new(&self.env);
         let services = Services {
             http: Http::new(
@@ -171,17 +174,21 @@ impl App {
         Ok(self.services.get_or_init(|| Rc::new(services)))
     }
 
-    fn timeout(&self) -> Result<Option<Duration>> {
-        if let Some(timeout) = self.global.timeout {
-            return Ok(timeout.limit());
+    /// How long network work may take, as the user says: `None` where nothing is said, no
+    /// duration where it is said that it may take for ever.
+    ///
+    /// # Errors
+    /// `usage` where `KEYFOB_TIMEOUT` is no duration.
+    pub fn timeout(&self) -> Result<Option<HumanDuration>> {
+        if self.global.timeout.is_some() {
+            return Ok(self.global.timeout);
         }
-        match self.env.var("KEYFOB_TIMEOUT") {
-            Some(text) => text
-                .parse::<HumanDuration>()
-                .map(HumanDuration::limit)
-                .map_err(|error| error.context("KEYFOB_TIMEOUT")),
-            None => Ok(Some(DEFAULT_TIMEOUT)),
-        }
+        let text = self.env.var("KEYFOB_TIMEOUT");
+        text.map(|text| {
+            text.parse::<HumanDuration>()
+                .map_err(|error| error.context("KEYFOB_TIMEOUT"))
+        })
+        .transpose()
     }
 }
 

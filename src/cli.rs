@@ -112,6 +112,7 @@ pub enum Command {
     Store(StoreArgs),
     Group(GroupArgs),
     Trust(TrustArgs),
+    Doctor(DoctorArgs),
     Key(KeyArgs),
     Vault(VaultArgs),
     Generate(GenerateArgs),
@@ -477,6 +478,19 @@ pub struct TrustArgs {
     #[arg(long)]
     pub list: bool,
 }
+
+/// Examine configuration, keys, keyring, network and stores, and say what to do about faults
+///
+/// Asks the server of each store that is configured or has a credential, all at once and each with
+/// 10 seconds of its own, or what --timeout says. A built-in store that was never set up is no
+/// fault. Fails where a fault was found; a warning is none. With --store only that store.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob doctor
+  keyfob doctor -s gpu -v
+  keyfob doctor --json | jq '.checks[] | select(.status == \"fault\")'")]
+pub struct DoctorArgs {}
 
 /// Make, show and keep Solana keypairs
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@
 //! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
 //! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
 //! | [`scan`] | values found in folders, stdin and staged changes |
+//! | [`doctor`] | what may be wrong with a set-up, and what to do about it |
 //! | [`store`] | a name and its configuration become a provider |
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod commands;
 pub mod complete;
 pub mod config;
+pub mod doctor;
 pub mod document;
 pub mod duration;
 pub mod env;

@@ -71,18 +71,8 @@ pub fn locate(named: Option<&Named>, env: &Environment, keyring: &Keyring) -> Re
         }
         None => {}
     }
-    if let Some(home) = env.home() {
-        if let Some(path) = solana_setting(&home, env)?
-            && path.is_file()
-        {
-            return from_file(&path);
-        }
-        for usual in USUAL_FILES {
-            let path = home.join(usual);
-            if path.is_file() {
-                return from_file(&path);
-            }
-        }
+    if let Some(path) = usual_file(env)? {
+        return from_file(&path);
     }
     match Keypair::from_keyring(keyring) {
         Ok(Some(keypair)) => Ok(Located {
@@ -94,6 +84,21 @@ pub fn locate(named: Option<&Named>, env: &Environment, keyring: &Keyring) -> Re
             "no Solana keypair was found in the usual files, and {why}"
         ))),
     }
+}
+
+/// The file among the usual ones that a keypair is taken from where none is named.
+///
+/// # Errors
+/// `config` where the Solana CLI's configuration is not YAML.
+pub fn usual_file(env: &Environment) -> Result<Option<PathBuf>> {
+    let Some(home) = env.home() else {
+        return Ok(None);
+    };
+    let usual = USUAL_FILES.iter().map(|name| home.join(name));
+    Ok(solana_setting(&home, env)?
+        .into_iter()
+        .chain(usual)
+        .find(|path| path.is_file()))
 }
 
 fn none(what: &str) -> Error {

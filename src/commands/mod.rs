@@ -3,6 +3,7 @@
 
 mod completions;
 mod delete;
+mod doctor;
 mod export;
 mod generate;
 mod get;
@@ -78,6 +79,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Group(args) => group::run(args, app).await,
         Command::Store(args) => store::run(args, app),
         Command::Trust(args) => trust::run(args, app),
+        Command::Doctor(args) => doctor::run(args, app).await,
         Command::Key(args) => key::run(args, app),
         Command::Vault(args) => vault::run(args, app),
         Command::Generate(args) => generate::run(args, app),

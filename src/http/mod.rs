@@ -10,9 +10,11 @@ mod response;
 mod retry;
 mod trouble;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
@@ -115,19 +117,40 @@ impl Request {
 
 /// The floor itself. Making one touches neither network nor disk.
 pub struct Http {
-    clients: Clients,
+    clients: Arc<Clients>,
     deadline: Arc<Deadline>,
     log: Log,
+    clocks: Arc<Mutex<BTreeMap<String, SignedDuration>>>,
 }
 
 impl Http {
     /// A floor whose work is bounded by `deadline` and told to `log`.
     pub fn new(deadline: Arc<Deadline>, log: Log) -> Self {
         Self {
-            clients: Clients::default(),
+            clients: Arc::default(),
             deadline,
             log,
+            clocks: Arc::default(),
         }
+    }
+
+    /// The same floor for work with a deadline of its own.
+    pub fn bounded_by(&self, deadline: Arc<Deadline>) -> Self {
+        Self {
+            clients: Arc::clone(&self.clients),
+            deadline,
+            log: Arc::clone(&self.log),
+            clocks: Arc::clone(&self.clocks),
+        }
+    }
+
+    /// How far the clock of each host that has answered is ahead of this machine's, by its last
+    /// answer; to the second, as answers tell no more.
+    pub fn clocks(&self) -> BTreeMap<String, SignedDuration> {
+        self.clocks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The deadline of all work of this command.
@@ -231,6 +254,15 @@ impl Http {
         .await;
         let took = started.elapsed().as_millis();
         let shown = response::shown(url);
+        if let Ok(response) = &result
+            && let Some(theirs) = response.date()
+        {
+            let ahead = theirs.duration_since(Timestamp::now());
+            self.clocks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(response::host(url), ahead);
+        }
         match &result {
             Ok(response) => (self.log)(&format!(
                 "{} {shown}: {} in {took} ms, {} bytes",

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Progress;
+use super::{NoProgress, Progress};
 use crate::auth::keyring::Keyring;
 use crate::auth::session::Sessions;
 use crate::env::{Environment, Folders};
-use crate::http::Http;
+use crate::http::{Deadline, Http};
 
 /// What a provider works with. Making it touches neither network nor keyring.
 pub struct Services {
@@ -28,6 +28,22 @@ pub struct Services {
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
     /// How long to wait for what the backend will have in a moment; `None` is not at all.
     pub wait: Option<Duration>,
+}
+
+impl Services {
+    /// The same for work beside other work: with a deadline of its own, and without a word.
+    pub fn bounded_by(&self, deadline: Deadline) -> Self {
+        Self {
+            env: self.env.clone(),
+            folders: self.folders.clone(),
+            http: self.http.bounded_by(Arc::new(deadline)),
+            sessions: self.sessions.clone(),
+            keyring: self.keyring.clone(),
+            progress: Rc::new(NoProgress),
+            notice: Arc::new(|_| {}),
+            wait: None,
+        }
+    }
 }
 
 /// Long work, step by step: each step shows progress and moves the deadline on.

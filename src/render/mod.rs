@@ -139,8 +139,13 @@ impl Ui {
             escape(error.message())
         ));
         if let Some(hint) = error.hint_text() {
-            self.stderr(&format!("{CYAN}hint:{PLAIN} {}", escape(hint)));
+            self.hint(hint);
         }
+    }
+
+    /// Says on stderr what can be done about something.
+    pub fn hint(&self, hint: &str) {
+        self.stderr(&format!("{CYAN}hint:{PLAIN} {}", escape(hint)));
     }
 
     fn stderr(&self, line: &str) {

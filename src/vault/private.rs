@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shell_word};
 
 /// Larger than any identity file, and small enough to read by mistake.
 const MAX_SIZE: u64 = 1 << 20;
@@ -42,7 +42,10 @@ pub fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
             "others can read the identity file {}",
             path.display()
         ))
-        .hint(format!("run: chmod 600 {}", path.display())));
+        .hint(format!(
+            "run: chmod 600 {}",
+            shell_word(&path.display().to_string())
+        )));
     }
     if metadata.len() > MAX_SIZE {
         return Err(Error::unauthenticated(format!(

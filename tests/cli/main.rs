@@ -7,6 +7,7 @@ mod crash;
 #[cfg(unix)]
 mod credentials;
 mod docs;
+mod doctor;
 mod export;
 mod fuzz;
 mod import;

@@ -7,6 +7,8 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::{FORMS, Keypair};
+#[cfg(unix)]
+use crate::error::shell_word;
 use crate::error::{Error, Result};
 
 /// No form of a keypair is longer; what is, is another file.
@@ -97,23 +99,12 @@ fn check_private(file: &File, path: &Path) -> Result<()> {
         "the keypair file {shown} is open to others (mode {:04o}) and is not used",
         mode & 0o7777
     ))
-    .hint(format!("chmod 600 {}", quoted(&shown.to_string()))))
+    .hint(format!("chmod 600 {}", shell_word(&shown.to_string()))))
 }
 
 #[cfg(not(unix))]
 fn check_private(_file: &File, _path: &Path) -> Result<()> {
     Ok(())
-}
-
-/// `text` as one word of a POSIX shell.
-#[cfg(unix)]
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(unix)]
@@ -189,15 +180,5 @@ mod tests {
                 .unwrap();
             assert_eq!(kind(&path), Kind::InvalidData, "{name}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn shell_words_are_quoted_where_they_must_be() {
-        assert_eq!(
-            quoted("/home/a_b/.config/id.json"),
-            "/home/a_b/.config/id.json"
-        );
-        assert_eq!(quoted("/a b"), "'/a b'");
     }
 }

@@ -1,0 +1,73 @@
+//! `keyfob doctor`: examines the set-up, and says what to do about what it finds.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::DoctorArgs;
+use crate::doctor::{self, Finding, Patient, Status};
+use crate::error::{Error, Result};
+use crate::render::Table;
+
+/// What each store may take where the user says nothing: whoever asks what is wrong wants to know
+/// it soon.
+const LIMIT: Duration = Duration::from_secs(10);
+
+pub async fn run(_args: DoctorArgs, app: &App) -> Result<()> {
+    let patient = Patient {
+        options: app.load_options()?,
+        config: app.config(),
+        selected: app.selected_store(),
+        only: app.named_store(),
+        services: app.services()?,
+        limit: match app.timeout()? {
+            Some(timeout) => timeout.limit(),
+            None => Some(LIMIT),
+        },
+    };
+    let report = doctor::examine(&patient).await;
+    let count = |status| report.iter().filter(|found| found.status == status).count();
+    let faults = count(Status::Fault);
+    if app.ui.json {
+        app.ui.document(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "faults": faults,
+            "warnings": count(Status::Warning),
+            "checks": report,
+        }))?;
+    } else {
+        print(&report, app)?;
+    }
+    match faults {
+        0 => Ok(()),
+        1 => Err(Error::failed("one fault was found")),
+        faults => Err(Error::failed(format!("{faults} faults were found"))),
+    }
+}
+
+fn print(report: &[Finding], app: &App) -> Result<()> {
+    let mut table = Table::new(&["STATUS", "CHECK", "SUBJECT", "FOUND"]);
+    for finding in report {
+        table.row([
+            finding.status.as_str().to_owned(),
+            finding.check.to_owned(),
+            finding.subject.clone(),
+            finding.detail.clone(),
+        ]);
+    }
+    table.print(&app.ui)?;
+    // One remedy may help against several.
+    let mut told: Vec<&str> = Vec::new();
+    for finding in report {
+        if let Some(hint) = finding.hint.as_deref().filter(|hint| !told.contains(hint)) {
+            told.push(hint);
+            let subject = match finding.subject.as_str() {
+                "" => finding.check,
+                subject => subject,
+            };
+            app.ui.hint(&format!("{subject}: {hint}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! What this machine keeps: the OS keyring, tokens, keypairs, and replacements that were
+//! interrupted.
+
+use std::time::Duration;
+
+use super::{Finding, Patient};
+use crate::auth::cache::Place;
+use crate::auth::keyring::{Status, Unreachable};
+use crate::auth::locate;
+use crate::config::StoreConfig;
+use crate::providers::{self, Services, open_replacements};
+
+/// A keyring that takes longer is felt with every command.
+const SLOW: Duration = Duration::from_millis(500);
+
+pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    let services = patient.services;
+    let mut found = vec![keyring(&services.keyring.probe()), tokens(services)];
+    for store in patient.config.iter().flat_map(|config| config.stores()) {
+        let examined = patient.only.is_none_or(|only| only == store.name());
+        if examined && store.schema().field("keypair").is_some() {
+            found.extend(keypair(store, patient));
+        }
+    }
+    found.extend(replacements(patient));
+    found
+}
+
+fn keyring(status: &Status) -> Finding {
+    const CHECK: &str = "keyring";
+    let name = status.name;
+    let took = status.took.as_millis();
+    let without = "until then keyfob does without it where it can";
+    match &status.why {
+        None if status.took > SLOW => Finding::warning(
+            CHECK,
+            name,
+            format!("it is open, but took {took} ms to answer"),
+        )
+        .hint("what is kept in files and variables instead is found at once"),
+        None => Finding::ok(
+            CHECK,
+            name,
+            format!("it is open, and answered in {took} ms"),
+        ),
+        Some(Unreachable::Absent) => Finding::skipped(CHECK, name, "there is none in this session"),
+        Some(Unreachable::Locked) => Finding::warning(CHECK, name, "it is locked").hint(format!(
+            "unlock it with the system's own program; {without}"
+        )),
+        Some(Unreachable::Slow) => Finding::warning(
+            CHECK,
+            name,
+            "it did not answer within 2 s, which every command that needs it waits",
+        )
+        .hint("restart it; to do without it, unset DBUS_SESSION_BUS_ADDRESS"),
+        Some(Unreachable::Faulty(what)) => {
+            Finding::warning(CHECK, name, format!("it is faulty: {what}"))
+                .hint(format!("see what the system says of it; {without}"))
+        }
+    }
+}
+
+fn tokens(services: &Services) -> Finding {
+    let place = services.sessions.place();
+    let detail = match place {
+        Place::Memory => "each command that needs one logs in: they are kept nowhere".to_owned(),
+        place => format!("they are kept in {place}"),
+    };
+    Finding::ok("tokens", "", detail)
+}
+
+/// The keypair that `store` would sign in with.
+fn keypair(store: &StoreConfig, patient: &Patient<'_>) -> Option<Finding> {
+    const CHECK: &str = "keypair";
+    // What is not trusted is told as such.
+    store.check_trust().ok()?;
+    let services = patient.services;
+    match providers::keypair(store, services) {
+        Ok(located) => Some(Finding::ok(
+            CHECK,
+            store.name(),
+            format!("{} from {}", located.keypair.address(), located.source),
+        )),
+        Err(_) if !is_wanted(store, patient) => {
+            Some(Finding::skipped(CHECK, store.name(), "there is none"))
+        }
+        Err(error) => Some(Finding::error(CHECK, store.name(), &error)),
+    }
+}
+
+/// Whether the user means to use the store, or there is something in the usual places to use it
+/// with.
+fn is_wanted(store: &StoreConfig, patient: &Patient<'_>) -> bool {
+    let found = locate::usual_file(&patient.services.env);
+    patient.means(store) || !matches!(found, Ok(None))
+}
+
+fn replacements(patient: &Patient<'_>) -> Vec<Finding> {
+    const CHECK: &str = "replacements";
+    let open = match open_replacements(patient.services, patient.only) {
+        Ok(open) => open,
+        Err(error) => return vec![Finding::error(CHECK, "", &error)],
+    };
+    open.into_iter()
+        .map(|found| match found {
+            Ok(replacement) => Finding::warning(
+                CHECK,
+                format!("{} in {}", replacement.name, replacement.store),
+                format!(
+                    "it was interrupted, and the secret may be missing since {}",
+                    replacement.begun_at
+                ),
+            )
+            .hint("keyfob rotate --resume finishes it"),
+            Err(error) => Finding::error(CHECK, "", &error),
+        })
+        .collect()
+}

@@ -1,0 +1,110 @@
+//! Whether each store can be used: reached, let in, and understood.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::{Finding, Patient};
+use crate::config::StoreConfig;
+use crate::error::Error;
+use crate::http::Deadline;
+use crate::providers::{Account, Filter, Services};
+use crate::store::Store;
+
+const CHECK: &str = "store";
+
+/// No secret begins so: what is asked is asked for the answer alone.
+const NOTHING: &str = "keyfob-doctor-asks-for-nothing";
+
+/// What a store may take beyond its deadline, where something does not keep to it.
+const GRACE: Duration = Duration::from_secs(2);
+
+pub(super) async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
+    let Ok(config) = &patient.config else {
+        return vec![Finding::skipped(
+            CHECK,
+            "",
+            "no store can be examined without a configuration",
+        )];
+    };
+    let stores: Vec<&StoreConfig> = match patient.only {
+        None => config.stores().collect(),
+        Some(name) => match config.store(name) {
+            Ok(store) => vec![store],
+            Err(error) => return vec![Finding::error(CHECK, name, &error)],
+        },
+    };
+    join_all(stores.into_iter().map(|store| within_limit(store, patient))).await
+}
+
+/// What is found of `store` in the time that it has.
+async fn within_limit(store: &StoreConfig, patient: &Patient<'_>) -> Finding {
+    let examined = examine_store(store, patient);
+    let Some(limit) = patient.limit else {
+        return examined.await;
+    };
+    match tokio::time::timeout(limit.saturating_add(GRACE), examined).await {
+        Ok(finding) => finding,
+        Err(_) => Finding::fault(
+            CHECK,
+            store.name(),
+            format!("it took longer than {} s", limit.as_secs_f32()),
+        )
+        .hint("give --timeout more time, or see with -v where it goes"),
+    }
+}
+
+async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
+    let name = config.name();
+    if config.check_trust().is_err() {
+        return Finding::skipped(CHECK, name, "it was not asked: see what is not trusted");
+    }
+    let services: Rc<Services> =
+        Rc::new(patient.services.bounded_by(Deadline::after(patient.limit)));
+    let store = match Store::open_configured(config, &services) {
+        Ok(store) => store,
+        Err(error) => return Finding::error(CHECK, name, &error),
+    };
+    let account = store.provider().account().await;
+    if !patient.means(config) && !has_credential(&account) {
+        return Finding::skipped(CHECK, name, "it was never set up");
+    }
+    let asked = Instant::now();
+    let nothing = Filter {
+        prefix: Some(NOTHING.to_owned()),
+        secret_type: None,
+    };
+    match store.provider().list(&nothing).await {
+        Err(error) => fault(config, &error),
+        Ok(_) => Finding::ok(
+            CHECK,
+            name,
+            described(&account.unwrap_or_default(), asked.elapsed()),
+        ),
+    }
+}
+
+/// Whether there is something to use the store with. What is there and bad counts.
+fn has_credential(account: &Result<Account, Error>) -> bool {
+    account
+        .as_ref()
+        .is_ok_and(|account| account.credential.is_some())
+}
+
+fn fault(config: &StoreConfig, error: &Error) -> Finding {
+    let mut finding = Finding::error(CHECK, config.name(), error);
+    finding.detail = format!("{}: {}", error.kind().as_str(), finding.detail);
+    finding
+}
+
+fn described(account: &Account, took: Duration) -> String {
+    let mut words = account.url.clone();
+    if let Some(who) = &account.account {
+        words.push_str(&format!(" as {who}"));
+    }
+    if let Some(credential) = &account.credential {
+        words.push_str(&format!(", {credential}"));
+    }
+    format!("{words}, in {} ms", took.as_millis())
+}
