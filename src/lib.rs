@@ -25,7 +25,7 @@
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
-//! | [`secret`], [`document`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
+//! | [`secret`], [`document`], [`digest`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
 //!
 //! A sixth provider is one file in `providers/` and one line in its registry.
 
@@ -35,6 +35,7 @@ pub mod cli;
 pub mod commands;
 pub mod complete;
 pub mod config;
+pub mod digest;
 pub mod doctor;
 pub mod document;
 pub mod duration;

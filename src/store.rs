@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{Config, StoreConfig};
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::providers::{Capability, Provider, ProviderSpec, Selection, Services, registry};
 use crate::secret::{Name, SecretValue, StoreName};
@@ -12,6 +15,21 @@ pub struct Store {
     name: StoreName,
     spec: &'static ProviderSpec,
     provider: Box<dyn Provider>,
+    /// The fields that decide which secrets its names stand for, and what they are set to.
+    located: Vec<(&'static str, String)>,
+}
+
+/// Which secrets a store's names stand for, as a digest: another server, account, project, group,
+/// job or file is another scope. What is remembered of a store holds as long as this is the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scope(String);
+
+impl Scope {
+    /// The digest in hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Store {
@@ -32,10 +50,21 @@ impl Store {
         config.check_trust().map_err(named)?;
         let spec = spec_of(config)?;
         let provider = (spec.open)(config, services).map_err(named)?;
+        let located = config.fields().filter(|(field, _)| field.locates);
+        let located = located
+            .filter_map(|(field, _)| {
+                let text = match config.path(field.name) {
+                    Some(path) => path.display().to_string(),
+                    None => config.text(field.name)?.to_owned(),
+                };
+                Some((field.name, text))
+            })
+            .collect();
         Ok(Self {
             name,
             spec,
             provider,
+            located,
         })
     }
 
@@ -57,6 +86,28 @@ impl Store {
     /// `error`, said to concern this store.
     pub fn named(&self, error: Error) -> Error {
         error.store(self.name.as_str())
+    }
+
+    /// Which secrets its names stand for. Asks no server.
+    ///
+    /// # Errors
+    /// What finding out the account fails with: a keypair that is not there, as a rule.
+    pub async fn scope(&self) -> Result<Scope> {
+        let account = self.provider.account().await;
+        let account = account.map_err(|error| self.named(error))?;
+        let known = [
+            ("provider", self.spec.name()),
+            ("url", account.url.as_str()),
+            ("account", account.account.as_deref().unwrap_or_default()),
+        ];
+        let located = self.located.iter();
+        let located = located.map(|(field, text)| (*field, text.as_str()));
+        let parts: Vec<&str> = known
+            .into_iter()
+            .chain(located)
+            .flat_map(<[&str; 2]>::from)
+            .collect();
+        Ok(Scope(digest::of_parts(&parts)))
     }
 
     /// The value of one secret.
@@ -104,4 +155,65 @@ pub fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
         Error::config(format!("there is no provider named {}", config.provider()))
             .store(config.name().as_str())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::auth::cache::{Policy, TokenCache};
+    use crate::auth::keyring::Keyring;
+    use crate::auth::session::Sessions;
+    use crate::config::LoadOptions;
+    use crate::env::{Environment, Folders};
+    use crate::http::{Deadline, Http};
+    use crate::providers::NoProgress;
+
+    async fn scope(vars: &[(&str, &str)]) -> Scope {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = Folders {
+            config: folder.path().join("config"),
+            data: "/data".into(),
+            cache: folder.path().join("cache"),
+        };
+        let env = Environment::from_vars(vars.iter().copied(), folder.path());
+        let config = Config::load(&LoadOptions {
+            env: &env,
+            folders: &folders,
+            explicit: None,
+            schemas: registry::SCHEMAS,
+        });
+        let keyring = Keyring::default();
+        let services = Services {
+            http: Http::new(Arc::new(Deadline::after(None)), Arc::new(|_| ())),
+            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            keyring,
+            env: env.clone(),
+            folders: folders.clone(),
+            progress: Rc::new(NoProgress),
+            notice: Arc::new(|_| ()),
+            wait: None,
+        };
+        let name = StoreName::new("northflank").unwrap();
+        let store = Store::open(&name, &config.unwrap(), &Rc::new(services)).unwrap();
+        store.scope().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn another_place_is_another_scope() {
+        let base = ("KEYFOB_NORTHFLANK_PROJECT", "shop");
+        let same = scope(&[base]).await;
+        // A new token for the same place is the same place.
+        let token = ("KEYFOB_NORTHFLANK_API_TOKEN", "hunter2");
+        assert_eq!(scope(&[base, token]).await, same);
+        for other in [
+            ("KEYFOB_NORTHFLANK_PROJECT", "shop2"),
+            ("KEYFOB_NORTHFLANK_TEAM", "acme"),
+            ("KEYFOB_NORTHFLANK_GROUP", "shop"),
+            ("KEYFOB_NORTHFLANK_BASE_URL", "http://127.0.0.1:1"),
+        ] {
+            assert_ne!(scope(&[base, other]).await, same, "{other:?}");
+        }
+    }
 }

@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::cache::{Place, TokenCache};
 use super::lock::{self, Lock};
+use crate::digest;
 use crate::error::Result;
 
 /// A token is not begun with when it has no more than this left, so that it does not expire on
@@ -72,17 +72,10 @@ impl SessionKey {
     /// `account` is whatever tells accounts apart: an address, or an API key itself, so that
     /// another key never gets this one's token. `scope` tells apart tokens of different rights.
     pub fn new(provider: &str, base_url: &str, account: &str, scope: &str) -> Self {
-        let mut hash = Sha256::new();
-        for part in [provider, base_url.trim_end_matches('/'), account, scope] {
-            // With its length, so that no two lists of parts run together to the same text.
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+        let parts = [provider, base_url.trim_end_matches('/'), account, scope];
+        Self {
+            id: format!("keyfob-session:{}", digest::of_parts(&parts)),
         }
-        let mut id = String::from("keyfob-session:");
-        for byte in hash.finalize() {
-            id.push_str(&format!("{byte:02x}"));
-        }
-        Self { id }
     }
 
     /// The name of the session's entry in a cache.

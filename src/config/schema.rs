@@ -32,6 +32,8 @@ pub struct Field {
     pub credential: bool,
     /// Whether the environment may hold the key itself where a file holds a path to it.
     pub inline_env: bool,
+    /// Whether it decides which secrets the store's names stand for.
+    pub locates: bool,
     /// The vendor's own variable for it, read where keyfob's is not set.
     pub vendor_env: Option<&'static str>,
     /// What it is for, in one line.
@@ -48,6 +50,7 @@ impl Field {
             reviewed: false,
             credential: false,
             inline_env: false,
+            locates: false,
             vendor_env: None,
             help,
         }
@@ -75,6 +78,12 @@ impl Field {
     /// The same field, whose variable may hold the key itself instead of a path.
     pub const fn inline_env(mut self) -> Self {
         self.inline_env = true;
+        self
+    }
+
+    /// The same field, which decides which secrets the store's names stand for.
+    pub const fn locates(mut self) -> Self {
+        self.locates = true;
         self
     }
 

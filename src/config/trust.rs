@@ -15,6 +15,7 @@ use super::rotation::{Rotation, ValueSource};
 use super::save::{self, Lock};
 use super::source::{self, Place};
 use super::{Role, merge};
+use crate::digest::hex;
 use crate::env::Folders;
 use crate::error::{Error, Result};
 use crate::secret::Target;
@@ -298,6 +299,5 @@ fn rotation_texts(rotation: &Rotation) -> Vec<(&'static str, String)> {
 
 /// The SHA-256 of `bytes` in hexadecimal.
 fn digest(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }

@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::digest;
 use crate::env::{Environment, Folders};
 use crate::error::{Error, Result};
 use crate::fsio::lock::FolderLock;
@@ -40,7 +41,7 @@ pub struct Tag(String);
 impl Tag {
     /// The file of `kind` about what `subject` names in the store `store`.
     pub fn new(kind: &str, store: &str, subject: &[&str]) -> Self {
-        let digest = hash(&[&[kind, store], subject].concat());
+        let digest = digest::of_parts(&[&[kind, store], subject].concat());
         Self(format!("{}{}", Self::prefix(kind, store), &digest[..32]))
     }
 
@@ -50,26 +51,12 @@ impl Tag {
     }
 
     fn prefix(kind: &str, store: &str) -> String {
-        format!("{kind}-{}-", &hash(&[kind, store])[..16])
+        format!("{kind}-{}-", &digest::of_parts(&[kind, store])[..16])
     }
 
     fn file_name(&self) -> String {
         format!("{}.age", self.0)
     }
-}
-
-/// The hexadecimal SHA-256 of `parts`, each kept apart from the next.
-fn hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update((part.len() as u64).to_le_bytes());
-        hasher.update(part.as_bytes());
-    }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// One content of a sealed file: what is removed when a change is through, and not what another

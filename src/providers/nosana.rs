@@ -45,8 +45,11 @@ const SCHEMA: Schema = Schema {
             "network",
             Shape::Choice(&["mainnet", "devnet"]),
             "which of Nosana's own servers to use (default: mainnet)",
-        ),
-        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager").gated(),
+        )
+        .locates(),
+        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager")
+            .gated()
+            .locates(),
         Field::new(
             "keypair",
             Shape::Path,
@@ -58,7 +61,8 @@ const SCHEMA: Schema = Schema {
             "job",
             Shape::Text,
             "a job whose secrets to read, and only to read",
-        ),
+        )
+        .locates(),
         super::CA_FILE,
     ],
 };

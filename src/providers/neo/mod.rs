@@ -34,7 +34,8 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "the address of the API, where it is not Neo's own",
         )
-        .gated(),
+        .gated()
+        .locates(),
         Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
         Field::new(
             "api_key_command",

@@ -41,7 +41,8 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "another address than Northflank's own",
         )
-        .gated(),
+        .gated()
+        .locates(),
         Field::new("api_token", Shape::Text, "the API token").credential("NORTHFLANK_API_TOKEN"),
         Field::new(
             "api_token_command",
@@ -49,17 +50,19 @@ const SCHEMA: Schema = Schema {
             "a command that prints the API token",
         )
         .gated(),
-        Field::new("project", Shape::Text, "the project's id"),
+        Field::new("project", Shape::Text, "the project's id").locates(),
         Field::new(
             "team",
             Shape::Text,
             "the id of the team that the project belongs to",
-        ),
+        )
+        .locates(),
         Field::new(
             "group",
             Shape::Text,
             "the one secret group to use: names are then KEY, not GROUP/KEY",
-        ),
+        )
+        .locates(),
         super::CA_FILE,
     ],
 };
