@@ -25,7 +25,7 @@
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
-//! | [`secret`], [`document`], [`digest`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
+//! | [`secret`], [`shell`], [`document`], [`digest`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
 //!
 //! A sixth provider is one file in `providers/` and one line in its registry.
 
@@ -53,6 +53,7 @@ pub mod render;
 pub mod scan;
 pub mod secret;
 pub mod selection;
+pub mod shell;
 pub mod store;
 pub mod sync;
 pub mod template;
