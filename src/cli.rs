@@ -5,6 +5,7 @@
 
 mod exchange;
 mod group;
+mod rotate;
 mod scan;
 mod vault;
 
@@ -16,6 +17,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub use self::exchange::*;
 pub use self::group::*;
+pub use self::rotate::RotateArgs;
 pub use self::scan::ScanArgs;
 pub use self::vault::*;
 use crate::complete;
@@ -327,27 +329,6 @@ pub struct RunArgs {
     pub wait: WaitArg,
     #[command(flatten)]
     pub selection: SelectionArgs,
-}
-
-/// Show and finish replacements that were interrupted
-///
-/// A backend that cannot replace a value in place (neo) has the old one deleted before the new one
-/// is created. The new value is kept, encrypted, until it is stored: what was interrupted in
-/// between stays open until it is finished.
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-Examples:
-  keyfob rotate --list
-  keyfob rotate --resume
-  keyfob rotate --resume -s fn")]
-#[group(id = "action", required = true, multiple = false)]
-pub struct RotateArgs {
-    /// Show what is open; asks no server
-    #[arg(long)]
-    pub list: bool,
-    /// Finish what is open, in the store that --store names or in all
-    #[arg(long)]
-    pub resume: bool,
 }
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring

@@ -50,6 +50,7 @@ pub mod process;
 pub mod prompt;
 pub mod providers;
 pub mod render;
+pub mod rotation;
 pub mod scan;
 pub mod secret;
 pub mod selection;

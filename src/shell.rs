@@ -23,7 +23,7 @@ pub struct Script<'a> {
     /// The variables of that which it must not see.
     pub withheld: &'a BTreeSet<String>,
     /// Variables of its own.
-    pub vars: &'a [(&'static str, String)],
+    pub vars: Vec<(&'static str, String)>,
     /// What it reads from stdin; `None` is nothing.
     pub stdin: Option<&'a [u8]>,
     /// When it is ended; `None` is never.
@@ -180,7 +180,7 @@ mod tests {
             text,
             env: &env,
             withheld: &BTreeSet::from(["NEO_API_KEY".to_owned()]),
-            vars: &[("OWN", "own".to_owned())],
+            vars: vec![("OWN", "own".to_owned())],
             stdin,
             deadline,
         };

@@ -36,7 +36,7 @@ pub(super) async fn output(
         text,
         env,
         withheld,
-        vars: &[],
+        vars: Vec::new(),
         stdin: None,
         deadline,
     };

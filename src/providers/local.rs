@@ -54,6 +54,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Times,
         Capability::History,
     ]),
+    composite: None,
     credential: None,
     open: |config, services| Ok(Box::new(LocalVault::new(vault(config, services)?))),
 };

@@ -76,6 +76,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::BulkWrite,
         Capability::AtomicReplace,
     ]),
+    composite: None,
     credential: None,
     open: |config, services| Ok(Box::new(Nosana::open(config, services)?)),
 };

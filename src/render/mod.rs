@@ -6,6 +6,8 @@ mod table;
 
 use std::io::{self, IsTerminal, Write};
 
+use std::time::Duration;
+
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
 
@@ -13,6 +15,7 @@ pub use escape::escape;
 pub use progress::Bar;
 pub use table::Table;
 
+use crate::duration::HumanDuration;
 use crate::error::{Error, Result};
 
 const RED: &str = "\u{1b}[1;31m";
@@ -25,6 +28,24 @@ pub fn time(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second())
         .unwrap_or(at)
         .to_string()
+}
+
+/// How long ago `since` was at `now`, for people: in its two longest units.
+pub fn age(since: Timestamp, now: Timestamp) -> String {
+    let seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or_default();
+    let unit = [86_400, 3_600, 60]
+        .into_iter()
+        .find(|unit| seconds >= *unit);
+    // The second unit is what is left of the longest one.
+    let coarse = match unit {
+        Some(86_400) => seconds - seconds % 3_600,
+        Some(3_600) => seconds - seconds % 60,
+        _ => seconds,
+    };
+    match coarse {
+        0 => "0s".to_owned(),
+        coarse => HumanDuration::from(Duration::from_secs(coarse)).to_string(),
+    }
 }
 
 /// How to talk to the user.
@@ -163,4 +184,22 @@ fn write_stdout(data: &[u8]) -> io::Result<()> {
 
 fn stdout_error(error: &io::Error) -> Error {
     Error::io("could not write to stdout", error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_have_two_units_at_most() {
+        let now: Timestamp = "2030-01-10T00:00:00Z".parse().unwrap();
+        let age = |since: &str| age(since.parse().unwrap(), now);
+        assert_eq!(age("2030-01-10T00:00:00Z"), "0s");
+        assert_eq!(age("2030-01-09T23:59:18Z"), "42s");
+        assert_eq!(age("2030-01-09T23:54:55Z"), "5m5s");
+        assert_eq!(age("2030-01-09T21:54:55Z"), "2h5m");
+        assert_eq!(age("2030-01-06T21:54:55Z"), "3d2h");
+        // A clock that was set back.
+        assert_eq!(age("2030-01-11T00:00:00Z"), "0s");
+    }
 }

@@ -52,6 +52,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Neo Service Layer",
     capabilities: Capabilities(&[Capability::Describe, Capability::Times]),
+    composite: None,
     credential: Some("api_key"),
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
 };

@@ -78,6 +78,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Binary,
         Capability::Groups,
     ]),
+    composite: None,
     credential: Some("api_token"),
     open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),
 };
