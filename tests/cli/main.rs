@@ -31,6 +31,7 @@ mod nosana;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
+mod rotating;
 mod run;
 mod scan;
 mod sessions;
