@@ -61,8 +61,8 @@ impl Trouble {
 impl Script<'_> {
     /// Runs it and returns what it prints, of which there may be `most` bytes.
     ///
-    /// Its messages pass through. It stays in the terminal's foreground, so that it can ask for a
-    /// passphrase there.
+    /// Its messages pass through. Where there is a terminal it stays in its foreground, so that it
+    /// can ask for a passphrase there.
     ///
     /// # Errors
     /// What kept it from ending well, upon which it does not run any more.
@@ -96,7 +96,8 @@ impl Script<'_> {
             name.to_str()
                 .is_some_and(|name| self.withheld.contains(name))
         };
-        let mut child = Command::new("sh")
+        let mut command = Command::new("sh");
+        command
             .arg("-c")
             .arg(self.text)
             .env_clear()
@@ -109,9 +110,14 @@ impl Script<'_> {
             })
             .stdout(stdout)
             .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(Trouble::Io)?;
+            .kill_on_drop(true);
+        #[cfg(unix)]
+        if !has_terminal() {
+            command.process_group(0);
+        }
+        let mut child = command.spawn().map_err(Trouble::Io)?;
+        #[cfg(unix)]
+        let mut group = Group::of(&child);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let feed = async {
             if let (Some(mut stdin), Some(bytes)) = (stdin, self.stdin) {
@@ -135,10 +141,49 @@ impl Script<'_> {
         if bytes.len() > most {
             return Err(Trouble::TooLong);
         }
-        match child.wait().await {
+        let status = child.wait().await;
+        #[cfg(unix)]
+        group.leave_alone();
+        match status {
             Ok(status) if status.success() => Ok(bytes),
             Ok(status) => Err(Trouble::Exit(status)),
             Err(error) => Err(Trouble::Io(error)),
+        }
+    }
+}
+
+/// Whether there is a terminal to ask for a passphrase on. A command keeps to its foreground then,
+/// and is ended alone; without one it is ended with all that it has started.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// What a command has started, ended when this is dropped before the command has ended.
+#[cfg(unix)]
+struct Group(Option<rustix::process::Pid>);
+
+#[cfg(unix)]
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        Self(
+            pid.filter(|_| !has_terminal())
+                .and_then(rustix::process::Pid::from_raw),
+        )
+    }
+
+    fn leave_alone(&mut self) {
+        self.0 = None;
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // There may be nothing left to end.
+            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
         }
     }
 }

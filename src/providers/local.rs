@@ -23,7 +23,7 @@ const SCHEMA: Schema = Schema {
     provider: "local",
     fields: &[
         // Whom the vault says it is for is believed only where a trusted file names it.
-        Field::new("path", Shape::Path, "the vault's file").reviewed().locates(),
+        Field::new("path", Shape::Path, "the vault's file").reviewed(),
         Field::new(
             "identity",
             Shape::Path,

@@ -45,11 +45,8 @@ const SCHEMA: Schema = Schema {
             "network",
             Shape::Choice(&["mainnet", "devnet"]),
             "which of Nosana's own servers to use (default: mainnet)",
-        )
-        .locates(),
-        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager")
-            .gated()
-            .locates(),
+        ),
+        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager").gated(),
         Field::new(
             "keypair",
             Shape::Path,

@@ -31,8 +31,7 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "the address of the API, where it is not ByteNite's own",
         )
-        .gated()
-        .locates(),
+        .gated(),
         Field::new("api_key", Shape::Text, "the API key").credential("BYTENITE_API_KEY"),
         Field::new(
             "api_key_command",

@@ -34,8 +34,7 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "the address of the API, where it is not Neo's own",
         )
-        .gated()
-        .locates(),
+        .gated(),
         Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
         Field::new(
             "api_key_command",

@@ -81,6 +81,12 @@ impl World {
         command.stdin(NEW)
     }
 
+    /// The same with other commands, or none.
+    pub fn rotation_with<'a>(&self, commands: &[&'a str]) -> Keyfob {
+        let rotation: &[&'a str] = &ROTATION[..ROTATION.len() - COMMANDS];
+        self.home.keyfob(rotation).args(commands).stdin(NEW)
+    }
+
     /// What each place holds.
     pub fn held(&self) -> Held {
         let local = self.home.run(["export", "--all", "--format=json"]);
@@ -118,7 +124,10 @@ impl World {
     }
 }
 
-pub const ROTATION: [&str; 19] = [
+/// How many arguments at its end are commands.
+const COMMANDS: usize = 4;
+
+pub const ROTATION: [&str; 17] = [
     "rotate",
     "K",
     "--to=keyfob://nosana/K",
@@ -136,8 +145,6 @@ pub const ROTATION: [&str; 19] = [
     "test \"$(cat)\" != \"\"",
     "--on-rollback",
     "true",
-    "--store",
-    "local",
 ];
 
 /// What the places hold, by whether it can be read back and whether there was anything before.
