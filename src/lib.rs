@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
-//! keyfob, a command-line secrets manager: one binary that stores, reads and injects secrets in
-//! hosted secret managers and in a local age-encrypted vault.
+//! keyfob, a command-line secrets manager: one binary that stores, reads, injects and rotates
+//! secrets in hosted secret managers and in a local age-encrypted vault.
 //!
 //! # The house
 //!
@@ -14,6 +14,7 @@
 //! | [`commands`] | one file a command: arguments in, calls, something printed |
 //! | [`render`], [`prompt`] | tables, JSON, progress, escaping; hidden input |
 //! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
+//! | [`rotation`] | one new value for several secrets: a plan, an engine, a journal, and the way back |
 //! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
 //! | [`scan`] | values found in folders, stdin and staged changes |
 //! | [`doctor`] | what may be wrong with a set-up, and what to do about it |
