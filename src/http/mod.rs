@@ -11,6 +11,7 @@ mod retry;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -121,6 +122,8 @@ pub struct Http {
     deadline: Arc<Deadline>,
     log: Log,
     clocks: Arc<Mutex<BTreeMap<String, SignedDuration>>>,
+    /// Whether a request was ever sent.
+    asked: Arc<AtomicBool>,
 }
 
 impl Http {
@@ -131,6 +134,7 @@ impl Http {
             deadline,
             log,
             clocks: Arc::default(),
+            asked: Arc::default(),
         }
     }
 
@@ -141,6 +145,7 @@ impl Http {
             deadline,
             log: Arc::clone(&self.log),
             clocks: Arc::clone(&self.clocks),
+            asked: Arc::clone(&self.asked),
         }
     }
 
@@ -221,8 +226,10 @@ impl Http {
         url: &Url,
     ) -> Result<Response, trouble::Trouble> {
         let Some(limit) = self.deadline.attempt_limit() else {
-            return Err(trouble::Trouble::deadline());
+            let asked = self.asked.load(Ordering::Relaxed);
+            return Err(trouble::Trouble::deadline(asked));
         };
+        self.asked.store(true, Ordering::Relaxed);
         let started = Instant::now();
         let mut builder = client
             .request(request.method.clone(), url.clone())
