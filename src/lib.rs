@@ -21,7 +21,7 @@
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
 //! | [`http`] | one client: deadline, retries, limits, errors without secrets |
-//! | [`journal`] | sealed files: what must survive a crash in the middle of a change |
+//! | [`journal`], [`sealed`] | what must survive a crash in the middle of a change; what such files are encrypted to |
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
@@ -51,6 +51,7 @@ pub mod prompt;
 pub mod providers;
 pub mod render;
 pub mod scan;
+pub mod sealed;
 pub mod secret;
 pub mod selection;
 pub mod store;

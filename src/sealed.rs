@@ -1,8 +1,11 @@
-//! What sealed files are encrypted to, and what opens them again without anybody being asked.
+//! What sealed files are encrypted to, and what opens them again without anybody being asked: the
+//! identity that the environment gives, else the one that keyfob keeps. What stands in such files
+//! and where they are is their owners' work.
 
 use std::cell::OnceCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use age::{DecryptError, Decryptor, Encryptor};
@@ -17,16 +20,19 @@ use crate::vault::identity::{Identity, IdentitySource};
 use crate::vault::keeping::Keeping;
 use crate::vault::recipients::Recipient;
 
-use super::Notice;
-
 /// The variable that holds an identity where a machine keeps none, as in CI.
 pub const VARIABLE: &str = "KEYFOB_FALLBACK_KEY";
 
 /// Making the identity takes a moment; another process may be at it.
 const MAKING: Duration = Duration::from_secs(10);
 
+/// Tells the user something.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The identities at hand, each read when it is first needed.
 pub struct Keys {
+    /// What the files are called in messages.
+    noun: &'static str,
     data: PathBuf,
     keyring: Keyring,
     given: Option<SecretValue>,
@@ -35,8 +41,17 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub fn new(env: &Environment, folders: &Folders, keyring: &Keyring, notice: Notice) -> Self {
+    /// Those for files that messages call `noun` ("journal"). `notice` tells the user when keyfob
+    /// makes an identity. Touches nothing yet.
+    pub fn new(
+        noun: &'static str,
+        env: &Environment,
+        folders: &Folders,
+        keyring: &Keyring,
+        notice: Notice,
+    ) -> Self {
         Self {
+            noun,
             data: folders.data.clone(),
             keyring: keyring.clone(),
             given: env.var(VARIABLE).map(SecretValue::from),
@@ -46,6 +61,9 @@ impl Keys {
     }
 
     /// The age file that holds `content` as JSON, which goes straight into the cipher.
+    ///
+    /// # Errors
+    /// What reading or making the identity fails with.
     pub fn encrypt(&self, content: &impl Serialize) -> Result<Vec<u8>> {
         let given = self.given()?;
         let identity = match &given {
@@ -53,7 +71,7 @@ impl Keys {
             None => self.own()?,
         };
         let failed = |error: &dyn std::fmt::Display| {
-            Error::failed(format!("cannot encrypt the journal: {error}"))
+            Error::failed(format!("cannot encrypt the {}: {error}", self.noun))
         };
         let recipients = identity.recipients().iter().map(Recipient::as_age);
         let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(&error))?;
@@ -66,8 +84,12 @@ impl Keys {
     }
 
     /// What the age file `sealed`, which was read from `path`, holds.
+    ///
+    /// # Errors
+    /// `unauthenticated` where no identity at hand opens it, `invalid_data` where it is damaged.
     pub fn decrypt(&self, sealed: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-        let damaged = || Error::invalid_data(format!("the journal {} is damaged", path.display()));
+        let noun = self.noun;
+        let damaged = || Error::invalid_data(format!("the {noun} {} is damaged", path.display()));
         if let Some(identity) = self.given()?
             && let Some(plaintext) = decrypt(sealed, &identity).map_err(|_| damaged())?
         {
@@ -82,7 +104,7 @@ impl Keys {
         match own.map(|own| decrypt(sealed, own)).transpose() {
             Ok(plaintext) => plaintext.flatten().ok_or_else(|| {
                 Error::unauthenticated(format!(
-                    "the journal {} is encrypted to an identity that is not at hand",
+                    "the {noun} {} is encrypted to an identity that is not at hand",
                     path.display()
                 ))
                 .hint(format!(
