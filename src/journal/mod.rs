@@ -21,7 +21,7 @@ use crate::env::{Environment, Folders};
 use crate::error::{Error, Result};
 use crate::fsio::lock::FolderLock;
 use crate::fsio::{self, Mode};
-use crate::sealed::Keys;
+use crate::sealed::{Keys, Purpose};
 pub use crate::sealed::{Notice, VARIABLE as KEY_VARIABLE};
 
 /// The version of the envelope that this code writes, and the only one it reads.
@@ -87,7 +87,7 @@ impl Journal {
     pub fn new(env: &Environment, folders: &Folders, keyring: &Keyring, notice: Notice) -> Self {
         Self {
             folder: folders.data.join("journal"),
-            keys: Keys::new("journal", env, folders, keyring, notice),
+            keys: Keys::new(Purpose::Journal, env, folders, keyring, notice),
         }
     }
 
