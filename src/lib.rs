@@ -16,6 +16,7 @@
 //! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
 //! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
 //! | [`scan`] | values found in folders, stdin and staged changes |
+//! | [`fallback`] | snapshots to go on with when a store cannot be reached |
 //! | [`doctor`] | what may be wrong with a set-up, and what to do about it |
 //! | [`store`] | a name and its configuration become a provider |
 //! | [`providers`] | the trait, its registry, one file a provider |
@@ -41,6 +42,7 @@ pub mod document;
 pub mod duration;
 pub mod env;
 pub mod error;
+pub mod fallback;
 pub mod formats;
 pub mod fsio;
 pub mod generate;
