@@ -312,3 +312,22 @@ fn redirect_target(
         None => Err(trouble::Trouble::redirects()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Cause, Kind};
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_before_anything_is_asked_is_not_the_server_s() {
+        let deadline = Arc::new(Deadline::after(Some(std::time::Duration::ZERO)));
+        let http = Http::new(deadline, Arc::new(|_| ()));
+        let url = "http://127.0.0.1:9/".parse().unwrap();
+        let request = Request::new("ask", Method::GET, url);
+        for (asked, cause) in [(false, Cause::Other), (true, Cause::Unreachable)] {
+            http.asked.store(asked, Ordering::Relaxed);
+            let error = http.send(&Tls::default(), &request).await.err().unwrap();
+            assert_eq!((error.kind(), error.cause()), (Kind::Unavailable, cause));
+        }
+    }
+}
