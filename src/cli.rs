@@ -388,6 +388,8 @@ pub struct LoginArgs {
 }
 
 /// Forget a store's cached token and the credential kept for it
+///
+/// The snapshots that run --fallback has kept of its secrets on this machine are removed, too.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

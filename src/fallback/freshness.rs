@@ -42,7 +42,7 @@ pub fn in_words(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let unit = match seconds {
         0 => return "0s".to_owned(),
-        ..HOUR => 1,
+        1..HOUR => 1,
         HOUR..86_400 => 60,
         _ => HOUR,
     };

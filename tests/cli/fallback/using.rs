@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::support::servers::nosana::{Job, Visible};
 use crate::support::servers::{Certificate, Listen};
 
 #[test]
@@ -117,6 +118,31 @@ fn what_is_no_outage_fails_and_leaves_the_snapshot_alone() {
         run.stderr_lacks("snapshot");
         assert_eq!(snapshots(&home).len(), 1);
     }
+}
+
+#[test]
+fn a_job_that_the_server_does_not_know_is_no_outage_whatever_the_number() {
+    let (server, mut home, keypair) = set_up();
+    let job = Keypair::new(8).address();
+    let known = Job {
+        project: keypair.address(),
+        node: Some(keypair.address()),
+        secrets: Some(vec!["A".to_owned()]),
+        visible: Visible::Now,
+    };
+    server.put_job(&job, known);
+    home.set("KEYFOB_NOSANA_JOB", job);
+    keep(&home);
+    let unknown = Answer::text(500, r#"{"type":"InternalServerError"}"#);
+    server.faults().on("POST", "/login", Fault::Answer(unknown));
+    let run = print_a(&home, &["--fallback"]).run();
+    assert_failed(&run);
+    run.stderr_has("does not know the job")
+        .stderr_lacks("snapshot");
+    assert_eq!(snapshots(&home).len(), 1);
+    server.faults().clear();
+    server.faults().on("GET", "/secrets", Fault::status(503));
+    assert_used(&while_down(&home, &[]));
 }
 
 #[test]
