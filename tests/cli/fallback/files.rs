@@ -35,6 +35,25 @@ fn nothing_of_a_secret_can_be_read_without_the_key() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn age_itself_opens_a_snapshot() {
+    if !crate::support::bus::installed("age") {
+        eprintln!("skipped: age_itself_opens_a_snapshot needs age");
+        return;
+    }
+    let (_server, home, _) = set_up();
+    print_a(&home, &["--fallback=file.age"]).run().ok();
+    home.write_private("key.txt", KEY);
+    let run = home
+        .program("age", ["-d", "-i", "key.txt", "file.age"])
+        .run();
+    run.ok();
+    let content: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(content["keyfob"], 1);
+    assert!(content["values"]["nosana"]["A"].is_string());
+}
+
 #[test]
 fn the_key_is_not_repeated_where_it_cannot_be_used() {
     let (server, home, _) = set_up();
