@@ -17,12 +17,13 @@
 //! | [`rotation`] | one new value for several secrets: a plan, an engine, a journal, and the way back |
 //! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
 //! | [`scan`] | values found in folders, stdin and staged changes |
+//! | [`fallback`] | snapshots to go on with when a store cannot be reached |
 //! | [`doctor`] | what may be wrong with a set-up, and what to do about it |
 //! | [`store`] | a name and its configuration become a provider |
 //! | [`providers`] | the trait, its registry, one file a provider |
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
 //! | [`http`] | one client: deadline, retries, limits, errors without secrets |
-//! | [`journal`] | sealed files: what must survive a crash in the middle of a change |
+//! | [`journal`], [`sealed`] | what must survive a crash in the middle of a change; what such files are encrypted to |
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
@@ -42,6 +43,7 @@ pub mod document;
 pub mod duration;
 pub mod env;
 pub mod error;
+pub mod fallback;
 pub mod formats;
 pub mod fsio;
 pub mod generate;
@@ -53,6 +55,7 @@ pub mod providers;
 pub mod render;
 pub mod rotation;
 pub mod scan;
+pub mod sealed;
 pub mod secret;
 pub mod selection;
 pub mod shell;

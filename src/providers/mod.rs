@@ -351,6 +351,12 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
+    /// Whether it is asked over the network, and so may be out of reach: all that are let their
+    /// stores name authorities to trust.
+    pub fn is_remote(&self) -> bool {
+        self.schema.field(CA_FILE.name).is_some()
+    }
+
     /// The provider's name.
     pub fn name(&self) -> &'static str {
         self.schema.provider

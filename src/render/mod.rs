@@ -133,8 +133,13 @@ impl Ui {
     /// Warns on stderr, unless quiet.
     pub fn warn(&self, message: &str) {
         if !self.quiet {
-            self.stderr(&format!("{YELLOW}warning:{PLAIN} {}", escape(message)));
+            self.insist(message);
         }
+    }
+
+    /// Warns on stderr, quiet or not, of what nobody may overlook.
+    pub fn insist(&self, message: &str) {
+        self.stderr(&format!("{YELLOW}warning:{PLAIN} {}", escape(message)));
     }
 
     /// Tells on stderr what goes on, from the given verbosity on.

@@ -9,6 +9,7 @@ mod credentials;
 mod docs;
 mod doctor;
 mod export;
+mod fallback;
 mod fuzz;
 mod import;
 mod inject;
