@@ -176,15 +176,15 @@ impl<'s> Work<'s> {
         let at = time(snapshot.taken_at);
         let now = Timestamp::now();
         match freshness::judge(snapshot.taken_at, now, self.max_stale.get()) {
-            Freshness::Fresh(age) => Ok((snapshot, freshness::in_words(age))),
+            Freshness::Fresh(age) => Ok((snapshot, HumanDuration::coarse(age))),
             Freshness::Stale(age) => Err(format!(
                 "the fallback snapshot is from {} ago ({at}), older than --max-stale {}",
-                freshness::in_words(age),
+                HumanDuration::coarse(age),
                 self.max_stale
             )),
             Freshness::Ahead(ahead) => Err(format!(
                 "the fallback snapshot is from {at}, which is {} from now: this machine's clock is wrong, or was",
-                freshness::in_words(ahead)
+                HumanDuration::coarse(ahead)
             )),
         }
     }

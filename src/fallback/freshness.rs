@@ -1,10 +1,8 @@
-//! Whether a snapshot is fresh enough, and how its age is told. Pure: the time is handed in.
+//! Whether a snapshot is fresh enough. Pure: the time is handed in.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use crate::duration::HumanDuration;
 
 /// How far clocks may be apart before a time in the future makes no sense.
 const TOLERANCE: Duration = Duration::from_secs(60);
@@ -36,19 +34,6 @@ pub fn judge(taken_at: Timestamp, now: Timestamp, max_stale: Duration) -> Freshn
     }
 }
 
-/// `duration` as people say it: in its two largest units at most, `2h5m`, rounded down.
-pub fn in_words(duration: Duration) -> String {
-    const HOUR: u64 = 3600;
-    let seconds = duration.as_secs();
-    let unit = match seconds {
-        0 => return "0s".to_owned(),
-        1..HOUR => 1,
-        HOUR..86_400 => 60,
-        _ => HOUR,
-    };
-    HumanDuration::from(Duration::from_secs(seconds - seconds % unit)).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,20 +62,5 @@ mod tests {
         ] {
             assert_eq!(judge_at(age, max_stale), judged, "{age}");
         }
-    }
-
-    #[test]
-    fn ages_are_said_in_two_units() {
-        for (seconds, words) in [
-            (0, "0s"),
-            (59, "59s"),
-            (61, "1m1s"),
-            (7_200 + 300 + 59, "2h5m"),
-            (86_399, "23h59m"),
-            (3 * 86_400 + 7_199, "3d1h"),
-        ] {
-            assert_eq!(in_words(Duration::from_secs(seconds)), words);
-        }
-        assert_eq!(in_words(Duration::from_millis(999)), "0s");
     }
 }

