@@ -12,6 +12,6 @@ pub mod search;
 #[cfg(unix)]
 pub mod session;
 #[cfg(unix)]
-mod signals;
+pub mod signals;
 #[cfg(unix)]
 pub mod supervise;

@@ -1,10 +1,12 @@
-//! The signals that keyfob passes on while it stays beside a command.
+//! The signals that keyfob passes on while it stays beside a command, and those that end long work.
 
 use std::io;
 
+use futures_util::future::select_all;
 use rustix::process::Signal;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What somebody may send keyfob and mean the command.
 const FORWARDED: [Signal; 6] = [
@@ -41,6 +43,32 @@ pub fn catch() -> io::Result<SignalsInfo<WithOrigin>> {
         .filter(|number| ignored >> (number - 1) & 1 == 0);
     let own = [Signal::CHILD, Signal::CONT, Signal::WINCH];
     SignalsInfo::<WithOrigin>::new(forwarded.chain(own.map(Signal::as_raw)))
+}
+
+/// Waits for a signal by which somebody wants this process to end; for ever where all of these are
+/// ignored, or cannot be waited for. From the first call on they end nothing by themselves.
+pub async fn asked_to_end() -> Signal {
+    let ignored = ignored();
+    let asked = [Signal::INT, Signal::TERM, Signal::HUP].into_iter();
+    let asked = asked.filter(|signal| ignored >> (signal.as_raw() - 1) & 1 == 0);
+    let arrivals = asked.filter_map(|asked| {
+        let mut arriving = signal(SignalKind::from_raw(asked.as_raw())).ok()?;
+        Some(Box::pin(async move {
+            arriving.recv().await;
+            asked
+        }))
+    });
+    let arrivals: Vec<_> = arrivals.collect();
+    if arrivals.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(arrivals).await.0
+}
+
+/// Ends this process as `signal` does by itself, so that whoever waits for it sees why it ended.
+pub fn end_by(signal: Signal) {
+    // What cannot be ended so ends by its exit code.
+    let _ = signal_hook::low_level::emulate_default_handler(signal.as_raw());
 }
 
 /// The signals that are ignored, the first in the lowest bit. None where the system does not tell.

@@ -16,6 +16,8 @@ use crate::cli::RotateArgs;
 use crate::duration::HumanDuration;
 use crate::error::{Error, Result};
 use crate::process::exec;
+#[cfg(unix)]
+use crate::process::signals;
 use crate::providers::Capability;
 use crate::rotation::Stores;
 use crate::rotation::engine::{Engine, Report};
@@ -31,18 +33,48 @@ pub async fn run(args: RotateArgs, app: &App) -> Result<()> {
     if args.list {
         return open::list(app);
     }
-    if args.resume {
-        return open::resume(&args.names, app).await;
-    }
-    if args.undo {
-        return open::undo(&args.names, args.accept_no_undo, app).await;
-    }
     if args.check {
         return due::check(app).await;
     }
+    let work = async {
+        if args.resume {
+            return open::resume(&args.names, app).await;
+        }
+        if args.undo {
+            return open::undo(&args.names, args.accept_no_undo, app).await;
+        }
+        rotate(&args, app).await
+    };
+    interruptible(work, app).await
+}
+
+/// Does `work`, unless somebody wants it to end: then what it has begun is open, and that is said.
+#[cfg(unix)]
+async fn interruptible(work: impl Future<Output = Result<()>>, app: &App) -> Result<()> {
+    let signal = tokio::select! {
+        result = work => return result,
+        signal = signals::asked_to_end() => signal,
+    };
+    let left = match open::is_any(app) {
+        Ok(false) => Error::failed("interrupted, and nothing is open"),
+        _ => Error::failed("interrupted").hint(
+            "keyfob rotate --list shows what is open; --resume finishes it, --undo reverts it",
+        ),
+    };
+    app.ui.error(&left);
+    signals::end_by(signal);
+    Err(left)
+}
+
+#[cfg(not(unix))]
+async fn interruptible(work: impl Future<Output = Result<()>>, _: &App) -> Result<()> {
+    work.await
+}
+
+async fn rotate(args: &RotateArgs, app: &App) -> Result<()> {
     let orders = match args.due {
         true => due::orders(app).await?,
-        false => order::orders(&args, app)?,
+        false => order::orders(args, app)?,
     };
     if orders.is_empty() {
         app.ui.note("nothing is due");

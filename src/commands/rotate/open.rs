@@ -90,6 +90,17 @@ impl Found {
     }
 }
 
+/// Whether anything is open.
+///
+/// # Errors
+/// `failed` where the journal cannot be read.
+pub fn is_any(app: &App) -> Result<bool> {
+    let found = Found::all(&Ledger::new(app.services()?), None, app)?;
+    Ok(!(found.rotations.is_empty()
+        && found.replacements.is_empty()
+        && found.unreadable.is_empty()))
+}
+
 /// Shows what is open.
 pub fn list(app: &App) -> Result<()> {
     let ledger = Ledger::new(app.services()?);

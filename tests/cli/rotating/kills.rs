@@ -200,3 +200,20 @@ fn an_undo_that_is_killed_is_resumed() {
         kill_at_every_disk_step(&["rotate", "--undo"], interrupted, assert_resumed);
     }
 }
+
+#[test]
+fn an_interrupt_says_what_is_open() {
+    let world = World::new();
+    world.northflank.faults().after_first(1, Fault::Hang);
+    let mut running = world.rotation().spawn();
+    while running.is_running() && world.northflank.requests().len() < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    running.signal(Signal::INT);
+    let run = running.wait();
+    assert_eq!(run.signal, Some(2), "{}", run.stderr);
+    run.stderr_has("error: interrupted").stderr_has("--resume");
+    assert_eq!(world.open_rotations(), 1);
+    world.northflank.faults().clear();
+    assert_undone(&world, "interrupted");
+}

@@ -480,3 +480,22 @@ fn a_damaged_journal_hides_nothing_and_closes_nothing() {
     world.home.run(["rotate", "--undo"]).ok();
     assert!(world.held().all_old());
 }
+
+#[test]
+fn all_stores_are_written_at_once() {
+    let world = World::new();
+    // Each of two servers answers its write once the other has seen its own.
+    let both = std::sync::Arc::new(std::sync::Barrier::new(2));
+    for (server, method) in [(&*world.nosana, "POST"), (&*world.northflank, "PATCH")] {
+        let both = std::sync::Arc::clone(&both);
+        let fault = Fault::before(move || {
+            both.wait();
+        });
+        let is_write = move |request: &crate::support::servers::Request| {
+            request.method == method && request.path != "/login"
+        };
+        server.faults().add(is_write, 0, 1, fault);
+    }
+    world.rotation().run().ok();
+    assert!(world.held().all_new());
+}
