@@ -1,7 +1,7 @@
 //! The file a keypair is kept in: private to its owner, and never written over another.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use zeroize::Zeroizing;
@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::{FORMS, Keypair};
 #[cfg(unix)]
 use crate::error::shell_word;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::fsio;
 
 /// No form of a keypair is longer; what is, is another file.
 const MAX_FILE: u64 = 4096;
@@ -49,34 +50,14 @@ impl Keypair {
     /// # Errors
     /// `conflict` where `path` exists already, `failed` where it cannot be written.
     pub fn write_new(&self, path: &Path) -> Result<()> {
-        let shown = path.display();
-        let failed = |error: &std::io::Error| {
-            Error::io(format!("cannot write the keypair to {shown}"), error)
-        };
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => Error::conflict(format!("{shown} exists already"))
-                .hint("a keypair is never written over another file; choose another path"),
-            _ => failed(&error),
-        })?;
-        let written = file
-            .write_all(self.to_cli_json().as_bytes())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| sync_folder(folder));
-        if let Err(error) = written {
-            // Half a keypair is of no use, and would stand in the way of the next try.
-            let _ = std::fs::remove_file(path);
-            return Err(failed(&error));
-        }
-        Ok(())
+        fsio::create_folder(fsio::folder_of(path))?;
+        let written = fsio::write_new(path, self.to_cli_json().as_bytes());
+        written.map_err(|error| match error.kind() {
+            Kind::Conflict => {
+                error.hint("a keypair is never written over another file; choose another path")
+            }
+            _ => error,
+        })
     }
 }
 
@@ -107,20 +88,9 @@ fn check_private(_file: &File, _path: &Path) -> Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> std::io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
 
     #[test]
     fn a_new_file_is_private_and_never_written_over() {
