@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, StoreConfig};
 use crate::digest;
 use crate::error::{Error, Result};
-use crate::providers::{Capability, Provider, ProviderSpec, Selection, Services, registry};
+use crate::providers::{
+    Batch, Capability, Outcome, Provider, ProviderSpec, Selection, Services, registry,
+};
 use crate::secret::{Name, SecretValue, StoreName};
 
 /// An open store. Its provider's errors name it.
@@ -122,6 +124,25 @@ impl Store {
             .await
             .map_err(|error| self.named(error))?;
         values.remove(name).ok_or_else(|| self.missing(name))
+    }
+
+    /// Stores `batch`: the only way in which commands write. The outcomes are in its order.
+    ///
+    /// # Errors
+    /// What the provider fails with, naming this store; nothing was changed then.
+    pub async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
+        let outcomes = self.provider.write(batch).await;
+        outcomes.map_err(|error| self.named(error))
+    }
+
+    /// Deletes `names`: the only way in which commands do. The outcomes are in their order, and a
+    /// missing one fails with `not_found` in its own.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
+        let outcomes = self.provider.delete(names).await;
+        outcomes.map_err(|error| self.named(error))
     }
 
     /// The error for a secret that this store does not hold.

@@ -92,10 +92,7 @@ impl Plan {
     pub fn outcomes(&self) -> Vec<Outcome> {
         let steps = self.steps.iter();
         steps
-            .map(|(name, action)| Outcome {
-                name: name.clone(),
-                result: Ok(*action),
-            })
+            .map(|(name, action)| Outcome::new(name.clone(), Ok(*action)))
             .collect()
     }
 
@@ -135,11 +132,11 @@ impl Plan {
                 writes,
                 if_absent: false,
             };
-            done = store.provider().write(batch).await?;
+            done = store.write(batch).await?;
         }
         if !gone.is_empty() {
             let deleted = if done.iter().all(|outcome| outcome.result.is_ok()) {
-                match store.provider().delete(&gone).await {
+                match store.delete(&gone).await {
                     Err(error) if done.is_empty() => return Err(error),
                     result => result,
                 }
@@ -179,10 +176,7 @@ fn gone_already(outcome: Outcome) -> Outcome {
 pub fn failed(names: &[Name], error: &Error) -> Vec<Outcome> {
     names
         .iter()
-        .map(|name| Outcome {
-            name: name.clone(),
-            result: Err(error.clone()),
-        })
+        .map(|name| Outcome::new(name.clone(), Err(error.clone())))
         .collect()
 }
 

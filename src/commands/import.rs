@@ -50,10 +50,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
         // The time it took to answer was nobody's network.
         app.services()?.http.deadline().progressed();
     }
-    let outcomes = plan
-        .carry_out(wanted, &store)
-        .await
-        .map_err(|error| store.named(error))?;
+    let outcomes = plan.carry_out(wanted, &store).await?;
     if !app.ui.json && !plan.is_nothing() {
         app.ui.note(&summary(&outcomes, &store));
     }
