@@ -5,6 +5,7 @@
 
 mod exchange;
 mod group;
+mod pair;
 mod scan;
 mod vault;
 
@@ -16,6 +17,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub use self::exchange::*;
 pub use self::group::*;
+pub use self::pair::*;
 pub use self::scan::ScanArgs;
 pub use self::vault::*;
 use crate::complete;
@@ -105,6 +107,9 @@ pub enum Command {
     Export(ExportArgs),
     Import(ImportArgs),
     Inject(InjectArgs),
+    Diff(DiffArgs),
+    Sync(SyncArgs),
+    Copy(CopyArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Status(StatusArgs),
