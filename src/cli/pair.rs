@@ -13,8 +13,9 @@ use crate::secret::{StoreName, Target};
 /// the name, and in which store alone it is, that its value differs, or that this is unknown.
 ///
 /// Of a store whose values cannot be read back (bytenite, neo), keyfob knows what it has stored
-/// itself, as keyed digests in your data folder, as long as the store shows that nobody else has
-/// replaced it; everything else there is unknown, and counts as a difference.
+/// itself, as keyed digests in your data folder; everything else there is unknown, and counts as a
+/// difference. So does what somebody else has replaced since: neo shows that by ids and times,
+/// bytenite only by another access key.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -48,7 +49,8 @@ pub struct DiffArgs {
 /// is told item by item, and a second run does the rest: nothing is written that is right already.
 ///
 /// Of a store whose values cannot be read back (bytenite, neo), keyfob knows what it has stored
-/// itself; what is there beside that is unknown, and is stored again.
+/// itself, unless somebody else has replaced it since: what is unknown is stored again. See keyfob
+/// diff --help.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -60,7 +62,8 @@ Examples:
 
 With nothing named: all of A. The [env] table of the configuration has no part in it: it says what
 commands see, not what a store is to hold. Names are kept, whatever they are; -e gives another
-name, --upper turns all into variable names, --strict fails on one that is none.
+name, --upper turns all into variable names, --strict fails on one that is none. Descriptions go
+along with what is written, where both stores keep them.
 
 --prune deletes what B has and A has not, once all else is stored: of all names, with --prefix of
 those that begin so (as --upper turns it), and never those that --except names. It does not go with

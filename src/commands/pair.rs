@@ -29,15 +29,17 @@ pub fn refuse_store_option(app: &App, command: &str) -> Result<()> {
 /// `unsupported`, `usage`, and what finding out an account fails with.
 pub async fn check(sources: &[Store], target: &Store) -> Result<()> {
     for source in sources {
-        source
-            .require(Capability::Read, "being copied from")
-            .map_err(|error| {
-                error.hint(format!(
-                    "{} can be a target: keyfob sync FROM {}",
-                    source.name(),
-                    source.name()
-                ))
-            })?;
+        let name = source.name();
+        if !source.provider().capabilities().has(Capability::Read) {
+            let title = source.spec().title;
+            return Err(source
+                .named(Error::unsupported(format!(
+                    "nothing can be copied from {name}: {title} gives no value back"
+                )))
+                .hint(format!(
+                    "it can be what is written to: keyfob sync FROM {name}"
+                )));
+        }
         differ(source, target).await?;
     }
     Ok(())

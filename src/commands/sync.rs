@@ -25,9 +25,9 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     let reach = selection.reach(naming);
     if args.prune && reach.is_none() {
         return Err(Error::usage(
-            "--prune deletes what the source does not have, and what is named one by one says nothing of the rest",
+            "--prune goes with all of the source or with --prefix: names chosen one by one say nothing of the rest",
         )
-        .hint("prune with all of the source, with --prefix, or with --except"));
+        .hint("to delete by name: keyfob delete NAME…"));
     }
     let foreseen = selection.foresee(naming)?;
     let wants = selection.wants();

@@ -49,14 +49,25 @@ pub enum Likeness {
 /// The record of one store. Making one touches nothing.
 pub struct Record {
     folder: PathBuf,
+    key: PathBuf,
     scope: Scope,
+}
+
+/// The file with the key, which is nobody else's business.
+pub fn key_file(folders: &Folders) -> PathBuf {
+    folder(folders).join("key")
+}
+
+fn folder(folders: &Folders) -> PathBuf {
+    folders.data.join("written")
 }
 
 impl Record {
     /// The record of the store whose names stand for what `scope` says.
     pub fn new(folders: &Folders, scope: Scope) -> Self {
         Self {
-            folder: folders.data.join("written"),
+            folder: folder(folders),
+            key: key_file(folders),
             scope,
         }
     }
@@ -66,7 +77,7 @@ impl Record {
     /// # Errors
     /// `failed` or `invalid_data` where it cannot be read or is damaged.
     pub fn read(&self) -> Result<Known> {
-        let Some(key) = Key::read(&self.key_path())? else {
+        let Some(key) = Key::read(&self.key)? else {
             return Ok(Known::default());
         };
         let file = File::read(&self.path(), &key)?;
@@ -86,9 +97,9 @@ impl Record {
         fsio::create_folder(&self.folder)?;
         let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
         // What is damaged, or was made with a key that is lost, says nothing to anybody.
-        let key = match readable(Key::read(&self.key_path()))? {
+        let key = match readable(Key::read(&self.key))? {
             Some(key) => key,
-            None => Key::make(&self.key_path())?,
+            None => Key::make(&self.key)?,
         };
         let file = readable(File::read(&self.path(), &key))?;
         let mut file = file.unwrap_or_else(|| File::empty(&key));
@@ -124,7 +135,7 @@ impl Record {
     pub fn forget(&self) -> Result<()> {
         let path = self.path();
         match fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if is_nowhere(&error) => Ok(()),
             _ => fsio::remove(&path),
         }
     }
@@ -148,8 +159,11 @@ impl Record {
             Err(TryLockError::WouldBlock) => false,
             Err(TryLockError::Error(error)) => return Err(cannot(&error)),
         };
-        // Those who write share it, and nobody else keeps it for longer than it takes to try.
-        file.lock_shared().map_err(|error| cannot(&error))?;
+        // Those who write share it, and none of them keeps it to itself.
+        file.try_lock_shared().map_err(|error| match error {
+            TryLockError::WouldBlock => cannot(&io::ErrorKind::WouldBlock.into()),
+            TryLockError::Error(error) => cannot(&error),
+        })?;
         Ok((file, alone))
     }
 
@@ -163,10 +177,14 @@ impl Record {
     fn path(&self) -> PathBuf {
         self.folder.join(format!("{}.json", self.scope.as_str()))
     }
+}
 
-    fn key_path(&self) -> PathBuf {
-        self.folder.join("key")
-    }
+/// Whether there is no such file, nor a folder that it could be in.
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// What was `read`, where it was there and whole.

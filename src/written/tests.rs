@@ -134,10 +134,7 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
         use std::os::unix::fs::PermissionsExt as _;
         let bits = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(bits(&record.folder), 0o700);
-        assert_eq!(
-            (bits(&record.path()), bits(&record.key_path())),
-            (0o600, 0o600)
-        );
+        assert_eq!((bits(&record.path()), bits(&&record.key)), (0o600, 0o600));
     }
 }
 
@@ -150,15 +147,15 @@ fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
             let text = fs::read_to_string(record.path()).unwrap();
             fs::write(record.path(), text.replacen(":1,", ":2,", 1)).unwrap();
         },
-        |record| fs::write(record.key_path(), [7; 32]).unwrap(),
-        |record| fs::write(record.key_path(), "short").unwrap(),
-        |record| fs::remove_file(record.key_path()).unwrap(),
+        |record| fs::write(&record.key, [7; 32]).unwrap(),
+        |record| fs::write(&record.key, "short").unwrap(),
+        |record| fs::remove_file(&record.key).unwrap(),
     ];
     for damage in damages {
         let folder = tempfile::tempdir().unwrap();
         let record = record(folder.path());
         put(&record, "A", "v", "id 1");
-        let before = (whole(record.path()), whole(record.key_path()));
+        let before = (whole(record.path()), whole(&record.key));
         damage(&record);
         match record.read() {
             Err(error) => assert_eq!(error.kind(), Kind::InvalidData),
@@ -170,7 +167,7 @@ fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
         put(&record, "B", "v", "id 1");
         assert_eq!(likeness(&record, "A", "v", "id 1"), Likeness::Unknown);
         assert_eq!(likeness(&record, "B", "v", "id 1"), Likeness::Same);
-        assert_ne!((whole(record.path()), whole(record.key_path())), before);
+        assert_ne!((whole(record.path()), whole(&record.key)), before);
     }
 }
 
