@@ -140,7 +140,7 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
 
 #[test]
 fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
-    let whole = |path: PathBuf| fs::read(path).unwrap();
+    let whole = |path: &Path| fs::read(path).unwrap();
     let damages: [fn(&Record); 5] = [
         |record| fs::write(record.path(), "{\"keyfob\":1,").unwrap(),
         |record| {
@@ -155,7 +155,7 @@ fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
         let folder = tempfile::tempdir().unwrap();
         let record = record(folder.path());
         put(&record, "A", "v", "id 1");
-        let before = (whole(record.path()), whole(&record.key));
+        let before = (whole(&record.path()), whole(&record.key));
         damage(&record);
         match record.read() {
             Err(error) => assert_eq!(error.kind(), Kind::InvalidData),
@@ -167,7 +167,7 @@ fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
         put(&record, "B", "v", "id 1");
         assert_eq!(likeness(&record, "A", "v", "id 1"), Likeness::Unknown);
         assert_eq!(likeness(&record, "B", "v", "id 1"), Likeness::Same);
-        assert_ne!((whole(record.path()), whole(&record.key)), before);
+        assert_ne!((whole(&record.path()), whole(&record.key)), before);
     }
 }
 

@@ -114,10 +114,13 @@ fn an_attribute_that_keyfob_changes_leaves_the_value_known() {
     assert_unchanged(&world, "bytenite");
 }
 
+/// What befalls a record, and whether the user is told.
+type Damage = (fn(&World), bool);
+
 #[test]
 fn a_record_that_is_damaged_lost_or_anothers_is_unknown_and_said_to_be() {
     for to in WRITE_ONLY {
-        let damages: [(fn(&World), bool); 6] = [
+        let damages: [Damage; 6] = [
             (|world| fs::write(&records(world)[0], "{").unwrap(), true),
             (|world| fs::write(&records(world)[0], "").unwrap(), true),
             (|world| fs::remove_file(&records(world)[0]).unwrap(), false),
