@@ -7,6 +7,7 @@ mod delete;
 mod diff;
 mod doctor;
 mod export;
+mod fallback;
 mod generate;
 mod get;
 mod group;

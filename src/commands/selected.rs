@@ -57,8 +57,7 @@ pub fn choose<V>(
     args: &SelectionArgs,
     app: &App,
 ) -> Result<Chosen> {
-    let naming = naming(args, Destination::Environment);
-    let chosen = plan.choose(found, naming)?;
+    let chosen = plan.choose(found, naming(args))?;
     for Reference { name, .. } in &chosen.skipped {
         app.ui.warn(&format!(
             "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
@@ -70,10 +69,10 @@ pub fn choose<V>(
     Ok(chosen)
 }
 
-/// How the options name what goes to `destination`.
-pub fn naming(args: &SelectionArgs, destination: Destination) -> Naming {
+/// How names become variables.
+pub fn naming(args: &SelectionArgs) -> Naming {
     Naming {
-        destination,
+        destination: Destination::Environment,
         upper: args.upper,
         strict: args.strict,
     }

@@ -12,7 +12,7 @@ use crate::cli::SyncArgs;
 use crate::error::{Error, Result};
 use crate::providers::{Metadata, Selection, Write};
 use crate::secret::{Name, Reference};
-use crate::selection::{self, Chosen, Destination, Found, Source};
+use crate::selection::{self, Chosen, Destination, Found, Naming, Source};
 use crate::sync::{Held, Plan};
 
 pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
@@ -21,7 +21,10 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     // Not the [env] table: what a command is to see of a store says nothing of what the other is
     // to hold.
     let selection = selection::Plan::new(args.from.clone(), wanted, || Ok(BTreeMap::new()))?;
-    let naming = selected::naming(&args.selection, Destination::Store);
+    let naming = Naming {
+        destination: Destination::Store,
+        ..selected::naming(&args.selection)
+    };
     let reach = selection.reach(naming);
     if args.prune && reach.is_none() {
         return Err(Error::usage(

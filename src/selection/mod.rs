@@ -10,9 +10,10 @@ mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use found::{Found, Wants};
+pub use found::{Answers, Found, Wants};
 pub use variables::{Destination, Naming, is_variable_name};
 
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::secret::{Name, Reference, SecretValue, StoreName, Target};
 
@@ -148,6 +149,35 @@ impl Plan {
             wants.add_all(&self.store);
         }
         wants
+    }
+
+    /// A digest of all that decides which secrets are brought and under which variables. Values
+    /// that stand in files are no part of it: they are no secrets of a store, and may be guessed.
+    pub fn digest(&self, naming: Naming) -> String {
+        let yes = |yes: bool| if yes { "yes" } else { "no" };
+        let (whole, prefix) = match &self.whole {
+            Whole::No => ("no", ""),
+            Whole::Prefix(prefix) => ("prefix", prefix.as_str()),
+            Whole::Yes => ("yes", ""),
+        };
+        // Each begins with a word that says how many parts follow.
+        let mut parts = vec!["whole", self.store.as_str(), whole, prefix];
+        parts.extend(["naming", yes(naming.upper), yes(naming.strict)]);
+        for reference in &self.named {
+            parts.extend(["named", reference.store.as_str(), reference.name.as_str()]);
+        }
+        for (variable, reference, by) in &self.mapped {
+            let by = yes(*by == Mapped::Option);
+            let (store, name) = (reference.store.as_str(), reference.name.as_str());
+            parts.extend(["mapped", variable, store, name, by]);
+        }
+        for (variable, _) in &self.literals {
+            parts.extend(["literal", variable]);
+        }
+        for name in &self.except {
+            parts.extend(["except", name]);
+        }
+        digest::of_parts(&parts)
     }
 
     /// Decides which variable stands for which of the secrets that were found, whatever was found
@@ -298,6 +328,21 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// The secrets among what was chosen, each once.
+    ///
+    /// # Errors
+    /// `not_found` for a secret that is not in `found`.
+    pub fn secrets<'f>(
+        &self,
+        found: &'f Found<'_, SecretValue>,
+    ) -> Result<BTreeMap<&Reference, &'f SecretValue>> {
+        let sources = self.variables.values();
+        sources
+            .filter_map(Source::secret)
+            .map(|reference| Ok((reference, found.get(reference)?)))
+            .collect()
+    }
+
     /// The values by variable.
     ///
     /// # Errors

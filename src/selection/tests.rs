@@ -101,3 +101,53 @@ fn a_whole_store_reaches_all_but_what_is_left_out_and_a_prefix_what_begins_so() 
         assert_eq!(reach.has(&name(text)), expected, "{what}");
     }
 }
+
+fn digest(change: impl FnOnce(&mut Wanted), naming: Naming) -> String {
+    let mut wanted = Wanted {
+        only: vec!["A".to_owned(), "B".to_owned()],
+        except: vec!["C".to_owned()],
+        mapped: vec![("V".to_owned(), "keyfob://gpu/x".parse().unwrap())],
+        files: vec![("L".to_owned(), FileValue::Literal("one".into()))],
+        ..Wanted::default()
+    };
+    change(&mut wanted);
+    let store = StoreName::new("web").unwrap();
+    let plan = Plan::new(store, wanted, || Ok(BTreeMap::new()));
+    plan.unwrap().digest(naming)
+}
+
+#[test]
+fn another_selection_has_another_digest() {
+    let base = digest(|_| (), Naming::default());
+    assert_eq!(digest(|_| (), Naming::default()), base);
+    let changes: [fn(&mut Wanted); 8] = [
+        |wanted| wanted.only = vec!["AB".to_owned()],
+        |wanted| wanted.only.push("keyfob://gpu/C".to_owned()),
+        |wanted| wanted.except.clear(),
+        |wanted| wanted.prefix = Some("A".to_owned()),
+        |wanted| wanted.all = true,
+        |wanted| wanted.mapped[0].0 = "W".to_owned(),
+        |wanted| wanted.mapped[0].1 = "keyfob://web/x".parse().unwrap(),
+        |wanted| wanted.files.clear(),
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        assert_ne!(digest(change, Naming::default()), base, "{at}");
+    }
+    for (upper, strict) in [(true, false), (false, true)] {
+        let naming = Naming {
+            upper,
+            strict,
+            ..Naming::default()
+        };
+        assert_ne!(digest(|_| (), naming), base);
+    }
+}
+
+#[test]
+fn the_digest_tells_nothing_of_values_in_files() {
+    let other = |wanted: &mut Wanted| {
+        wanted.files[0].1 = FileValue::Literal("two".into());
+    };
+    let naming = Naming::default();
+    assert_eq!(digest(other, naming), digest(|_| (), naming));
+}

@@ -67,11 +67,21 @@ fn steps(plan: &Plan) -> Vec<(&str, &str)> {
     steps.map(|step| (step.name.as_str(), word(step))).collect()
 }
 
+/// What is held, what goes, and what becomes of each.
+type Case = (
+    Held,
+    fn(&Name) -> bool,
+    &'static [(&'static str, &'static str)],
+);
+
+/// What two stores hold, what differs, and how many are the same.
+type Compared = (Held, Held, &'static [(&'static str, Difference)], usize);
+
 #[test]
 fn a_plan_says_what_becomes_of_each() {
     let readable = || values(&[("A", "1"), ("B", "2"), ("Y", "8"), ("Z", "9")]);
     let unreadable = || names(&["A", "B", "D", "Y", "Z"], &[("A", "1"), ("B", "2")]);
-    let cases: [(Held, fn(&Name) -> bool, &[(&str, &str)]); 5] = [
+    let cases: [Case; 5] = [
         (
             readable(),
             |_| false,
@@ -154,7 +164,7 @@ fn a_comparison_says_what_differs_and_how() {
     use Difference::{Differs, OnlyInA, OnlyInB, Unknown};
 
     let left = || values(&[("A", "1"), ("B", "2"), ("C", "3"), ("D", "4")]);
-    let cases: [(Held, Held, &[(&str, Difference)], usize); 5] = [
+    let cases: [Compared; 5] = [
         (left(), left(), &[], 4),
         (
             left(),

@@ -134,7 +134,7 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
         use std::os::unix::fs::PermissionsExt as _;
         let bits = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(bits(&record.folder), 0o700);
-        assert_eq!((bits(&record.path()), bits(&&record.key)), (0o600, 0o600));
+        assert_eq!((bits(&record.path()), bits(&record.key)), (0o600, 0o600));
     }
 }
 
@@ -250,6 +250,9 @@ fn step() -> impl Strategy<Value = Step> {
 
 const NAMES: [&str; 2] = ["A", "B"];
 
+/// What a process is writing: by number of the name, and how many of it the server has carried out.
+type Process = (Writing, Vec<(usize, u8)>, usize);
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -259,7 +262,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let record = record(folder.path());
         let mut server: [Option<u8>; 2] = [None; 2];
-        let mut running: [Option<(Writing, Vec<(usize, u8)>, usize)>; 3] = [None, None, None];
+        let mut running: [Option<Process>; 3] = [None, None, None];
         for step in steps {
             match step {
                 Step::Begin(process, mut writes) if running[process].is_none() => {

@@ -11,6 +11,7 @@ mod diff;
 mod docs;
 mod doctor;
 mod export;
+mod fallback;
 mod fuzz;
 mod import;
 mod inject;
@@ -33,6 +34,7 @@ mod nosana;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
+mod rotating;
 mod run;
 mod scan;
 mod sessions;
