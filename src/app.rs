@@ -18,7 +18,7 @@ use crate::config::{Config, LoadOptions};
 use crate::duration::HumanDuration;
 use crate::env::{Environment, Folders};
 use crate::error::{Error, Result};
-use crate::http::{Deadline, Http};
+use crate::http::{Deadline, Http, Log};
 use crate::providers::{Services, registry};
 use crate::render::{Bar, Ui};
 use crate::secret::{Reference, StoreName, Target};
@@ -155,11 +155,14 @@ impl App {
             timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit),
         ));
         let keyring = Keyring::new(&self.env);
+        let bar = Bar::new(self.ui.quiet);
+        let beside = bar.clone();
+        let log = Arc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
+        let beside = bar.clone();
+        let notice: Log = Arc::new(move |message| beside.aside(|| ui.note(message)));
+        let http = Http::new(Arc::clone(&deadline), log);
         let services = Services {
-            http: Http::new(
-                Arc::clone(&deadline),
-                Arc::new(move |line| ui.trace(1, line)),
-            ),
+            http: http.with_notice(Arc::clone(&notice)),
             sessions: Sessions::new(
                 TokenCache::new(Policy::from_env(&self.env)?, keyring.clone()),
                 Some(folders.cache.clone()),
@@ -167,8 +170,8 @@ impl App {
             keyring,
             env: self.env.clone(),
             folders,
-            progress: Rc::new(Bar::new(self.ui.quiet)),
-            notice: Arc::new(move |message| ui.note(message)),
+            progress: Rc::new(bar),
+            notice,
             wait: self.wait.get().copied(),
         };
         Ok(self.services.get_or_init(|| Rc::new(services)))

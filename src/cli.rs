@@ -5,6 +5,7 @@
 
 mod exchange;
 mod group;
+mod pair;
 mod rotate;
 mod scan;
 mod vault;
@@ -17,6 +18,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub use self::exchange::*;
 pub use self::group::*;
+pub use self::pair::*;
 pub use self::rotate::RotateArgs;
 pub use self::scan::ScanArgs;
 pub use self::vault::*;
@@ -107,6 +109,9 @@ pub enum Command {
     Export(ExportArgs),
     Import(ImportArgs),
     Inject(InjectArgs),
+    Diff(DiffArgs),
+    Sync(SyncArgs),
+    Copy(CopyArgs),
     Login(LoginArgs),
     Logout(LogoutArgs),
     Status(StatusArgs),

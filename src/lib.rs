@@ -24,6 +24,7 @@
 //! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
 //! | [`http`] | one client: deadline, retries, limits, errors without secrets |
 //! | [`journal`], [`sealed`] | what must survive a crash in the middle of a change; what such files are encrypted to |
+//! | [`written`] | what was last stored where it cannot be read back, as keyed digests |
 //! | [`vault`] | the age file: format, locking, identities, history |
 //! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
 //! | [`config`] | schema, lookup, merging, trust |
@@ -63,6 +64,7 @@ pub mod store;
 pub mod sync;
 pub mod template;
 pub mod vault;
+pub mod written;
 
 mod start;
 

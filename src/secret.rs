@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::digest;
 use crate::error::{Error, Result};
 
 /// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
@@ -130,6 +131,23 @@ impl FromStr for Name {
     }
 }
 
+/// What tells a stored secret from one that somebody else puts in its place: a digest of what its
+/// backend says of it, such as its id and times. Two that are equal are of one writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark(String);
+
+impl Mark {
+    /// The mark made of `parts`, which it does not reveal.
+    pub fn of(parts: &[&str]) -> Self {
+        Self(digest::of_parts(parts))
+    }
+
+    /// The digest in hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What is known of a secret without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
@@ -150,6 +168,9 @@ pub struct Entry {
     /// What else the backend keeps with it, none of it secret.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, serde_json::Value>,
+    /// By what it can be told from another of its name, where its value cannot be read.
+    #[serde(skip)]
+    pub mark: Option<Mark>,
 }
 
 impl Entry {
@@ -162,6 +183,7 @@ impl Entry {
             expires_at: None,
             description: None,
             attributes: BTreeMap::new(),
+            mark: None,
         }
     }
 }

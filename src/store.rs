@@ -1,22 +1,29 @@
 //! A name and its configuration become a provider with a session.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, StoreConfig};
 use crate::digest;
-use crate::error::{Error, Result};
-use crate::providers::{Capability, Provider, ProviderSpec, Selection, Services, registry};
+use crate::error::{Error, Kind, Result};
+use crate::providers::{
+    Batch, Capability, Outcome, Provider, ProviderSpec, Selection, Services, registry,
+};
 use crate::secret::{Name, SecretValue, StoreName};
+use crate::written::{Intent, Known, Record, Writing};
 
 /// An open store. Its provider's errors name it.
 pub struct Store {
     name: StoreName,
     spec: &'static ProviderSpec,
     provider: Box<dyn Provider>,
+    services: Rc<Services>,
     /// The fields that decide which secrets its names stand for, and what they are set to.
     located: Vec<(&'static str, String)>,
+    /// Whether the user knows that nothing is remembered.
+    told: Cell<bool>,
 }
 
 /// Which secrets a store's names stand for, as a digest: another server, account, project, group,
@@ -26,6 +33,11 @@ pub struct Store {
 pub struct Scope(String);
 
 impl Scope {
+    /// The scope that `parts` tell from any other.
+    pub fn of(parts: &[&str]) -> Self {
+        Self(digest::of_parts(parts))
+    }
+
     /// The digest in hexadecimal.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -58,7 +70,9 @@ impl Store {
             name,
             spec,
             provider,
+            services: Rc::clone(services),
             located,
+            told: Cell::new(false),
         })
     }
 
@@ -101,7 +115,7 @@ impl Store {
             .chain(located)
             .flat_map(<[&str; 2]>::from)
             .collect();
-        Ok(Scope(digest::of_parts(&parts)))
+        Ok(Scope::of(&parts))
     }
 
     /// The value of one secret.
@@ -116,6 +130,88 @@ impl Store {
             .await
             .map_err(|error| self.named(error))?;
         values.remove(name).ok_or_else(|| self.missing(name))
+    }
+
+    /// Stores `batch`: the only way in which commands write, as what was stored is
+    /// [remembered](Self::known) where it cannot be read back. The outcomes are in its order.
+    ///
+    /// # Errors
+    /// What the provider fails with, naming this store; also where keyfob remembers what it stored
+    /// before, and cannot take that back. Nothing was changed then.
+    pub async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
+        let intents = batch.writes.iter().map(Intent::from).collect();
+        let writing = self.begin(intents).await?;
+        let outcomes = self.provider.write(batch).await;
+        let outcomes = outcomes.map_err(|error| self.named(error))?;
+        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
+            self.tell_of_oblivion(&error);
+        }
+        Ok(outcomes)
+    }
+
+    /// Deletes `names`: the only way in which commands do. The outcomes are in their order, and a
+    /// missing one fails with `not_found` in its own.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
+        let _writing = self.begin(names.iter().map(Intent::from).collect()).await?;
+        let outcomes = self.provider.delete(names).await;
+        outcomes.map_err(|error| self.named(error))
+    }
+
+    /// What keyfob remembers of what it stored here, where that cannot be read back; a record that
+    /// is damaged is told of and says nothing. To be compared with a list that was made before.
+    ///
+    /// # Errors
+    /// As [`scope`](Self::scope).
+    pub async fn known(&self) -> Result<Known> {
+        let record = self.record().await?;
+        Ok(record.read().unwrap_or_else(|error| {
+            (self.services.notice)(&format!(
+                "what was stored in {} is not known any more: {}",
+                self.name,
+                error.message()
+            ));
+            Known::default()
+        }))
+    }
+
+    async fn record(&self) -> Result<Record> {
+        Ok(Record::new(&self.services.folders, self.scope().await?))
+    }
+
+    /// Takes back what is remembered of what is about to change.
+    async fn begin(&self, intents: Vec<Intent<'_>>) -> Result<Option<Writing>> {
+        if self.provider.capabilities().has(Capability::Read) {
+            return Ok(None);
+        }
+        let record = self.record().await?;
+        let error = match record.begin(&intents) {
+            Ok(writing) => return Ok(writing),
+            Err(error) => error,
+        };
+        // While another process holds the lock, it may remember something yet.
+        let stands = error.kind() == Kind::Unavailable || record.forget().is_err();
+        if stands {
+            return Err(self.named(error.context(format!(
+                "nothing was changed in {}, as what keyfob remembers of it cannot be corrected",
+                self.name
+            ))));
+        }
+        self.tell_of_oblivion(&error);
+        Ok(None)
+    }
+
+    /// Says, once, that what is stored will not be known.
+    fn tell_of_oblivion(&self, error: &Error) {
+        if !self.told.replace(true) {
+            (self.services.notice)(&format!(
+                "what is stored in {} cannot be remembered, and a later sync will store it again: {}",
+                self.name,
+                error.message()
+            ));
+        }
     }
 
     /// The error for a secret that this store does not hold.

@@ -28,12 +28,11 @@ pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
     }
     let mut all = Vec::new();
     for (store, names) in stores.iter().zip(by_store.values()) {
-        let result = store.provider().delete(names).await;
-        let mut outcomes = match result {
+        let mut outcomes = match store.delete(names).await {
             Ok(outcomes) => outcomes,
             // What was done in the stores before must still be told.
-            Err(error) if !all.is_empty() => super::outcomes::failed(names, &store.named(error)),
-            Err(error) => return Err(store.named(error)),
+            Err(error) if !all.is_empty() => super::outcomes::failed(names, &error),
+            Err(error) => return Err(error),
         };
         if args.ignore_missing {
             outcomes.retain(

@@ -90,7 +90,7 @@ async fn names(args: &ExportArgs, options: &mut Options, app: &App) -> Result<Ve
     let plan = selected::plan(&args.selection, app)?;
     let stores = selected::open(&plan.wants(), app)?;
     let found = Found::list(&stores).await?;
-    let chosen = selected::choose(plan, &found, &args.selection, app)?;
+    let chosen = selected::choose(&plan, &found, &args.selection, app)?;
     if let Some(endpoint) = endpoint(&stores, app).await? {
         options.nosana_endpoint = endpoint;
     }

@@ -46,10 +46,10 @@ pub async fn values(
     let answers = Answers::ask(&stores, &wants).await;
     if let Some(outcome) = Outcome::of(&answers) {
         let found = work.fall_back(outcome).await?;
-        return selected::choose(plan, &found, selection, app)?.values(&found);
+        return selected::choose(&plan, &found, selection, app)?.values(&found);
     }
     let found = answers.found()?;
-    let chosen = selected::choose(plan, &found, selection, app)?;
+    let chosen = selected::choose(&plan, &found, selection, app)?;
     work.keep(&chosen.secrets(&found)?).await;
     chosen.values(&found)
 }

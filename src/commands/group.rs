@@ -133,26 +133,15 @@ async fn delete(
     let mut outcomes = Vec::with_capacity(args.groups.len());
     for group in &args.groups {
         outcomes.push(match groups.delete(group).await {
-            Ok(id) => Outcome {
-                name: Name::new(id)?,
-                result: Ok(Action::Deleted),
-            },
-            Err(error) => Outcome {
-                name: Name::new(group.as_str())?,
-                result: Err(error),
-            },
+            Ok(id) => Outcome::new(Name::new(id)?, Ok(Action::Deleted)),
+            Err(error) => Outcome::new(Name::new(group.as_str())?, Err(error)),
         });
     }
     tell(outcomes, store, app)
 }
 
 fn done(what: Vec<(String, Action)>, store: &Store, app: &App) -> Result<()> {
-    let outcome = |(id, action)| {
-        Ok(Outcome {
-            name: Name::new(id)?,
-            result: Ok(action),
-        })
-    };
+    let outcome = |(id, action)| Ok(Outcome::new(Name::new(id)?, Ok(action)));
     tell(
         what.into_iter().map(outcome).collect::<Result<_>>()?,
         store,

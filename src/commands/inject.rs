@@ -42,7 +42,7 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
     let stores = open(&wants, &template, app)?;
     let found = Found::read(&stores, &wants).await?;
     let variables = match plan {
-        Some(plan) => selected::choose(plan, &found, &args.selection, app)?.values(&found)?,
+        Some(plan) => selected::choose(&plan, &found, &args.selection, app)?.values(&found)?,
         None => BTreeMap::<String, SecretValue>::new(),
     };
     let text = template.fill(

@@ -2,7 +2,9 @@
 //! formats.
 
 mod completions;
+mod copy;
 mod delete;
+mod diff;
 mod doctor;
 mod export;
 mod fallback;
@@ -20,6 +22,8 @@ mod logout;
 mod man;
 mod outcomes;
 mod output;
+mod pair;
+mod plan;
 mod rotate;
 mod run;
 mod scan;
@@ -28,6 +32,7 @@ mod set;
 mod show;
 mod status;
 mod store;
+mod sync;
 mod trust;
 mod vault;
 
@@ -67,6 +72,9 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Export(args) => export::run(args, app).await,
         Command::Import(args) => import::run(args, app).await,
         Command::Inject(args) => inject::run(args, app).await,
+        Command::Diff(args) => diff::run(args, app).await,
+        Command::Sync(args) => sync::run(args, app).await,
+        Command::Copy(args) => copy::run(args, app).await,
         Command::Get(args) => get::run(args, app).await,
         Command::Set(args) => set::run(args, app).await,
         Command::Delete(args) => delete::run(args, app).await,

@@ -8,7 +8,7 @@ use crate::cli::SelectionArgs;
 use crate::error::{Error, Result};
 use crate::formats::Format;
 use crate::secret::{Reference, SecretValue};
-use crate::selection::{Chosen, FileValue, Found, Naming, Plan, Wanted, Wants};
+use crate::selection::{Chosen, Destination, FileValue, Found, Naming, Plan, Wanted, Wants};
 use crate::store::Store;
 
 /// Reads what the options select, by variable, and warns of what was left out. Every store is
@@ -21,7 +21,7 @@ pub async fn values(args: &SelectionArgs, app: &App) -> Result<BTreeMap<String, 
     let wants = plan.wants();
     let stores = open(&wants, app)?;
     let found = Found::read(&stores, &wants).await?;
-    choose(plan, &found, args, app)?.values(&found)
+    choose(&plan, &found, args, app)?.values(&found)
 }
 
 /// What the options and the configuration ask for. Asks nobody.
@@ -52,13 +52,13 @@ pub fn open(wants: &Wants, app: &App) -> Result<Vec<Store>> {
 /// # Errors
 /// What [`Plan::choose`] fails with.
 pub fn choose<V>(
-    plan: Plan,
+    plan: &Plan,
     found: &Found<'_, V>,
     args: &SelectionArgs,
     app: &App,
 ) -> Result<Chosen> {
     let chosen = plan.choose(found, naming(args))?;
-    for name in &chosen.skipped {
+    for Reference { name, .. } in &chosen.skipped {
         app.ui.warn(&format!(
             "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
         ));
@@ -72,12 +72,17 @@ pub fn choose<V>(
 /// How names become variables.
 pub fn naming(args: &SelectionArgs) -> Naming {
     Naming {
+        destination: Destination::Environment,
         upper: args.upper,
         strict: args.strict,
     }
 }
 
-fn wanted(args: &SelectionArgs) -> Result<Wanted> {
+/// What the options ask for.
+///
+/// # Errors
+/// `usage` for options and references that are malformed; what reading an `--env-file` fails with.
+pub fn wanted(args: &SelectionArgs) -> Result<Wanted> {
     let mut mapped = Vec::new();
     for mapping in &args.env {
         let Some((variable, target)) = mapping.split_once('=') else {

@@ -44,7 +44,6 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         store.require(Capability::Binary, "a value that is not UTF-8 text")?;
     }
     let outcomes = store
-        .provider()
         .write(Batch {
             writes: vec![Write {
                 name: reference.name,
@@ -53,8 +52,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
             }],
             if_absent: args.if_absent,
         })
-        .await
-        .map_err(|error| store.named(error))?;
+        .await?;
     if !app.ui.json {
         for outcome in &outcomes {
             if let Ok(action) = &outcome.result {

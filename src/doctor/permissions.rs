@@ -8,6 +8,7 @@ use crate::auth::locate;
 use crate::config::lookup;
 #[cfg(unix)]
 use crate::error::shell_word;
+use crate::written;
 
 const CHECK: &str = "permissions";
 
@@ -59,6 +60,7 @@ fn paths(patient: &Patient<'_>) -> BTreeSet<(PathBuf, Rule)> {
         (folders.config.join("trusted.json"), Rule::Steady),
         (folders.data.clone(), Rule::Steady),
         (folders.data.join("identity.txt"), Rule::Private),
+        (written::key_file(folders), Rule::Private),
     ]);
     // One that is wrong is told of where a keypair is looked for.
     if let Ok(Some(path)) = locate::usual_file(&patient.services.env) {

@@ -13,7 +13,7 @@ mod trouble;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
@@ -33,6 +33,9 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 
 /// How many redirects inside one origin are followed.
 const MAX_REDIRECTS: usize = 5;
+
+/// A wait that a server asks for is told when it is longer.
+const UNTOLD: Duration = Duration::from_secs(1);
 
 /// Told of each exchange at `-v`; the text holds no secret.
 pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
@@ -121,6 +124,9 @@ pub struct Http {
     clients: Arc<Clients>,
     deadline: Arc<Deadline>,
     log: Log,
+    notice: Option<Log>,
+    /// Until when the user knows that each host is waited for.
+    told: Mutex<BTreeMap<String, Instant>>,
     clocks: Arc<Mutex<BTreeMap<String, SignedDuration>>>,
     /// Whether a request was ever sent.
     asked: Arc<AtomicBool>,
@@ -133,17 +139,30 @@ impl Http {
             clients: Arc::default(),
             deadline,
             log,
+            notice: None,
+            told: Mutex::default(),
             clocks: Arc::default(),
             asked: Arc::default(),
         }
     }
 
-    /// The same floor for work with a deadline of its own.
+    /// The same, which tells `notice` of waits that a server asks for.
+    pub fn with_notice(self, notice: Log) -> Self {
+        Self {
+            notice: Some(notice),
+            ..self
+        }
+    }
+
+    /// The same floor for work beside other work: with a deadline of its own, and without a word
+    /// of its waits.
     pub fn bounded_by(&self, deadline: Arc<Deadline>) -> Self {
         Self {
             clients: Arc::clone(&self.clients),
             deadline,
             log: Arc::clone(&self.log),
+            notice: None,
+            told: Mutex::default(),
             clocks: Arc::clone(&self.clocks),
             asked: Arc::clone(&self.asked),
         }
@@ -173,10 +192,10 @@ impl Http {
         let mut pauses = retry::pauses();
         loop {
             let result = self.attempt(&client, request).await;
-            let Some(pause) = retry::decide(request, &result) else {
+            let Some(decided) = retry::decide(request, &result) else {
                 return result.map_err(|trouble| trouble.into_error(request));
             };
-            let pause = match pause {
+            let pause = match decided {
                 retry::Pause::Backoff => match pauses.next() {
                     Some(pause) => pause,
                     None => return result.map_err(|trouble| trouble.into_error(request)),
@@ -197,8 +216,35 @@ impl Http {
                 response::shown(&request.url),
                 pause.as_millis()
             ));
+            if let (Ok(response), retry::Pause::Told(pause)) = (&result, decided) {
+                self.tell_of_wait(response, pause);
+            }
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Says that the server of `response` is waited for, unless that was said of another request
+    /// which waits as long.
+    fn tell_of_wait(&self, response: &Response, pause: Duration) {
+        let Some(notice) = self.notice.as_ref().filter(|_| pause > UNTOLD) else {
+            return;
+        };
+        let host = response::host(&response.url);
+        let end = Instant::now() + pause;
+        {
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.get(&host).is_some_and(|until| *until + UNTOLD > end) {
+                return;
+            }
+            told.insert(host.clone(), end);
+        }
+        let why = match response.status {
+            StatusCode::TOO_MANY_REQUESTS => "rate limit".to_owned(),
+            status => response::status_text(status),
+        };
+        // Rounded up: it is not over before.
+        let seconds = pause.as_millis().div_ceil(1000);
+        notice(&format!("{host} asks to wait {seconds} s ({why})"));
     }
 
     /// One try, redirects inside the origin included.

@@ -262,7 +262,7 @@ fn message_of(json: &serde_json::Value) -> Option<String> {
 }
 
 /// The status as people know it: `404 Not Found`.
-fn status_text(status: StatusCode) -> String {
+pub(super) fn status_text(status: StatusCode) -> String {
     match status.canonical_reason() {
         Some(reason) => format!("{} {reason}", status.as_u16()),
         None => status.as_u16().to_string(),

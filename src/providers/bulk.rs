@@ -9,7 +9,7 @@ use futures_util::stream;
 use super::{Action, Outcome, Services, Steps};
 use crate::env::Environment;
 use crate::error::{Error, Kind, Result};
-use crate::secret::Name;
+use crate::secret::{Mark, Name};
 
 const VARIABLE: &str = "KEYFOB_CONCURRENCY";
 
@@ -90,7 +90,24 @@ pub fn outcomes(
 ) -> Vec<Outcome> {
     let pairs = names.into_iter().zip(results);
     pairs
-        .map(|(name, result)| Outcome { name, result })
+        .map(|(name, result)| Outcome::new(name, result))
+        .collect()
+}
+
+/// What was done with a secret, and the mark of the one that was stored where there is one.
+pub type Stored = (Action, Option<Mark>);
+
+/// The outcomes of writing `names`, whose results are in the same order.
+pub fn marked(names: impl IntoIterator<Item = Name>, results: Vec<Result<Stored>>) -> Vec<Outcome> {
+    let pairs = names.into_iter().zip(results);
+    pairs
+        .map(|(name, result)| {
+            let (result, mark) = match result {
+                Ok((action, mark)) => (Ok(action), mark),
+                Err(error) => (Err(error), None),
+            };
+            Outcome { name, result, mark }
+        })
         .collect()
 }
 

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
 use crate::error::Result;
-use crate::secret::{Entry, Name, SecretValue};
+use crate::secret::{Entry, Mark, Name, SecretValue};
 
 mod bulk;
 mod bytenite;
@@ -224,6 +224,21 @@ pub struct Outcome {
     pub name: Name,
     /// What was done, or why nothing was.
     pub result: Result<Action>,
+    /// By what the secret that was stored can be told from another of its name, as the backend's
+    /// own answer says: the same as in its [`Entry`]. `None` where values can be read back, or
+    /// where the answer was lost.
+    pub mark: Option<Mark>,
+}
+
+impl Outcome {
+    /// What became of `name`.
+    pub fn new(name: Name, result: Result<Action>) -> Self {
+        Self {
+            name,
+            result,
+            mark: None,
+        }
+    }
 }
 
 /// A backend, opened with a store's configuration.

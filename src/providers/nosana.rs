@@ -421,10 +421,7 @@ impl Provider for Nosana {
             if matches!(result, Ok(Action::Created | Action::Updated)) {
                 wanted.push(at);
             }
-            outcomes.push(Outcome {
-                name: write.name.clone(),
-                result,
-            });
+            outcomes.push(Outcome::new(write.name.clone(), result));
         }
         let requests = chunks(&batch.writes, &wanted)?;
         let progress = super::Steps::start(&self.services, "storing secrets", wanted.len());
@@ -469,10 +466,7 @@ impl Provider for Nosana {
                 Err(super::missing(name))
             };
             progress.done(1);
-            outcomes.push(Outcome {
-                name: name.clone(),
-                result,
-            });
+            outcomes.push(Outcome::new(name.clone(), result));
         }
         Ok(outcomes)
     }

@@ -257,7 +257,7 @@ impl Engine<'_> {
             writes,
             if_absent: false,
         };
-        let outcomes = match store.provider().write(batch).await {
+        let outcomes = match store.write(batch).await {
             Ok(outcomes) => outcomes,
             Err(error) => return expected.iter().map(|_| Err(error.clone())).collect(),
         };

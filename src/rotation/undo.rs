@@ -212,7 +212,7 @@ impl Engine<'_> {
         }
         if !work.deletes.is_empty() {
             let names: Vec<Name> = work.deletes.iter().map(|(_, name)| name.clone()).collect();
-            let deleted: Vec<Result<State>> = match store.provider().delete(&names).await {
+            let deleted: Vec<Result<State>> = match store.delete(&names).await {
                 Ok(outcomes) => outcomes
                     .into_iter()
                     .map(|outcome| match outcome.result {

@@ -1,15 +1,17 @@
-//! Which secrets a command brings along, and under which variable names.
+//! Which secrets a command brings along, and under which names of variables or other secrets.
 //!
 //! First a [`Plan`] made of the options and the configuration alone; then the stores are asked for
 //! what it [wants](Plan::wants); then it [names](Plan::choose) what was found.
 
 mod found;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use found::{Answers, Found, Wants};
-pub use variables::{Naming, is_variable_name};
+pub use variables::{Destination, Naming, is_variable_name};
 
 use crate::digest;
 use crate::error::{Error, Result};
@@ -179,44 +181,79 @@ impl Plan {
     }
 
     /// Decides which variable stands for which of the secrets that were found, whatever was found
-    /// of them: values, or their names alone.
+    /// of them: values, or their names alone. Where they go to another store, for variables read
+    /// names.
     ///
     /// # Errors
     /// `not_found` for a name asked for that is missing; `usage` for a variable that changes how
     /// programs run, or, when strict, for a name that is no variable name; `conflict` when two
     /// names become one variable.
-    pub fn choose<V>(self, found: &Found<'_, V>, naming: Naming) -> Result<Chosen> {
+    pub fn choose<V>(&self, found: &Found<'_, V>, naming: Naming) -> Result<Chosen> {
+        let chosen = self.name(found.names(&self.store), naming)?;
+        let named = chosen.variables.values().filter_map(Source::secret);
+        for reference in named.chain(&chosen.skipped) {
+            found.get(reference)?;
+        }
+        Ok(chosen)
+    }
+
+    /// The same without asking anybody: should all be found that is asked for. `None` where that
+    /// depends on what there is.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn foresee(&self, naming: Naming) -> Result<Option<Chosen>> {
+        match self.whole {
+            Whole::No => self.name([].into_iter(), naming).map(Some),
+            Whole::Prefix(_) | Whole::Yes => Ok(None),
+        }
+    }
+
+    /// Which names of the destination it speaks for, whether or not it brings them; `None` where
+    /// it speaks for nothing but what it names.
+    pub fn reach(&self, naming: Naming) -> Option<Reach> {
+        let prefix = match &self.whole {
+            Whole::No => return None,
+            Whole::Prefix(prefix) if prefix.is_empty() => String::new(),
+            Whole::Prefix(prefix) => naming.turned(prefix),
+            Whole::Yes => String::new(),
+        };
+        let turned = self.except.iter().map(|name| naming.turned(name));
+        let except = self.except.iter().cloned().chain(turned).collect();
+        Some(Reach { prefix, except })
+    }
+
+    /// Names what is asked for, where `all` is what the store has.
+    fn name<'n>(&self, all: impl Iterator<Item = &'n Name>, naming: Naming) -> Result<Chosen> {
         let mut chosen = Chosen::default();
         // Which name a variable came from, to tell of two that become one.
         let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
-        let mut named = self.named;
-        if self.whole != Whole::No {
-            let names = found.names(&self.store).filter(|name| match &self.whole {
-                Whole::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
-                _ => true,
-            });
-            named.extend(names.map(|name| Reference {
-                store: self.store.clone(),
-                name: name.clone(),
-            }));
-        }
+        let mut named = self.named.clone();
+        let whole = all.filter(|name| match &self.whole {
+            Whole::No => false,
+            Whole::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
+            Whole::Yes => true,
+        });
+        named.extend(whole.map(|name| Reference {
+            store: self.store.clone(),
+            name: name.clone(),
+        }));
         let is_excepted = |name: &str| self.except.iter().any(|excepted| excepted == name);
         for reference in named {
             if is_excepted(reference.name.as_str()) {
                 continue;
             }
-            found.get(&reference)?;
-            let Some(variable) = naming.variable(reference.name.as_str())? else {
-                chosen.skipped.push(reference.name);
+            let Some(variable) = naming.of(reference.name.as_str())? else {
+                chosen.skipped.push(reference);
                 continue;
             };
             if is_excepted(&variable) {
                 continue;
             }
-            variables::check_harmless(&variable)?;
+            naming.check_harmless(&variable)?;
             if let Some(other) = origins.insert(variable.clone(), reference.clone()) {
                 return Err(Error::conflict(format!(
-                    "{} and {} both become the variable {variable}",
+                    "{} and {} both become {variable}",
                     other.name, reference.name
                 ))
                 .hint("leave one out with --except, or map it with -e"));
@@ -224,27 +261,41 @@ impl Plan {
             let source = Source::Secret(reference);
             chosen.variables.insert(variable, source);
         }
-        for (variable, value) in self.literals {
-            if is_excepted(&variable) {
+        for (variable, value) in &self.literals {
+            if is_excepted(variable) {
                 continue;
             }
-            variables::check_variable(&variable)?;
-            variables::check_harmless(&variable)?;
-            chosen.variables.insert(variable, Source::Literal(value));
+            naming.check(variable)?;
+            naming.check_harmless(variable)?;
+            let source = Source::Literal(value.clone());
+            chosen.variables.insert(variable.clone(), source);
         }
-        for (variable, reference, by) in self.mapped {
-            if is_excepted(&variable) {
+        for (variable, reference, by) in &self.mapped {
+            if is_excepted(variable) {
                 continue;
             }
-            variables::check_variable(&variable)?;
-            if by == Mapped::File {
-                variables::check_harmless(&variable)?;
+            naming.check(variable)?;
+            if *by == Mapped::File {
+                naming.check_harmless(variable)?;
             }
-            found.get(&reference)?;
-            let source = Source::Secret(reference);
-            chosen.variables.insert(variable, source);
+            let source = Source::Secret(reference.clone());
+            chosen.variables.insert(variable.clone(), source);
         }
         Ok(chosen)
+    }
+}
+
+/// The names that a selection of a whole store, or of all with a prefix, speaks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    prefix: String,
+    except: BTreeSet<String>,
+}
+
+impl Reach {
+    /// Whether `name` is among them.
+    pub fn has(&self, name: &Name) -> bool {
+        name.as_str().starts_with(&self.prefix) && !self.except.contains(name.as_str())
     }
 }
 
@@ -257,13 +308,23 @@ pub enum Source {
     Literal(SecretValue),
 }
 
+impl Source {
+    /// The secret, where it is one.
+    pub fn secret(&self) -> Option<&Reference> {
+        match self {
+            Source::Secret(reference) => Some(reference),
+            Source::Literal(_) => None,
+        }
+    }
+}
+
 /// The variables of a selection.
 #[derive(Debug, Default)]
 pub struct Chosen {
     /// What each variable gets its value from.
     pub variables: BTreeMap<String, Source>,
-    /// The names that are no variable names and were left out.
-    pub skipped: Vec<Name>,
+    /// Those whose names are no variable names, which were left out.
+    pub skipped: Vec<Reference>,
 }
 
 impl Chosen {
@@ -277,10 +338,7 @@ impl Chosen {
     ) -> Result<BTreeMap<&Reference, &'f SecretValue>> {
         let sources = self.variables.values();
         sources
-            .filter_map(|source| match source {
-                Source::Secret(reference) => Some(reference),
-                Source::Literal(_) => None,
-            })
+            .filter_map(Source::secret)
             .map(|reference| Ok((reference, found.get(reference)?)))
             .collect()
     }
@@ -300,55 +358,5 @@ impl Chosen {
                 Ok((variable, value))
             })
             .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn digest(change: impl FnOnce(&mut Wanted), naming: Naming) -> String {
-        let mut wanted = Wanted {
-            only: vec!["A".to_owned(), "B".to_owned()],
-            except: vec!["C".to_owned()],
-            mapped: vec![("V".to_owned(), "keyfob://gpu/x".parse().unwrap())],
-            files: vec![("L".to_owned(), FileValue::Literal("one".into()))],
-            ..Wanted::default()
-        };
-        change(&mut wanted);
-        let store = StoreName::new("web").unwrap();
-        let plan = Plan::new(store, wanted, || Ok(BTreeMap::new()));
-        plan.unwrap().digest(naming)
-    }
-
-    #[test]
-    fn another_selection_has_another_digest() {
-        let base = digest(|_| (), Naming::default());
-        assert_eq!(digest(|_| (), Naming::default()), base);
-        let changes: [fn(&mut Wanted); 8] = [
-            |wanted| wanted.only = vec!["AB".to_owned()],
-            |wanted| wanted.only.push("keyfob://gpu/C".to_owned()),
-            |wanted| wanted.except.clear(),
-            |wanted| wanted.prefix = Some("A".to_owned()),
-            |wanted| wanted.all = true,
-            |wanted| wanted.mapped[0].0 = "W".to_owned(),
-            |wanted| wanted.mapped[0].1 = "keyfob://web/x".parse().unwrap(),
-            |wanted| wanted.files.clear(),
-        ];
-        for (at, change) in changes.into_iter().enumerate() {
-            assert_ne!(digest(change, Naming::default()), base, "{at}");
-        }
-        for (upper, strict) in [(true, false), (false, true)] {
-            assert_ne!(digest(|_| (), Naming { upper, strict }), base);
-        }
-    }
-
-    #[test]
-    fn the_digest_tells_nothing_of_values_in_files() {
-        let other = |wanted: &mut Wanted| {
-            wanted.files[0].1 = FileValue::Literal("two".into());
-        };
-        let naming = Naming::default();
-        assert_eq!(digest(other, naming), digest(|_| (), naming));
     }
 }

@@ -1,7 +1,8 @@
-//! Names of environment variables: which are valid, which are dangerous, and how a secret's name
-//! becomes one.
+//! The names that selected secrets get: those of environment variables, some of which are
+//! dangerous, or those of secrets in another store.
 
 use crate::error::{Error, Result};
+use crate::secret::Name;
 
 /// Variables that change how programs run. Whoever may write a secret must not thereby decide what
 /// code runs wherever it is injected.
@@ -90,32 +91,65 @@ const DANGEROUS: &[&str] = &[
 /// Beginnings of such names.
 const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "BASH_FUNC_", "GIT_CONFIG", "MALLOC_"];
 
-/// How names become variables.
+/// Where selected secrets go, which decides what they may be called there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// An environment, of whatever form: names are those of variables, and harmless ones.
+    #[default]
+    Environment,
+    /// Another store: names are any text.
+    Store,
+}
+
+/// How selected secrets are named.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Naming {
+    /// Where they go.
+    pub destination: Destination,
     /// `db-password` becomes `DB_PASSWORD`.
     pub upper: bool,
-    /// A name that is no variable name is an error instead of being skipped.
+    /// A name that is no variable name is an error instead of being skipped, or of being kept
+    /// where names are any text.
     pub strict: bool,
 }
 
 impl Naming {
-    /// The variable for `name`, or `None` where there is none and that is no error.
-    pub(super) fn variable(self, name: &str) -> Result<Option<String>> {
-        let variable = if self.upper {
-            upper(name)
-        } else {
-            name.to_owned()
-        };
-        if is_variable_name(&variable) {
-            return Ok(Some(variable));
-        }
-        if self.strict {
-            return Err(Error::usage(format!("{name} is no valid name of a variable")).hint(
+    /// What the secret called `name` is called there, or `None` where nothing can be made of it
+    /// and that is no error.
+    pub(super) fn of(self, name: &str) -> Result<Option<String>> {
+        let named = self.turned(name);
+        match (self.strict, self.destination) {
+            _ if is_variable_name(&named) => Ok(Some(named)),
+            (true, _) => Err(Error::usage(format!("{name} is no valid name of a variable")).hint(
                 "--upper turns - and . into _; -e VAR=NAME gives it another name; --except leaves it out",
-            ));
+            )),
+            (false, Destination::Environment) => Ok(None),
+            (false, Destination::Store) => Ok(Some(named)),
         }
-        Ok(None)
+    }
+
+    /// `name`, or the beginning of one, as `upper` has it.
+    pub(super) fn turned(self, name: &str) -> String {
+        match self.upper {
+            true => upper(name),
+            false => name.to_owned(),
+        }
+    }
+
+    /// Checks a name that was asked for.
+    pub(super) fn check(self, name: &str) -> Result<()> {
+        match (self.strict, self.destination) {
+            (false, Destination::Store) => Name::new(name).map(drop),
+            _ => check_variable(name),
+        }
+    }
+
+    /// Refuses a variable that changes how programs run.
+    pub(super) fn check_harmless(self, name: &str) -> Result<()> {
+        match self.destination {
+            Destination::Environment => check_harmless(name),
+            Destination::Store => Ok(()),
+        }
     }
 }
 
@@ -144,7 +178,7 @@ pub fn is_variable_name(name: &str) -> bool {
 }
 
 /// Refuses a variable that nobody could read.
-pub(super) fn check_variable(variable: &str) -> Result<()> {
+fn check_variable(variable: &str) -> Result<()> {
     if is_variable_name(variable) {
         return Ok(());
     }
@@ -153,8 +187,7 @@ pub(super) fn check_variable(variable: &str) -> Result<()> {
     )))
 }
 
-/// Refuses a variable that changes how programs run.
-pub(super) fn check_harmless(variable: &str) -> Result<()> {
+fn check_harmless(variable: &str) -> Result<()> {
     let dangerous = DANGEROUS.contains(&variable)
         || DANGEROUS_PREFIXES
             .iter()
@@ -179,6 +212,7 @@ mod tests {
         let naming = Naming {
             upper: true,
             strict: true,
+            ..Naming::default()
         };
         for (name, variable) in [
             ("db-password", "DB_PASSWORD"),
@@ -186,21 +220,33 @@ mod tests {
             ("2fa", "_2FA"),
             ("größe", "GR__E"),
         ] {
-            assert_eq!(naming.variable(name).unwrap().as_deref(), Some(variable));
+            assert_eq!(naming.of(name).unwrap().as_deref(), Some(variable));
         }
     }
 
     #[test]
-    fn odd_names_are_skipped_or_refused() {
-        assert_eq!(Naming::default().variable("a-b").unwrap(), None);
-        assert!(
-            Naming {
-                strict: true,
-                upper: false
-            }
-            .variable("a-b")
-            .is_err()
-        );
+    fn odd_names_are_skipped_refused_or_kept() {
+        use Destination::{Environment, Store};
+
+        let cases = [
+            (Environment, false, Some(None)),
+            (Environment, true, None),
+            (Store, false, Some(Some("a-b".to_owned()))),
+            (Store, true, None),
+        ];
+        for (destination, strict, expected) in cases {
+            let naming = Naming {
+                destination,
+                strict,
+                upper: false,
+            };
+            assert_eq!(naming.of("a-b").ok(), expected, "{naming:?}");
+            let kept = (destination, strict) == (Store, false);
+            assert_eq!(naming.check("a-b").is_ok(), kept, "{naming:?}");
+            assert!(naming.check("").is_err(), "{naming:?}");
+            let harmless = naming.check_harmless("PATH").is_ok();
+            assert_eq!(harmless, destination == Store);
+        }
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Vault {
                 let name = write.name.clone();
                 let result = edit::put(document, write, batch.if_absent, now)?;
                 changed |= matches!(result, Ok(Action::Created | Action::Updated));
-                outcomes.push(Outcome { name, result });
+                outcomes.push(Outcome::new(name, result));
             }
             Ok((outcomes, changed))
         })
@@ -213,8 +213,7 @@ impl Vault {
             for name in names {
                 let result = edit::delete(document, name, now)?;
                 changed |= result.is_ok();
-                let name = name.clone();
-                outcomes.push(Outcome { name, result });
+                outcomes.push(Outcome::new(name.clone(), result));
             }
             Ok((outcomes, changed))
         };

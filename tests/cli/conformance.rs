@@ -340,6 +340,23 @@ fn writing_again_updates_and_the_same_value_changes_nothing() {
 }
 
 #[test]
+fn what_cannot_be_read_back_is_marked_as_the_list_shows_it() {
+    for_all(async |subject: Rc<Subject>| {
+        let store = subject.open();
+        let provider = store.provider();
+        for value in ["old", "new"] {
+            let writes = vec![subject.write(1, value), subject.write(2, value)];
+            let outcomes = provider.write(batch(writes)).await.expect("outcomes");
+            let listed = provider.list(&Filter::default()).await.expect("a list");
+            for (outcome, entry) in outcomes.iter().zip(&listed) {
+                assert_eq!(outcome.mark, entry.mark);
+                assert_eq!(entry.mark.is_none(), can(&store, Capability::Read));
+            }
+        }
+    });
+}
+
+#[test]
 fn if_absent_leaves_what_is_there() {
     for_all(async |subject: Rc<Subject>| {
         let store = subject.open();

@@ -3,9 +3,11 @@
 mod bytenite;
 mod config;
 mod conformance;
+mod copy;
 mod crash;
 #[cfg(unix)]
 mod credentials;
+mod diff;
 mod docs;
 mod doctor;
 mod export;
@@ -47,4 +49,5 @@ mod support_neo;
 mod support_northflank;
 mod support_nosana;
 mod support_servers;
+mod sync;
 mod trust;

@@ -280,10 +280,8 @@ async fn finish_in(store: &StoreName, open: &[OpenReplacement], app: &App) -> Ve
     };
     finished.await.unwrap_or_else(|error: Error| {
         let of_store = open.iter().filter(|open| open.store == *store);
-        let failed = of_store.map(|open| Outcome {
-            name: open.name.clone(),
-            result: Err(error.clone().store(store.as_str())),
-        });
+        let failed = of_store
+            .map(|open| Outcome::new(open.name.clone(), Err(error.clone().store(store.as_str()))));
         failed.collect()
     })
 }

@@ -15,12 +15,13 @@ use super::{
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::error::{Error, Kind, Result};
-use crate::secret::{Entry, Name, SecretValue, StoreName};
+use crate::secret::{Entry, Mark, Name, SecretValue, StoreName};
 
 mod api;
 mod record;
 
 use api::Api;
+use bulk::Stored;
 use record::Record;
 
 const SCHEMA: Schema = Schema {
@@ -103,7 +104,7 @@ impl ByteNite {
     }
 
     /// Stores one secret, of which the list has shown `before`.
-    async fn put(&self, write: &Write, before: Option<&Record>, if_absent: bool) -> Result<Action> {
+    async fn put(&self, write: &Write, before: Option<&Record>, if_absent: bool) -> Result<Stored> {
         if if_absent && before.is_some() {
             return Err(super::exists_already(&write.name));
         }
@@ -118,18 +119,27 @@ impl ByteNite {
             // Fields that the list shows and the page does not know are not the server's to take
             // back, perhaps.
             Err(error) if error.kind() == Kind::InvalidData && merged.has_unknown_fields() => {
-                self.api
-                    .save(&merged.documented(), text(&write.value))
-                    .await?;
+                let documented = merged.documented();
+                self.api.save(&documented, text(&write.value)).await?;
                 (self.services.notice)(&format!(
                     "{}: the server does not take {} back, and may have dropped it",
                     write.name,
                     merged.unknown_fields().join(", ")
                 ));
-                Ok(action)
+                Ok((action, self.mark(&documented).await))
             }
-            result => result.map(|()| action),
+            Err(error) => Err(error),
+            Ok(()) => Ok((action, self.mark(&merged).await)),
         }
+    }
+
+    /// The mark of what is stored with `record` beside it. The API tells neither ids nor times of
+    /// writings; but a new secret key comes as a rule with a new access key, and under another
+    /// API key every secret is another.
+    async fn mark(&self, record: &Record) -> Option<Mark> {
+        let api_key = self.api.credential().get().await.ok()?;
+        let told = record.told();
+        Some(Mark::of(&[&[api_key], told.as_slice()].concat()))
     }
 
     /// Deletes a secret that the list has shown.
@@ -156,13 +166,18 @@ impl Provider for ByteNite {
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
         let wanted = filter.secret_type.as_deref();
         let named = self.fetch_named(wanted).await?;
-        Ok(named
+        let listed = named
             .into_iter()
             .filter(|(name, _)| filter.admits(name.as_str()))
             // A server that ignores the parameter lists the other types too.
-            .filter(|(_, record)| wanted.is_none_or(|wanted| record.secret_type() == Some(wanted)))
-            .map(|(name, record)| record.entry(name))
-            .collect())
+            .filter(|(_, record)| wanted.is_none_or(|wanted| record.secret_type() == Some(wanted)));
+        let mut entries = Vec::new();
+        for (name, record) in listed {
+            let mut entry = record.entry(name);
+            entry.mark = self.mark(&record).await;
+            entries.push(entry);
+        }
+        Ok(entries)
     }
 
     async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
@@ -183,7 +198,7 @@ impl Provider for ByteNite {
             self.put(write, before.get(&write.name), batch.if_absent)
         });
         let names = batch.writes.iter().map(|write| write.name.clone());
-        Ok(bulk::outcomes(names, results.await?))
+        Ok(bulk::marked(names, results.await?))
     }
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {

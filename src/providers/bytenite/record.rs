@@ -108,6 +108,11 @@ impl Record {
         entry
     }
 
+    /// What may tell it from a later one. The page documents no times, but a list may have some.
+    pub fn told(&self) -> [&str; 3] {
+        ["accessKey", "createdAt", "updatedAt"].map(|field| self.text(field).unwrap_or_default())
+    }
+
     fn text(&self, field: &str) -> Option<&str> {
         self.0.get(field)?.as_str()
     }

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
+use jiff::Timestamp;
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
 use crate::providers::replacement::Old;
 use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
-use crate::secret::SecretValue;
+use crate::secret::{Mark, SecretValue};
 
 const BASE_URL: &str = "https://api.neoservicelayer.com";
 
@@ -56,6 +57,15 @@ impl Listed {
             created_at: self.created_at.clone(),
         }
     }
+
+    /// The same, and from itself with a later value.
+    pub fn mark(&self) -> Mark {
+        mark(
+            &self.id,
+            self.created_at.as_deref(),
+            self.updated_at.as_deref(),
+        )
+    }
 }
 
 /// A secret to be created.
@@ -68,9 +78,9 @@ pub struct New<'a> {
 }
 
 /// What became of a request that changes something.
-pub enum Sent {
-    /// It was carried out.
-    Done,
+pub enum Sent<T> {
+    /// It was carried out, with this answer.
+    Done(T),
     /// It was not, and will not be.
     Refused(Error),
     /// It may have been carried out, or may be yet.
@@ -179,19 +189,29 @@ impl Api {
         response.json()
     }
 
-    /// Creates a secret; sent once, as a second one might be refused for the first.
-    pub async fn create(&self, new: &New<'_>) -> Sent {
+    /// Creates a secret; sent once, as a second one might be refused for the first. The answer is
+    /// its mark.
+    pub async fn create(&self, new: &New<'_>) -> Sent<Mark> {
         #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
         struct Created {
-            #[serde(rename = "id")]
-            _id: String,
+            id: String,
+            created_at: Option<String>,
+            updated_at: Option<String>,
         }
         let request = match self.creation(new) {
             Ok(request) => request,
             Err(error) => return Sent::Refused(error),
         };
-        self.change(request, |response| response.json::<Created>().map(drop))
-            .await
+        self.change(request, |response| {
+            let created: Created = response.json()?;
+            Ok(mark(
+                &created.id,
+                created.created_at.as_deref(),
+                created.updated_at.as_deref(),
+            ))
+        })
+        .await
     }
 
     fn creation(&self, new: &New<'_>) -> Result<Request> {
@@ -201,7 +221,7 @@ impl Api {
     }
 
     /// Deletes the secret with this id. One that is not there counts as deleted.
-    pub async fn delete(&self, id: &str) -> Sent {
+    pub async fn delete(&self, id: &str) -> Sent<()> {
         #[derive(Deserialize)]
         struct Deleted {
             success: bool,
@@ -220,13 +240,13 @@ impl Api {
             }
         });
         match sent.await {
-            Sent::Refused(error) if error.kind() == Kind::NotFound => Sent::Done,
+            Sent::Refused(error) if error.kind() == Kind::NotFound => Sent::Done(()),
             sent => sent,
         }
     }
 
     /// Sends a request that changes something; `check` reads the answer of one that succeeded.
-    async fn change(&self, request: Request, check: impl Fn(&Response) -> Result<()>) -> Sent {
+    async fn change<T>(&self, request: Request, check: impl Fn(&Response) -> Result<T>) -> Sent<T> {
         let key = match self.credential.get().await {
             Ok(key) => key,
             Err(error) => return Sent::Refused(error),
@@ -241,7 +261,7 @@ impl Api {
         };
         if response.is_success() {
             return match check(&response) {
-                Ok(()) => Sent::Done,
+                Ok(answer) => Sent::Done(answer),
                 Err(error) => Sent::Unclear(error),
             };
         }
@@ -287,6 +307,18 @@ impl Api {
             _ => response.status_error(),
         }
     }
+}
+
+/// The mark of a secret with these words of the server, which may write a time in more than one way.
+fn mark(id: &str, created_at: Option<&str>, updated_at: Option<&str>) -> Mark {
+    let time = |text: Option<&str>| {
+        let text = text.unwrap_or_default();
+        match text.parse::<Timestamp>() {
+            Ok(time) => time.to_string(),
+            Err(_) => text.to_owned(),
+        }
+    };
+    Mark::of(&[id, &time(created_at), &time(updated_at)])
 }
 
 /// The error's code, or the one that belongs to the status.

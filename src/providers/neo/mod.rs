@@ -19,12 +19,13 @@ use super::{
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::error::{Error, Kind, Result};
-use crate::secret::{Entry, Name, SecretValue};
+use crate::secret::{Entry, Mark, Name, SecretValue};
 
 mod api;
 mod replace;
 
 use api::{Api, Listed, New, Sent};
+use bulk::Stored;
 
 const SCHEMA: Schema = Schema {
     provider: "neo",
@@ -98,7 +99,7 @@ impl Neo {
     }
 
     /// Stores one secret, of whose name the list has shown `listed`.
-    async fn put(&self, write: &Write, listed: &[&Listed], if_absent: bool) -> Result<Action> {
+    async fn put(&self, write: &Write, listed: &[&Listed], if_absent: bool) -> Result<Stored> {
         let open = self.ledger.is_open(&write.name);
         match listed {
             [] if !open => {
@@ -108,7 +109,7 @@ impl Neo {
                     description: write.metadata.description.as_deref(),
                 };
                 match self.create(&new, None, false, Patience::Some).await {
-                    Sent::Done => Ok(Action::Created),
+                    Sent::Done(mark) => Ok((Action::Created, mark)),
                     Sent::Refused(error) => Err(error),
                     Sent::Unclear(error) => {
                         Err(error.hint("it may be stored nevertheless: keyfob list shows it then"))
@@ -129,14 +130,16 @@ impl Neo {
 
     /// Creates `new`, again where that may help. A create whose answer was lost may have been
     /// carried out, and repeating it would then be refused, so the list is asked before. `old` may
-    /// still be listed and is not what was created; `sent` tells that one may be on its way.
+    /// still be listed and is not what was created; `sent` tells that one may be on its way. The
+    /// answer is the mark of what was created; what the list alone tells has none, as it could be
+    /// somebody else's.
     async fn create(
         &self,
         new: &New<'_>,
         old: Option<&Old>,
         mut sent: bool,
         patience: Patience,
-    ) -> Sent {
+    ) -> Sent<Option<Mark>> {
         let mut pauses = patience.pauses();
         loop {
             let error = match self.try_to_create(new, old, sent).await {
@@ -155,10 +158,15 @@ impl Neo {
         }
     }
 
-    async fn try_to_create(&self, new: &New<'_>, old: Option<&Old>, sent: bool) -> Sent {
+    async fn try_to_create(
+        &self,
+        new: &New<'_>,
+        old: Option<&Old>,
+        sent: bool,
+    ) -> Sent<Option<Mark>> {
         if sent {
             match self.is_created(new.name, old).await {
-                Ok(true) => return Sent::Done,
+                Ok(true) => return Sent::Done(None),
                 Ok(false) => {}
                 Err(error) => return Sent::Unclear(error),
             }
@@ -167,12 +175,14 @@ impl Neo {
             // The earlier one was carried out in the meantime, if the list has it.
             Sent::Refused(error) if sent && error.kind() == Kind::Conflict => {
                 match self.is_created(new.name, old).await {
-                    Ok(true) => Sent::Done,
+                    Ok(true) => Sent::Done(None),
                     Ok(false) => Sent::Refused(error),
                     Err(error) => Sent::Unclear(error),
                 }
             }
-            answer => answer,
+            Sent::Done(mark) => Sent::Done(Some(mark)),
+            Sent::Refused(error) => Sent::Refused(error),
+            Sent::Unclear(error) => Sent::Unclear(error),
         }
     }
 
@@ -185,10 +195,10 @@ impl Neo {
     }
 
     /// Deletes `old`, and asks the list where the answer leaves that unclear.
-    async fn remove(&self, old: &Old) -> Sent {
+    async fn remove(&self, old: &Old) -> Sent<()> {
         match self.api.delete(&old.id).await {
             Sent::Unclear(error) => match self.api.list().await {
-                Ok(listed) if !listed.iter().any(|secret| secret.is(old)) => Sent::Done,
+                Ok(listed) if !listed.iter().any(|secret| secret.is(old)) => Sent::Done(()),
                 // The server itself has said no.
                 Ok(_) if error.kind() == Kind::Failed => Sent::Refused(error),
                 _ => Sent::Unclear(error),
@@ -206,7 +216,7 @@ impl Neo {
                 false => Err(super::missing(name)),
             },
             [old] => match self.remove(&old.as_old()).await {
-                Sent::Done => self.ledger.discard(name).map(|_| Action::Deleted),
+                Sent::Done(()) => self.ledger.discard(name).map(|_| Action::Deleted),
                 Sent::Refused(error) | Sent::Unclear(error) => Err(error),
             },
             several => Err(ambiguous(name, several)),
@@ -269,7 +279,7 @@ impl Provider for Neo {
         let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
             self.put(write, of(&listed, &write.name), batch.if_absent)
         });
-        Ok(bulk::outcomes(names, results.await?))
+        Ok(bulk::marked(names, results.await?))
     }
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
@@ -332,7 +342,9 @@ fn text(value: &SecretValue) -> &str {
 fn entry(secret: Listed) -> Option<Entry> {
     let time = |text: Option<String>| text.and_then(|text| text.parse().ok());
     // The API lets no name be empty.
+    let mark = secret.mark();
     let mut entry = Entry::new(Name::new(secret.name).ok()?);
+    entry.mark = Some(mark);
     entry.created_at = time(secret.created_at);
     entry.updated_at = time(secret.updated_at);
     entry.description = secret.description.filter(|text| !text.is_empty());

@@ -7,12 +7,12 @@
 use async_trait::async_trait;
 
 use super::api::{Listed, New, Sent};
-use super::{Neo, Patience, text};
+use super::{Neo, Patience, Stored, text};
 use crate::error::{Error, Kind, Result};
 use crate::journal::Seal;
 use crate::providers::replacement::{Replacement, Stage};
 use crate::providers::{Action, Outcome, Replacements, Steps, Write};
-use crate::secret::Name;
+use crate::secret::{Mark, Name};
 
 const RESUME: &str =
     "its new value is kept, encrypted: keyfob rotate --resume finishes the replacement";
@@ -20,7 +20,7 @@ const RESUME: &str =
 impl Neo {
     /// Replaces `old`, or, where nothing is listed, carries an interrupted replacement out with
     /// this value instead.
-    pub(super) async fn replace(&self, write: &Write, old: Option<&Listed>) -> Result<Action> {
+    pub(super) async fn replace(&self, write: &Write, old: Option<&Listed>) -> Result<Stored> {
         let mut description = write.metadata.description.clone();
         if description.is_none() {
             description = match old {
@@ -44,10 +44,10 @@ impl Neo {
             ))
         })?;
         match self.delete_old(&replacement).await {
-            Sent::Done => self
-                .create_new(replacement, seal)
-                .await
-                .map(|()| Action::Updated),
+            Sent::Done(()) => {
+                let mark = self.create_new(replacement, seal).await?;
+                Ok((Action::Updated, mark))
+            }
             Sent::Refused(error) => {
                 // Nothing was changed, so nothing is open.
                 self.ledger.close(&seal)?;
@@ -57,15 +57,19 @@ impl Neo {
         }
     }
 
-    async fn delete_old(&self, replacement: &Replacement) -> Sent {
+    async fn delete_old(&self, replacement: &Replacement) -> Sent<()> {
         match &replacement.old {
             Some(old) if replacement.stage == Stage::Begun => self.remove(old).await,
-            _ => Sent::Done,
+            _ => Sent::Done(()),
         }
     }
 
     /// Creates the new secret; the old one is gone.
-    async fn create_new(&self, mut replacement: Replacement, mut seal: Seal) -> Result<()> {
+    async fn create_new(
+        &self,
+        mut replacement: Replacement,
+        mut seal: Seal,
+    ) -> Result<Option<Mark>> {
         let sent = replacement.stage == Stage::Creating;
         if !sent {
             replacement.stage = Stage::Creating;
@@ -82,7 +86,7 @@ impl Neo {
             .create(&new, replacement.old.as_ref(), sent, Patience::All)
             .await;
         let error = match created {
-            Sent::Done => return self.ledger.close(&seal),
+            Sent::Done(mark) => return self.ledger.close(&seal).map(|()| mark),
             Sent::Unclear(error) => return Err(is_deleted(error, &replacement).hint(RESUME)),
             Sent::Refused(error) => error,
         };
@@ -126,10 +130,10 @@ impl Neo {
             replacement.stage = Stage::Deleted;
         }
         match self.delete_old(&replacement).await {
-            Sent::Done => self
+            Sent::Done(()) => self
                 .create_new(replacement, seal)
                 .await
-                .map(|()| Action::Updated),
+                .map(|_| Action::Updated),
             Sent::Refused(error) => Err(error),
             Sent::Unclear(error) => Err(may_be_deleted(error, &replacement)),
         }
@@ -150,7 +154,7 @@ impl Replacements for Neo {
             let name = Name::new(replacement.name())?;
             let result = self.finish(replacement, seal, &listed).await;
             steps.done(1);
-            outcomes.push(Outcome { name, result });
+            outcomes.push(Outcome::new(name, result));
         }
         Ok(outcomes)
     }

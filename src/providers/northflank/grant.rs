@@ -45,15 +45,10 @@ impl Northflank {
         let mut outcomes = Vec::new();
         for ((_, wishes), granted) in groups.iter().zip(granted.await?) {
             let results = granted.unwrap_or_else(|error| vec![Err(error); wishes.len()]);
-            outcomes.extend(wishes.iter().zip(results).map(|(wish, result)| {
-                (
-                    wish.at,
-                    Outcome {
-                        name: wish.name.clone(),
-                        result,
-                    },
-                )
-            }));
+            let granted = wishes.iter().zip(results);
+            outcomes.extend(
+                granted.map(|(wish, result)| (wish.at, Outcome::new(wish.name.clone(), result))),
+            );
         }
         outcomes.sort_by_key(|(at, _)| *at);
         Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())

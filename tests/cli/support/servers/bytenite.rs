@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::server::Service;
 use super::{Answer, Fault, Listen, Request, Server};
 
-/// The API key that the server knows.
+/// The API key that the server knows at first.
 pub const API_KEY: &str = "bytenite-api-key-for-tests";
 
 /// A ByteNite of its own. Derefs to [`Server`] for the log, the faults and the clock.
@@ -42,6 +42,7 @@ pub enum ExpiresIn {
 
 struct State {
     secrets: BTreeMap<(String, String), Secret>,
+    api_key: String,
     exchange: Exchange,
     expires_in: ExpiresIn,
     token_lifetime: i64,
@@ -69,6 +70,7 @@ impl ByteNite {
     pub fn listen(listen: Listen) -> Self {
         let state = Arc::new(Mutex::new(State {
             secrets: BTreeMap::new(),
+            api_key: API_KEY.into(),
             exchange: Exchange::Token,
             expires_in: ExpiresIn::Text,
             token_lifetime: 3600,
@@ -116,6 +118,11 @@ impl ByteNite {
             key: key.into(),
         };
         self.state().secrets.insert(key_of(secret_type, id), secret);
+    }
+
+    /// The one API key that is good from now on ([`API_KEY`]).
+    pub fn set_api_key(&self, api_key: &str) {
+        self.state().api_key = api_key.into();
     }
 
     /// What the exchange of the API key does (gives a token).
@@ -204,7 +211,7 @@ impl State {
         if !known {
             return refuse(400, 3, "apiKey is required, and nothing else is known");
         }
-        if body["apiKey"] != API_KEY {
+        if body["apiKey"] != self.api_key {
             return refuse(401, 16, "invalid API key");
         }
         self.exchanges += 1;
@@ -229,7 +236,7 @@ impl State {
                 .tokens
                 .get(sent)
                 .is_some_and(|expires| *expires > request.time),
-            Exchange::Missing(_) => sent == API_KEY,
+            Exchange::Missing(_) => sent == self.api_key,
         };
         if !good {
             return Err(refuse(401, 16, "the user is not authenticated"));

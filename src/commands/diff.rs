@@ -1,0 +1,110 @@
+//! `keyfob diff`: what two stores hold otherwise, by name.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join;
+use serde_json::json;
+
+use super::pair;
+use crate::app::App;
+use crate::cli::DiffArgs;
+use crate::error::{Error, Result};
+use crate::providers::Selection;
+use crate::render::Table;
+use crate::secret::Name;
+use crate::sync::{Comparison, Difference, Held};
+
+pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
+    pair::refuse_store_option(app, "diff")?;
+    let (a, b) = (app.open(&args.a)?, app.open(&args.b)?);
+    pair::differ(&a, &b).await?;
+    let only = args.only.iter().map(Name::new);
+    let only: BTreeSet<Name> = only.collect::<Result<_>>()?;
+    let selection = match only.is_empty() {
+        true => Selection::All,
+        false => Selection::Names(only.iter().cloned().collect()),
+    };
+    let (of_a, of_b) = try_join(Held::by(&a, &selection), Held::by(&b, &selection)).await?;
+    let missing = only.iter().find(|name| !of_a.has(name) && !of_b.has(name));
+    if let Some(name) = missing {
+        return Err(Error::not_found(format!(
+            "there is no secret named {name} in {} or {}",
+            args.a, args.b
+        )));
+    }
+    let comparison = Comparison::of(&of_a, &of_b, |name| {
+        (only.is_empty() || only.contains(name))
+            && args
+                .prefix
+                .as_ref()
+                .is_none_or(|prefix| name.as_str().starts_with(prefix))
+            && !args.except.iter().any(|except| except == name.as_str())
+    });
+    print(&comparison, &args, app)?;
+    verdict(&comparison, &args, app)
+}
+
+fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
+    let differences = comparison.differences.iter();
+    if app.ui.json {
+        let differences: Vec<serde_json::Value> = differences
+            .map(|(name, difference)| json!({ "name": name, "difference": difference.as_str() }))
+            .collect();
+        return app.ui.document(&json!({
+            "a": args.a,
+            "b": args.b,
+            "differences": differences,
+        }));
+    }
+    let mut table = Table::new(&["NAME", "DIFFERENCE"]);
+    for (name, difference) in differences {
+        table.row([name.to_string(), in_words(*difference, args)]);
+    }
+    table.print(&app.ui)
+}
+
+fn in_words(difference: Difference, args: &DiffArgs) -> String {
+    match difference {
+        Difference::OnlyInA => format!("only in {}", args.a),
+        Difference::OnlyInB => format!("only in {}", args.b),
+        Difference::Differs => "differs".to_owned(),
+        Difference::Unknown => "unknown".to_owned(),
+    }
+}
+
+/// Fails where there is a difference, or may be one.
+fn verdict(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
+    let (a, b) = (&args.a, &args.b);
+    let count = |count: usize, what: &str| (count > 0).then(|| format!("{count} {what}"));
+    let counts: Vec<String> = [
+        Difference::OnlyInA,
+        Difference::OnlyInB,
+        Difference::Differs,
+        Difference::Unknown,
+    ]
+    .into_iter()
+    .map(|difference| {
+        let what = match difference {
+            Difference::Differs => "with another value".to_owned(),
+            other => in_words(other, args),
+        };
+        count(comparison.count(difference), &what)
+    })
+    .chain([count(comparison.same, "the same")])
+    .flatten()
+    .collect();
+    if comparison.differences.is_empty() {
+        app.ui.note(&format!(
+            "{a} and {b} do not differ: {} the same",
+            comparison.same
+        ));
+        return Ok(());
+    }
+    let error = Error::failed(format!("{a} and {b} differ: {}", counts.join(", ")));
+    Err(match comparison.count(Difference::Unknown) {
+        0 => error,
+        _ => error.hint(
+            "unknown is what a store does not give back and keyfob has not stored there as it is now",
+        ),
+    })
+}

@@ -1,0 +1,177 @@
+//! A plan for a store: shown, agreed to, carried out and reported, for every command that has one.
+
+use super::outcomes::{Results, report};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::prompt;
+use crate::providers::{Action, Capability, Outcome, Write};
+use crate::store::Store;
+use crate::sync::{Held, Plan, Step};
+
+/// How a plan is presented.
+pub struct Presented<'a> {
+    /// Where what is stored comes from.
+    pub source: &'a str,
+    /// What to say where nothing comes from there.
+    pub empty: &'a str,
+    /// What to ask before it is carried out, where anything is to be asked.
+    pub question: Option<&'a str>,
+    /// Do nothing.
+    pub dry_run: bool,
+}
+
+/// Shows `plan`, asks where it may, carries it out and reports what was done.
+///
+/// # Errors
+/// `failed` where the user says no, `partial` where some of it failed, what the store fails with.
+pub async fn settle(
+    presented: &Presented<'_>,
+    plan: &Plan,
+    wanted: Vec<Write>,
+    store: &Store,
+    app: &App,
+) -> Result<()> {
+    let asks = app.ui.interactive && !presented.dry_run && !plan.is_nothing();
+    let question = presented.question.filter(|_| asks);
+    if question.is_some() || !app.ui.json {
+        show(plan, presented, store, app);
+    }
+    if presented.dry_run {
+        return report(app, vec![results(store, plan.outcomes())]);
+    }
+    if let Some(question) = question {
+        if !prompt::confirm(&app.ui, question)? {
+            return Err(Error::failed("nothing was changed"));
+        }
+        // The time it took to answer was nobody's network.
+        app.services()?.http.deadline().progressed();
+    }
+    let outcomes = plan.carry_out(wanted, store).await?;
+    if !app.ui.json && !plan.is_nothing() {
+        app.ui.note(&summary(&outcomes, store));
+    }
+    report(app, vec![results(store, outcomes)])
+}
+
+/// Checks that `store` can hold each of `writes`, before anything is sent.
+///
+/// # Errors
+/// `invalid_data` for a name that the backend does not take, `unsupported` for bytes where it
+/// holds text alone.
+pub fn check(writes: &[Write], store: &Store) -> Result<()> {
+    for Write { name, value, .. } in writes {
+        store
+            .provider()
+            .check_name(name)
+            .map_err(|error| store.named(error))?;
+        if value.expose_str().is_none() {
+            let what = format!("the value of {name}, which is not text,");
+            store.require(Capability::Binary, &what)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks for those of `wanted` that `held`, all that `store` has, does not have by their names: the
+/// backend may have them by others.
+///
+/// # Errors
+/// `usage` where it does and is to `prune`: what is wanted would be deleted by its other name.
+pub async fn look_closer(
+    held: &mut Held,
+    wanted: &[Write],
+    store: &Store,
+    prune: bool,
+) -> Result<()> {
+    let names = wanted.iter().map(|write| &write.name);
+    let aliases = held.look_closer(store, names).await?;
+    match aliases.first().filter(|_| prune) {
+        None => Ok(()),
+        Some(name) => Err(store
+            .named(Error::usage(format!(
+                "{} lists {name} by another name, by which --prune would delete it",
+                store.name()
+            )))
+            .hint(format!(
+                "call it what keyfob list -s {} calls it",
+                store.name()
+            ))),
+    }
+}
+
+/// Shows the plan on stderr, names alone.
+fn show(plan: &Plan, presented: &Presented<'_>, store: &Store, app: &App) {
+    if plan.steps.is_empty() {
+        app.ui.note(presented.empty);
+        return;
+    }
+    let would = if presented.dry_run {
+        "would be"
+    } else {
+        "to be"
+    };
+    let store = store.name();
+    for Step {
+        name,
+        action,
+        unknown,
+    } in &plan.steps
+    {
+        // A line each, whatever a name holds.
+        let name = name.as_str().replace('\n', "\\n");
+        let why = match unknown {
+            true => ", as its value there is unknown",
+            false => "",
+        };
+        match action {
+            // As a rule these are many, and nothing happens to them.
+            Action::Unchanged => app.ui.trace(1, &format!("{name} is unchanged")),
+            action => app.ui.note(&format!(
+                "{name} {would} {} in {store}{why}",
+                action.as_str()
+            )),
+        }
+    }
+    app.ui.note(&format!(
+        "{}: {}",
+        presented.source,
+        counted(|action| plan.count(action))
+    ));
+}
+
+/// What was done, in a line.
+fn summary(outcomes: &[Outcome], store: &Store) -> String {
+    let count = |wanted: Action| {
+        let done = outcomes
+            .iter()
+            .filter_map(|outcome| outcome.result.as_ref().ok());
+        done.filter(|action| **action == wanted).count()
+    };
+    format!("{}: {}", store.name(), counted(count))
+}
+
+/// "2 created, 1 unchanged"; what is none is left out.
+fn counted(count: impl Fn(Action) -> usize) -> String {
+    let words: Vec<String> = [
+        Action::Created,
+        Action::Updated,
+        Action::Unchanged,
+        Action::Deleted,
+    ]
+    .into_iter()
+    .map(|action| (action, count(action)))
+    .filter(|(_, count)| *count > 0)
+    .map(|(action, count)| format!("{count} {}", action.as_str()))
+    .collect();
+    match words.is_empty() {
+        true => "nothing".to_owned(),
+        false => words.join(", "),
+    }
+}
+
+fn results(store: &Store, outcomes: Vec<Outcome>) -> Results {
+    Results {
+        store: store.name().clone(),
+        outcomes,
+    }
+}
