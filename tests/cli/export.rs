@@ -303,7 +303,7 @@ fn masks(stdout: &str) -> Vec<String> {
 }
 
 /// The variables that a runner takes from its file: names, a delimiter, and what stands between.
-fn runner_reads(file: &str) -> Values {
+pub fn runner_reads(file: &str) -> Values {
     let mut read = Values::new();
     let mut lines = file.split('\n');
     while let Some(line) = lines.next() {

@@ -31,6 +31,8 @@ mod nosana;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
+#[cfg(unix)]
+mod recipes;
 mod run;
 mod scan;
 mod sessions;
