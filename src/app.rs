@@ -155,10 +155,12 @@ impl App {
             timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit),
         ));
         let keyring = Keyring::new(&self.env);
+        let bar = Bar::new(ui.quiet);
+        let (told, noticed) = (bar.clone(), bar.clone());
         let services = Services {
             http: Http::new(
                 Arc::clone(&deadline),
-                Arc::new(move |line| ui.trace(1, line)),
+                Arc::new(move |line| told.aside(|| ui.trace(1, line))),
             ),
             sessions: Sessions::new(
                 TokenCache::new(Policy::from_env(&self.env)?, keyring.clone()),
@@ -167,8 +169,8 @@ impl App {
             keyring,
             env: self.env.clone(),
             folders,
-            progress: Rc::new(Bar::new(self.ui.quiet)),
-            notice: Arc::new(move |message| ui.note(message)),
+            progress: Rc::new(bar),
+            notice: Arc::new(move |message| noticed.aside(|| ui.note(message))),
             wait: self.wait.get().copied(),
         };
         Ok(self.services.get_or_init(|| Rc::new(services)))

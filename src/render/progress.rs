@@ -1,18 +1,18 @@
 //! Progress bars: on a terminal only, and only once work takes long enough to wonder.
 
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::providers::Progress;
 
-/// A bar on stderr for the work that is going on.
-#[derive(Default)]
+/// A bar on stderr for the work that is going on. Its clones are the same bar.
+#[derive(Clone, Default)]
 pub struct Bar {
     shown: bool,
-    bar: Mutex<Option<ProgressBar>>,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Bar {
@@ -20,7 +20,17 @@ impl Bar {
     pub fn new(quiet: bool) -> Self {
         Self {
             shown: !quiet && std::io::stderr().is_terminal(),
-            bar: Mutex::new(None),
+            bar: Arc::default(),
+        }
+    }
+
+    /// Has `say` write to stderr while the bar is out of the way.
+    pub fn aside(&self, say: impl FnOnce()) {
+        let bar = self.bar.lock();
+        let bar = bar.unwrap_or_else(PoisonError::into_inner).clone();
+        match bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
         }
     }
 
