@@ -5,6 +5,7 @@
 
 mod exchange;
 mod group;
+mod rotate;
 mod scan;
 mod vault;
 
@@ -16,6 +17,7 @@ use clap_complete::engine::ArgValueCandidates;
 
 pub use self::exchange::*;
 pub use self::group::*;
+pub use self::rotate::RotateArgs;
 pub use self::scan::ScanArgs;
 pub use self::vault::*;
 use crate::complete;
@@ -302,6 +304,7 @@ Examples:
   keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql
   keyfob run --pristine -e TOKEN=ci-token -- /usr/bin/env
   keyfob run --mask -- ./deploy --verbose
+  keyfob run --fallback --max-stale 2h --timeout 5s -- make test
 
 With nothing named: the [env] table of the configuration where there is one, else all of the store.
 
@@ -324,30 +327,33 @@ pub struct RunArgs {
     #[arg(long)]
     pub mask: bool,
     #[command(flatten)]
+    pub fallback: FallbackArgs,
+    #[command(flatten)]
     pub wait: WaitArg,
     #[command(flatten)]
     pub selection: SelectionArgs,
 }
 
-/// Show and finish replacements that were interrupted
-///
-/// A backend that cannot replace a value in place (neo) has the old one deleted before the new one
-/// is created. The new value is kept, encrypted, until it is stored: what was interrupted in
-/// between stays open until it is finished.
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-Examples:
-  keyfob rotate --list
-  keyfob rotate --resume
-  keyfob rotate --resume -s fn")]
-#[group(id = "action", required = true, multiple = false)]
-pub struct RotateArgs {
-    /// Show what is open; asks no server
-    #[arg(long)]
-    pub list: bool,
-    /// Finish what is open, in the store that --store names or in all
-    #[arg(long)]
-    pub resume: bool,
+/// Going on when a backend cannot be reached.
+#[derive(Clone, Debug, Args)]
+pub struct FallbackArgs {
+    /// Keep an encrypted snapshot of the secrets, and run with it when a backend cannot be reached
+    ///
+    /// That is after the retries, or at the deadline that --timeout sets, on network errors and 5xx
+    /// alone; its age is always said. A backend that refuses the credential fails the run, and the
+    /// snapshot is removed, as it is by logout. Without FILE it is kept in the data folder; a FILE
+    /// may be carried to another machine. It is encrypted to the age identity in KEYFOB_FALLBACK_KEY,
+    /// else to keyfob's own.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 0..=1, require_equals = true)]
+    pub fallback: Option<Option<PathBuf>>,
+    /// How old a snapshot may be to be used
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "24h",
+        requires = "fallback"
+    )]
+    pub max_stale: HumanDuration,
 }
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring
@@ -363,6 +369,8 @@ pub struct LoginArgs {
 }
 
 /// Forget a store's cached token and the credential kept for it
+///
+/// The snapshots that run --fallback has kept of its secrets on this machine are removed, too.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -34,6 +34,22 @@ impl HumanDuration {
     }
 }
 
+impl HumanDuration {
+    /// `duration` as people say it: in its two longest units at most, `2h5m`, rounded down to whole
+    /// seconds.
+    pub fn coarse(duration: Duration) -> String {
+        const HOUR: u64 = 3600;
+        let seconds = duration.as_secs();
+        let unit = match seconds {
+            0 => return "0s".to_owned(),
+            1..HOUR => 1,
+            HOUR..86_400 => 60,
+            _ => HOUR,
+        };
+        Self::from(Duration::from_secs(seconds - seconds % unit)).to_string()
+    }
+}
+
 impl From<Duration> for HumanDuration {
     fn from(duration: Duration) -> Self {
         Self(duration)
@@ -115,6 +131,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn coarse_durations_have_two_units() {
+        for (seconds, words) in [
+            (0, "0s"),
+            (59, "59s"),
+            (61, "1m1s"),
+            (7_200 + 300 + 59, "2h5m"),
+            (86_399, "23h59m"),
+            (3 * 86_400 + 7_199, "3d1h"),
+        ] {
+            assert_eq!(HumanDuration::coarse(Duration::from_secs(seconds)), words);
+        }
+        assert_eq!(HumanDuration::coarse(Duration::from_millis(999)), "0s");
+    }
 
     fn millis(text: &str) -> u128 {
         text.parse::<HumanDuration>().unwrap().get().as_millis()

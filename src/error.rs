@@ -96,6 +96,18 @@ impl Kind {
     }
 }
 
+/// What a failure tells of the backend, for whoever decides how to go on without it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// Nothing: it lies on this machine, or in what was asked for.
+    #[default]
+    Other,
+    /// It could not be reached, or is itself at fault: network, TLS, 5xx, no answer in time.
+    Unreachable,
+    /// It has refused the credential, or what the credential is good for.
+    Refused,
+}
+
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -106,6 +118,7 @@ pub struct Error(Box<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: Kind,
+    cause: Cause,
     message: String,
     hint: Option<String>,
     store: Option<String>,
@@ -128,6 +141,7 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
+            cause: Cause::Other,
             message: message.into(),
             hint: None,
             store: None,
@@ -161,6 +175,21 @@ impl Error {
         self
     }
 
+    /// The same error with a hint besides the one that it may have.
+    pub fn also_hint(self, hint: impl fmt::Display) -> Self {
+        let hint = match self.hint_text() {
+            Some(first) => format!("{first}; {hint}"),
+            None => hint.to_string(),
+        };
+        self.hint(hint)
+    }
+
+    /// The same error, said to have this cause.
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.0.cause = cause;
+        self
+    }
+
     /// The same error, said to concern the store `name`, unless it names one already.
     pub fn store(mut self, name: impl Into<String>) -> Self {
         self.0.store.get_or_insert_with(|| name.into());
@@ -176,6 +205,11 @@ impl Error {
     /// The kind of failure.
     pub fn kind(&self) -> Kind {
         self.0.kind
+    }
+
+    /// What it tells of the backend.
+    pub fn cause(&self) -> Cause {
+        self.0.cause
     }
 
     /// What happened.
@@ -237,6 +271,7 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
+            .field("cause", &self.0.cause)
             .field("message", &self.0.message)
             .field("hint", &self.0.hint)
             .field("store", &self.0.store)

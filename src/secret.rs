@@ -305,6 +305,20 @@ impl fmt::Display for Reference {
     }
 }
 
+impl Serialize for Reference {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
 /// What stands where a command takes a NAME: a name in the selected store, or a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {

@@ -52,13 +52,7 @@ impl Store {
         let provider = (spec.open)(config, services).map_err(named)?;
         let located = config.fields().filter(|(field, _)| field.locates);
         let located = located
-            .filter_map(|(field, _)| {
-                let text = match config.path(field.name) {
-                    Some(path) => path.display().to_string(),
-                    None => config.text(field.name)?.to_owned(),
-                };
-                Some((field.name, text))
-            })
+            .filter_map(|(field, _)| Some((field.name, config.text(field.name)?.to_owned())))
             .collect();
         Ok(Self {
             name,

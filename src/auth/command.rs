@@ -1,25 +1,21 @@
 //! Running the command that prints a credential (`api_key_command` and its like).
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::process::Stdio;
 use std::time::Instant;
 
-use tokio::io::AsyncReadExt;
-use tokio::process::Command;
 use zeroize::Zeroizing;
 
 use crate::env::Environment;
-use crate::error::{Error, Result, io_reason};
+use crate::error::{Error, Result};
+use crate::shell::{Script, Trouble};
 
 /// No credential is longer; what is, is the wrong command's output.
 const MAX_OUTPUT: usize = 64 * 1024;
 
 /// Runs `text` with `sh -c` and returns what it prints, without one newline at the end.
 ///
-/// It reads nothing, as standard input may be the value of a secret; its messages pass through;
-/// its environment is `env` without the variables in `withheld`. It stays in the terminal's
-/// foreground, so that it can ask for a passphrase there.
+/// It reads nothing, as standard input may be the value of a secret; its environment is `env`
+/// without the variables in `withheld`.
 ///
 /// # Errors
 /// `unauthenticated` where it cannot be run, fails, or prints nothing or no text; `unavailable`
@@ -32,62 +28,32 @@ pub(super) async fn output(
     withheld: &BTreeSet<String>,
     deadline: Option<Instant>,
 ) -> Result<Zeroizing<String>> {
-    let failed = |what: String| {
+    let failed = |what: &str| {
         Error::unauthenticated(format!("{field} {what}"))
             .hint(format!("run the command that {field} holds by hand to see what it says; it must print the credential alone"))
     };
-    let is_withheld = |name: &OsStr| name.to_str().is_some_and(|name| withheld.contains(name));
-    let mut child = Command::new("sh")
-        .arg("-c")
-        .arg(text)
-        .env_clear()
-        .envs(env.vars().filter(|(name, _)| !is_withheld(name)))
-        .current_dir(env.cwd())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(format!("cannot be run: {}", io_reason(&error))))?;
-    let printed = async {
-        // Full size from the start, so that growing leaves no copies behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT + 1));
-        if let Some(stdout) = child.stdout.take() {
-            let limit = bytes.capacity() as u64;
-            stdout.take(limit).read_to_end(&mut bytes).await?;
-        }
-        if bytes.len() > MAX_OUTPUT {
-            return Ok((bytes, None));
-        }
-        child.wait().await.map(|status| (bytes, Some(status)))
+    let script = Script {
+        text,
+        env,
+        withheld,
+        vars: Vec::new(),
+        stdin: None,
+        deadline,
     };
-    let result = match deadline {
-        Some(end) => tokio::time::timeout_at(end.into(), printed)
-            .await
-            .map_err(|_| {
-                Error::unavailable(format!("{field} did not finish in time"))
-                    .hint("--timeout sets how long the whole command may take")
-            })?,
-        None => printed.await,
-    };
-    let (bytes, status) = result.map_err(|error: std::io::Error| {
-        failed(format!("cannot be read: {}", io_reason(&error)))
-    })?;
-    match status {
-        None => return Err(failed("printed more than a credential".to_owned())),
-        Some(status) if !status.success() => {
-            return Err(failed(match status.code() {
-                Some(code) => format!("failed with exit code {code}"),
-                None => "was ended by a signal".to_owned(),
-            }));
-        }
-        Some(_) => {}
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| failed("printed no text".to_owned()))?;
+    let bytes = script
+        .output(MAX_OUTPUT)
+        .await
+        .map_err(|trouble| match trouble {
+            Trouble::TimedOut => Error::unavailable(format!("{field} {}", trouble.words()))
+                .hint("--timeout sets how long the whole command may take"),
+            Trouble::TooLong => failed("printed more than a credential"),
+            trouble => failed(&trouble.words()),
+        })?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| failed("printed no text"))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(failed("printed nothing".to_owned()));
+        return Err(failed("printed nothing"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }

@@ -1,10 +1,12 @@
-//! `keyfob logout`: forgets tokens and stored credentials.
+//! `keyfob logout`: forgets tokens, stored credentials and what was kept of a store's answers.
 
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::LogoutArgs;
 use crate::error::Result;
+use crate::fallback::shelf::{Origin, Shelf};
+use crate::store::Store;
 
 pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
     let name = match args.store {
@@ -12,11 +14,26 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
         None => app.selected_store()?,
     };
     let store = app.open(&name)?;
-    let forgotten = store
-        .provider()
-        .logout()
-        .await
-        .map_err(|error| store.named(error))?;
+    // Before anything that may fail for want of a keyring or a keypair.
+    let origin = Origin::new(store.name(), store.scope().await.ok());
+    let snapshots = Shelf::new(app.folders()?).forget(&[origin]);
+    let snapshots_forgotten = snapshots
+        .removed
+        .iter()
+        .map(|path| format!("the fallback snapshot {}", path.display()));
+    let mut forgotten: Vec<String> = snapshots_forgotten.collect();
+    let result = store.provider().logout().await;
+    let failure = match result {
+        Ok(more) => {
+            forgotten.extend(more);
+            snapshots.failures.into_iter().next()
+        }
+        Err(error) => Some(store.named(error)),
+    };
+    if let Some(error) = failure {
+        tell(&forgotten, &store, app);
+        return Err(error);
+    }
     if app.ui.json {
         return app
             .ui
@@ -26,9 +43,13 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
         app.ui
             .note(&format!("{}: there was nothing to forget", store.name()));
     }
+    tell(&forgotten, &store, app);
+    Ok(())
+}
+
+fn tell(forgotten: &[String], store: &Store, app: &App) {
     for what in forgotten {
         app.ui
             .note(&format!("{}: {what} is forgotten", store.name()));
     }
-    Ok(())
 }

@@ -5,6 +5,7 @@ mod completions;
 mod delete;
 mod doctor;
 mod export;
+mod fallback;
 mod generate;
 mod get;
 mod group;

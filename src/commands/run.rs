@@ -8,7 +8,7 @@ use anstream::ColorChoice;
 
 use crate::app::App;
 use crate::cli::RunArgs;
-use crate::commands::{Failure, selected};
+use crate::commands::{Failure, fallback, selected};
 use crate::error::{Error, Result};
 use crate::process::exec;
 use crate::process::mask::Masker;
@@ -24,13 +24,15 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
         keep_existing: args.keep_existing,
         pristine: args.pristine,
     };
-    let ready = selected::values(&args.selection, app)
-        .await
-        .and_then(|values| {
-            let vars = exec::child_environment(&app.env, &values, policy)?;
-            let masker = args.mask.then(|| masker(&values, app)).transpose()?;
-            Ok((vars, masker))
-        });
+    let values = match args.fallback.fallback {
+        Some(_) => fallback::values(&args.selection, &args.fallback, app).await,
+        None => selected::values(&args.selection, app).await,
+    };
+    let ready = values.and_then(|values| {
+        let vars = exec::child_environment(&app.env, &values, policy)?;
+        let masker = args.mask.then(|| masker(&values, app)).transpose()?;
+        Ok((vars, masker))
+    });
     let (code, error) = match ready {
         Ok((vars, Some(masker))) => supervised(&args.command, vars, &masker, app),
         Ok((vars, None)) => exec::exec(&args.command, vars),

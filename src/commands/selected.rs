@@ -57,11 +57,7 @@ pub fn choose<V>(
     args: &SelectionArgs,
     app: &App,
 ) -> Result<Chosen> {
-    let naming = Naming {
-        upper: args.upper,
-        strict: args.strict,
-    };
-    let chosen = plan.choose(found, naming)?;
+    let chosen = plan.choose(found, naming(args))?;
     for name in &chosen.skipped {
         app.ui.warn(&format!(
             "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
@@ -71,6 +67,14 @@ pub fn choose<V>(
         app.ui.warn("no secret was selected");
     }
     Ok(chosen)
+}
+
+/// How names become variables.
+pub fn naming(args: &SelectionArgs) -> Naming {
+    Naming {
+        upper: args.upper,
+        strict: args.strict,
+    }
 }
 
 fn wanted(args: &SelectionArgs) -> Result<Wanted> {

@@ -32,7 +32,8 @@ pub struct Field {
     pub credential: bool,
     /// Whether the environment may hold the key itself where a file holds a path to it.
     pub inline_env: bool,
-    /// Whether it decides which secrets the store's names stand for.
+    /// Whether it decides which secrets the store's names stand for, beside the address and the
+    /// account.
     pub locates: bool,
     /// The vendor's own variable for it, read where keyfob's is not set.
     pub vendor_env: Option<&'static str>,
@@ -81,7 +82,8 @@ impl Field {
         self
     }
 
-    /// The same field, which decides which secrets the store's names stand for.
+    /// The same field, which decides which secrets the store's names stand for, beside the address
+    /// and the account.
     pub const fn locates(mut self) -> Self {
         self.locates = true;
         self

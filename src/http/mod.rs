@@ -11,6 +11,7 @@ mod retry;
 mod trouble;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -121,6 +122,8 @@ pub struct Http {
     deadline: Arc<Deadline>,
     log: Log,
     clocks: Arc<Mutex<BTreeMap<String, SignedDuration>>>,
+    /// Whether a request was ever sent.
+    asked: Arc<AtomicBool>,
 }
 
 impl Http {
@@ -131,6 +134,7 @@ impl Http {
             deadline,
             log,
             clocks: Arc::default(),
+            asked: Arc::default(),
         }
     }
 
@@ -141,6 +145,7 @@ impl Http {
             deadline,
             log: Arc::clone(&self.log),
             clocks: Arc::clone(&self.clocks),
+            asked: Arc::clone(&self.asked),
         }
     }
 
@@ -226,8 +231,10 @@ impl Http {
         url: &Url,
     ) -> Result<Response, trouble::Trouble> {
         let Some(limit) = self.deadline.attempt_limit() else {
-            return Err(trouble::Trouble::deadline());
+            let asked = self.asked.load(Ordering::Relaxed);
+            return Err(trouble::Trouble::deadline(asked));
         };
+        self.asked.store(true, Ordering::Relaxed);
         let started = Instant::now();
         let mut builder = client
             .request(request.method.clone(), url.clone())
@@ -309,5 +316,24 @@ fn redirect_target(
         Some(target) if followable && target.origin() == request.url.origin() => Ok(Some(target)),
         Some(target) => Err(trouble::Trouble::redirected(&target)),
         None => Err(trouble::Trouble::redirects()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Cause, Kind};
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_before_anything_is_asked_is_not_the_server_s() {
+        let deadline = Arc::new(Deadline::after(Some(std::time::Duration::ZERO)));
+        let http = Http::new(deadline, Arc::new(|_| ()));
+        let url = "http://127.0.0.1:9/".parse().unwrap();
+        let request = Request::new("ask", Method::GET, url);
+        for (asked, cause) in [(false, Cause::Other), (true, Cause::Unreachable)] {
+            http.asked.store(asked, Ordering::Relaxed);
+            let error = http.send(&Tls::default(), &request).await.err().unwrap();
+            assert_eq!((error.kind(), error.cause()), (Kind::Unavailable, cause));
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::Request;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 
 /// How many characters of a server's own words an error repeats.
 const WORDS: usize = 300;
@@ -103,7 +103,8 @@ impl Response {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
-    /// An error of `kind` made of this answer: operation, host, status, the server's own words.
+    /// An error of `kind` made of this answer: operation, host, status, the server's own words. Its
+    /// cause follows from status and kind.
     pub fn error(&self, kind: Kind) -> Error {
         let words = self.words();
         let words = if words.is_empty() {
@@ -120,6 +121,12 @@ impl Response {
                 status_text(self.status),
             ),
         )
+        .caused_by(match kind {
+            _ if self.status.is_server_error() => Cause::Unreachable,
+            Kind::Unavailable => Cause::Unreachable,
+            Kind::Unauthenticated | Kind::Forbidden => Cause::Refused,
+            _ => Cause::Other,
+        })
     }
 
     /// The error that the status alone suggests.
@@ -319,6 +326,27 @@ mod tests {
             "could not list the secrets: example.com:8443 answered 404 Not Found: no such, NOT_FOUND"
         );
         assert_eq!(error.kind(), Kind::NotFound);
+    }
+
+    #[test]
+    fn causes_follow_from_status_and_kind() {
+        for (status, cause) in [
+            (401, Cause::Refused),
+            (403, Cause::Refused),
+            (404, Cause::Other),
+            (408, Cause::Unreachable),
+            (429, Cause::Other),
+            (500, Cause::Unreachable),
+            (501, Cause::Unreachable),
+            (503, Cause::Unreachable),
+            (200, Cause::Other),
+        ] {
+            let error = response(status, &[], "").status_error();
+            assert_eq!(error.cause(), cause, "{status}");
+        }
+        let error = response(200, &[], "").error(Kind::Unauthenticated);
+        assert_eq!(error.cause(), Cause::Refused);
+        assert_eq!(error.context("x").cause(), Cause::Refused);
     }
 
     #[test]

@@ -7,13 +7,14 @@ use reqwest::Url;
 
 use super::Request;
 use super::response::host;
-use crate::error::{Error, Kind};
+use crate::error::{Cause, Error, Kind};
 
 /// Why an exchange gave no answer.
 #[derive(Debug)]
 pub struct Trouble {
     what: String,
     kind: Kind,
+    cause: Cause,
     unsent: bool,
     passing: bool,
     hint: Option<&'static str>,
@@ -24,15 +25,21 @@ impl Trouble {
         Self {
             what: what.into(),
             kind,
+            cause: Cause::Other,
             unsent: false,
             passing: false,
             hint: None,
         }
     }
 
-    /// The command's deadline has passed.
-    pub fn deadline() -> Self {
+    /// The command's deadline has passed: by waiting for answers, where something was `asked`
+    /// before.
+    pub fn deadline(asked: bool) -> Self {
         Self {
+            cause: match asked {
+                true => Cause::Unreachable,
+                false => Cause::Other,
+            },
             hint: Some("give --timeout more time, or see with -v where it goes"),
             ..Self::new(Kind::Unavailable, "the deadline has passed")
         }
@@ -96,7 +103,8 @@ impl Trouble {
                 host(&request.url),
                 self.what
             ),
-        );
+        )
+        .caused_by(self.cause);
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -118,6 +126,10 @@ impl From<reqwest::Error> for Trouble {
         Self {
             what,
             kind: Kind::Unavailable,
+            cause: match error.is_builder() {
+                true => Cause::Other,
+                false => Cause::Unreachable,
+            },
             // A name that does not resolve or a port that refuses saw nothing of the request.
             unsent: error.is_connect() && !certificate,
             passing: !certificate && !error.is_builder(),

@@ -9,24 +9,20 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::auth::keyring::Keyring;
 use crate::digest;
 use crate::env::{Environment, Folders};
 use crate::error::{Error, Result};
 use crate::fsio::lock::FolderLock;
 use crate::fsio::{self, Mode};
-
-mod keys;
-
-use crate::auth::keyring::Keyring;
-use keys::Keys;
-pub use keys::VARIABLE as KEY_VARIABLE;
+use crate::sealed::{Keys, Purpose};
+pub use crate::sealed::{Notice, VARIABLE as KEY_VARIABLE};
 
 /// The version of the envelope that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -75,9 +71,6 @@ struct Envelope<T> {
     entry: T,
 }
 
-/// Tells the user something.
-pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// The folder of sealed files. Making one touches nothing.
 pub struct Journal {
     folder: PathBuf,
@@ -94,7 +87,7 @@ impl Journal {
     pub fn new(env: &Environment, folders: &Folders, keyring: &Keyring, notice: Notice) -> Self {
         Self {
             folder: folders.data.join("journal"),
-            keys: Keys::new(env, folders, keyring, notice),
+            keys: Keys::new(Purpose::Journal, env, folders, keyring, notice),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::config::environment;
 use crate::env::Environment;
 use crate::error::{Error, Result};
 use crate::providers::registry;
+use crate::sealed;
 use crate::secret::SecretValue;
 
 /// The exit code of `run` when keyfob itself failed before the command started.
@@ -58,8 +59,7 @@ pub fn child_environment(
 /// whatever store, a vendor's own, or the key of fallback snapshots.
 pub fn is_own_credential(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        name == "KEYFOB_FALLBACK_KEY"
-            || environment::is_credential_variable(registry::SCHEMAS, name)
+        name == sealed::VARIABLE || environment::is_credential_variable(registry::SCHEMAS, name)
     })
 }
 

@@ -25,7 +25,7 @@ const SCHEMA: Schema = Schema {
     provider: "local",
     fields: &[
         // Whom the vault says it is for is believed only where a trusted file names it.
-        Field::new("path", Shape::Path, "the vault's file").reviewed().locates(),
+        Field::new("path", Shape::Path, "the vault's file").reviewed(),
         Field::new(
             "identity",
             Shape::Path,
@@ -56,6 +56,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Times,
         Capability::History,
     ]),
+    composite: None,
     credential: None,
     open: |config, services| {
         let vault = vault(config, services)?;

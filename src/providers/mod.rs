@@ -324,6 +324,15 @@ impl Progress for NoProgress {
 /// Makes a provider of a store's configuration.
 pub type Open = fn(&StoreConfig, &Rc<Services>) -> Result<Box<dyn Provider>>;
 
+/// A JSON object that holds a value and attributes that change with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Composite {
+    /// The key of the value.
+    pub value: &'static str,
+    /// The keys of the attributes, which are their names too.
+    pub attributes: &'static [&'static str],
+}
+
 /// A provider as the registry knows it: all that can be said without opening a store.
 pub struct ProviderSpec {
     /// Its name and the fields of its stores.
@@ -332,6 +341,9 @@ pub struct ProviderSpec {
     pub title: &'static str,
     /// What it can do.
     pub capabilities: Capabilities,
+    /// How a command prints a new value together with what is beside it, where the two change
+    /// together.
+    pub composite: Option<Composite>,
     /// The field that holds its credential, where `login` can keep one.
     pub credential: Option<&'static str>,
     /// Opens a store of this provider. Touches neither network nor keyring.
@@ -339,6 +351,12 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
+    /// Whether it is asked over the network, and so may be out of reach: all that are let their
+    /// stores name authorities to trust.
+    pub fn is_remote(&self) -> bool {
+        self.schema.field(CA_FILE.name).is_some()
+    }
+
     /// The provider's name.
     pub fn name(&self) -> &'static str {
         self.schema.provider

@@ -28,7 +28,7 @@ use crate::auth::locate::Located;
 use crate::auth::session::{Session, SessionKey};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Cause, Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
 use crate::secret::{Entry, Name, SecretValue};
 
@@ -45,11 +45,8 @@ const SCHEMA: Schema = Schema {
             "network",
             Shape::Choice(&["mainnet", "devnet"]),
             "which of Nosana's own servers to use (default: mainnet)",
-        )
-        .locates(),
-        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager")
-            .gated()
-            .locates(),
+        ),
+        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager").gated(),
         Field::new(
             "keypair",
             Shape::Path,
@@ -76,6 +73,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::BulkWrite,
         Capability::AtomicReplace,
     ]),
+    composite: None,
     credential: None,
     open: |config, services| Ok(Box::new(Nosana::open(config, services)?)),
 };
@@ -192,7 +190,13 @@ impl Nosana {
                 return self.session(&retried);
             }
             let seconds = theirs.duration_since(ours).as_secs();
-            return Err(retried.error(Kind::Unauthenticated).hint(format!(
+            let error = retried.error(Kind::Unauthenticated);
+            // The clock is what is wrong, not the keypair.
+            let error = match error.cause() {
+                Cause::Refused => error.caused_by(Cause::Other),
+                _ => error,
+            };
+            return Err(error.hint(format!(
                 "this machine's clock is {} s {} the server's: set it right",
                 seconds.unsigned_abs(),
                 if seconds > 0 { "behind" } else { "ahead of" }
@@ -246,7 +250,8 @@ impl Nosana {
         if is_internal_error(response) {
             let error = response.error(Kind::Unauthenticated);
             return match &self.job {
-                Some(job) => error.hint(format!(
+                // That is how it says that there is no such job.
+                Some(job) => error.caused_by(Cause::Other).hint(format!(
                     "the server does not know the job {job}, or it is not claimed by this keypair"
                 )),
                 None => error.hint("the server could not make sense of the login; is base_url a Nosana Secret Manager?"),

@@ -50,6 +50,46 @@ impl Wants {
     }
 }
 
+/// What each of the stores that were asked answered.
+pub struct Answers<'s> {
+    stores: &'s [Store],
+    answers: Vec<Result<BTreeMap<Name, SecretValue>>>,
+}
+
+impl<'s> Answers<'s> {
+    /// Asks `stores` for what is wanted of them. Where one of them cannot be read, none but that
+    /// one is asked: it says what to do instead.
+    pub async fn ask(stores: &'s [Store], wants: &Wants) -> Self {
+        let unreadable = stores
+            .iter()
+            .find(|store| !store.provider().capabilities().has(Capability::Read));
+        let stores = unreadable.map_or(stores, std::slice::from_ref);
+        let answers = stores.iter().map(|store| async {
+            let selection = wants.selection(store.name());
+            let answer = store.provider().read(&selection).await;
+            answer.map_err(|error| store.named(error))
+        });
+        Self {
+            stores,
+            answers: join_all(answers).await,
+        }
+    }
+
+    /// The stores that failed, and with what.
+    pub fn failures(&self) -> impl Iterator<Item = (&'s Store, &Error)> {
+        let answers = self.stores.iter().zip(&self.answers);
+        answers.filter_map(|(store, answer)| Some((store, answer.as_ref().err()?)))
+    }
+
+    /// What was found.
+    ///
+    /// # Errors
+    /// That of the first store that failed.
+    pub fn found(self) -> Result<Found<'s, SecretValue>> {
+        Found::collect(self.stores, self.answers)
+    }
+}
+
 /// What the stores answered: a value for each name, or nothing where names alone were asked for.
 pub struct Found<'s, V> {
     stores: &'s [Store],
@@ -63,16 +103,7 @@ impl<'s> Found<'s, SecretValue> {
     /// `unsupported` where one of the stores cannot be read, before any other is asked; whatever
     /// a store answers.
     pub async fn read(stores: &'s [Store], wants: &Wants) -> Result<Self> {
-        // Such a provider says what to do instead, and asks nobody.
-        let unreadable = stores
-            .iter()
-            .find(|store| !store.provider().capabilities().has(Capability::Read));
-        let asked = unreadable.map_or(stores, std::slice::from_ref);
-        let answers = asked.iter().map(|store| async {
-            let selection = wants.selection(store.name());
-            store.provider().read(&selection).await
-        });
-        Self::collect(asked, join_all(answers).await)
+        Answers::ask(stores, wants).await.found()
     }
 }
 
@@ -91,6 +122,18 @@ impl<'s> Found<'s, ()> {
 }
 
 impl<'s, V> Found<'s, V> {
+    /// What `stores` would answer if they held `values` and nothing else.
+    pub fn of(stores: &'s [Store], mut values: BTreeMap<StoreName, BTreeMap<Name, V>>) -> Self {
+        let by_store = stores.iter().map(|store| {
+            let values = values.remove(store.name());
+            (store.name(), values.unwrap_or_default())
+        });
+        Self {
+            by_store: by_store.collect(),
+            stores,
+        }
+    }
+
     fn collect(stores: &'s [Store], answers: Vec<Result<BTreeMap<Name, V>>>) -> Result<Self> {
         let mut by_store = BTreeMap::new();
         for (store, answer) in stores.iter().zip(answers) {

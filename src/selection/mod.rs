@@ -8,9 +8,10 @@ mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use found::{Found, Wants};
+pub use found::{Answers, Found, Wants};
 pub use variables::{Naming, is_variable_name};
 
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::secret::{Name, Reference, SecretValue, StoreName, Target};
 
@@ -148,6 +149,35 @@ impl Plan {
         wants
     }
 
+    /// A digest of all that decides which secrets are brought and under which variables. Values
+    /// that stand in files are no part of it: they are no secrets of a store, and may be guessed.
+    pub fn digest(&self, naming: Naming) -> String {
+        let yes = |yes: bool| if yes { "yes" } else { "no" };
+        let (whole, prefix) = match &self.whole {
+            Whole::No => ("no", ""),
+            Whole::Prefix(prefix) => ("prefix", prefix.as_str()),
+            Whole::Yes => ("yes", ""),
+        };
+        // Each begins with a word that says how many parts follow.
+        let mut parts = vec!["whole", self.store.as_str(), whole, prefix];
+        parts.extend(["naming", yes(naming.upper), yes(naming.strict)]);
+        for reference in &self.named {
+            parts.extend(["named", reference.store.as_str(), reference.name.as_str()]);
+        }
+        for (variable, reference, by) in &self.mapped {
+            let by = yes(*by == Mapped::Option);
+            let (store, name) = (reference.store.as_str(), reference.name.as_str());
+            parts.extend(["mapped", variable, store, name, by]);
+        }
+        for (variable, _) in &self.literals {
+            parts.extend(["literal", variable]);
+        }
+        for name in &self.except {
+            parts.extend(["except", name]);
+        }
+        digest::of_parts(&parts)
+    }
+
     /// Decides which variable stands for which of the secrets that were found, whatever was found
     /// of them: values, or their names alone.
     ///
@@ -237,6 +267,24 @@ pub struct Chosen {
 }
 
 impl Chosen {
+    /// The secrets among what was chosen, each once.
+    ///
+    /// # Errors
+    /// `not_found` for a secret that is not in `found`.
+    pub fn secrets<'f>(
+        &self,
+        found: &'f Found<'_, SecretValue>,
+    ) -> Result<BTreeMap<&Reference, &'f SecretValue>> {
+        let sources = self.variables.values();
+        sources
+            .filter_map(|source| match source {
+                Source::Secret(reference) => Some(reference),
+                Source::Literal(_) => None,
+            })
+            .map(|reference| Ok((reference, found.get(reference)?)))
+            .collect()
+    }
+
     /// The values by variable.
     ///
     /// # Errors
@@ -252,5 +300,55 @@ impl Chosen {
                 Ok((variable, value))
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(change: impl FnOnce(&mut Wanted), naming: Naming) -> String {
+        let mut wanted = Wanted {
+            only: vec!["A".to_owned(), "B".to_owned()],
+            except: vec!["C".to_owned()],
+            mapped: vec![("V".to_owned(), "keyfob://gpu/x".parse().unwrap())],
+            files: vec![("L".to_owned(), FileValue::Literal("one".into()))],
+            ..Wanted::default()
+        };
+        change(&mut wanted);
+        let store = StoreName::new("web").unwrap();
+        let plan = Plan::new(store, wanted, || Ok(BTreeMap::new()));
+        plan.unwrap().digest(naming)
+    }
+
+    #[test]
+    fn another_selection_has_another_digest() {
+        let base = digest(|_| (), Naming::default());
+        assert_eq!(digest(|_| (), Naming::default()), base);
+        let changes: [fn(&mut Wanted); 8] = [
+            |wanted| wanted.only = vec!["AB".to_owned()],
+            |wanted| wanted.only.push("keyfob://gpu/C".to_owned()),
+            |wanted| wanted.except.clear(),
+            |wanted| wanted.prefix = Some("A".to_owned()),
+            |wanted| wanted.all = true,
+            |wanted| wanted.mapped[0].0 = "W".to_owned(),
+            |wanted| wanted.mapped[0].1 = "keyfob://web/x".parse().unwrap(),
+            |wanted| wanted.files.clear(),
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            assert_ne!(digest(change, Naming::default()), base, "{at}");
+        }
+        for (upper, strict) in [(true, false), (false, true)] {
+            assert_ne!(digest(|_| (), Naming { upper, strict }), base);
+        }
+    }
+
+    #[test]
+    fn the_digest_tells_nothing_of_values_in_files() {
+        let other = |wanted: &mut Wanted| {
+            wanted.files[0].1 = FileValue::Literal("two".into());
+        };
+        let naming = Naming::default();
+        assert_eq!(digest(other, naming), digest(|_| (), naming));
     }
 }

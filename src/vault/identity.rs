@@ -73,7 +73,8 @@ pub struct Identity {
 
 enum Key {
     X25519(age::x25519::Identity),
-    Ssh(Box<age::ssh::Identity>),
+    /// The key, and the text that it was read from.
+    Ssh(Box<age::ssh::Identity>, SecretValue),
 }
 
 impl Identity {
@@ -171,7 +172,15 @@ impl Identity {
     pub fn as_age(&self) -> impl Iterator<Item = &dyn age::Identity> {
         self.keys.iter().map(|key| match key {
             Key::X25519(key) => key as &dyn age::Identity,
-            Key::Ssh(key) => &**key as &dyn age::Identity,
+            Key::Ssh(key, _) => &**key as &dyn age::Identity,
+        })
+    }
+
+    /// What nobody knows but those who have it, for each of its keys, as the key of keyed digests.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = SecretValue> {
+        self.keys.iter().map(|key| match key {
+            Key::X25519(key) => SecretValue::from(key.to_string().expose_secret()),
+            Key::Ssh(_, text) => text.clone(),
         })
     }
 }
@@ -257,7 +266,12 @@ fn ssh_key(text: &str, location: &Location) -> Result<(Key, Recipient)> {
     }
     let recipient = age::ssh::Recipient::try_from(key.clone())
         .map_err(|_| bad(location, "it is an SSH key that cannot decrypt"))?;
-    Ok((Key::Ssh(Box::new(key)), Recipient::from(recipient)))
+    // Line ends differ between copies of a key; nothing else does.
+    let words = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    let mut secret = Zeroizing::new(Vec::with_capacity(text.len()));
+    secret.extend(words);
+    let key = Key::Ssh(Box::new(key), SecretValue::from(secret));
+    Ok((key, Recipient::from(recipient)))
 }
 
 fn bad(location: &Location, why: &str) -> Error {

@@ -9,6 +9,7 @@ mod credentials;
 mod docs;
 mod doctor;
 mod export;
+mod fallback;
 mod fuzz;
 mod import;
 mod inject;
@@ -33,6 +34,7 @@ mod pipes;
 mod prompts;
 #[cfg(unix)]
 mod recipes;
+mod rotating;
 mod run;
 mod scan;
 mod sessions;

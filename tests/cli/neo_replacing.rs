@@ -177,12 +177,16 @@ fn a_network_that_dies_after_the_delete_loses_nothing() {
     let run = home.run(["--json", "rotate", "--resume"]);
     assert_eq!(
         run.ok().json(),
-        json!({"store": "neo", "results": [{"name": "A", "action": "updated"}]})
+        json!([{
+            "secret": "keyfob://neo/A",
+            "outcome": "replaced",
+            "targets": [{"secret": "keyfob://neo/A", "holds": "new"}],
+        }])
     );
     assert_eq!(server.value("A").unwrap(), "hunter2");
     assert_nothing_open(&home);
     let run = home.run(["--json", "rotate", "--resume"]);
-    assert_eq!(run.ok().json()["results"], json!([]));
+    assert_eq!(run.ok().json(), json!([]));
 }
 
 #[test]

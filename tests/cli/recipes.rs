@@ -25,6 +25,12 @@ const TOKEN: &str = "first-line 100%25 $(touch evil)\r\nsecond-line 'of' \"it\"\
 /// What ends a line for a runner.
 const BREAKS: [char; 2] = ['\r', '\n'];
 
+/// What age-keygen prints.
+const AGE_KEY: &str = "# created: 2024-01-02T03:04:05Z
+# public key: age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa
+AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33
+";
+
 /// The text of the README's fenced block whose first line begins with `# title`.
 fn block(title: &str) -> String {
     let blocks = blocks();
@@ -111,6 +117,7 @@ fn every_block_of_the_section_is_run_here() {
         "beside the job's definition",
         ".nosana-ci.yml",
         "deploy.sh",
+        "test.sh",
     ];
     for block in blocks() {
         let known = titles.iter().any(|title| named(&block, title));
@@ -409,4 +416,38 @@ fn any_shell() {
             assert!(!was_run(&home, "deploy"));
         }
     }
+}
+
+#[test]
+fn when_the_backend_is_down() {
+    let (server, home, keypair) = set_up();
+    server.put(&keypair.address(), "DATABASE_URL", URL);
+    // What it runs, in the place of make.
+    program(&home, "make");
+    let script = format!("PATH=.:$PATH\n{}", block("test.sh"));
+    let run = || {
+        let run = home
+            .program("sh", ["-euc", &script])
+            .env("KEYFOB_FALLBACK_KEY", AGE_KEY);
+        with_keyfob_on_the_path(run).run()
+    };
+    run()
+        .ok()
+        .stdout_has("make test\n")
+        .stderr_lacks("snapshot");
+    assert_eq!(environment_of(&home, "make")["DATABASE_URL"], URL);
+    std::fs::remove_file(home.work().join("make.env")).unwrap();
+    // What the CI system's cache keeps gives nothing away.
+    let kept = home.read(".cache/secrets.age");
+    assert!(!kept.windows(6).any(|part| part == b"c4n4ry"));
+
+    server.stop();
+    run().ok().stderr_has("snapshot");
+    let make = environment_of(&home, "make");
+    assert_eq!(make["DATABASE_URL"], URL);
+    assert!(!make.values().any(|value| value.contains("AGE-SECRET-KEY-")));
+    std::fs::remove_file(home.work().join("make.env")).unwrap();
+    std::fs::remove_dir_all(home.work().join(".cache")).unwrap();
+    run().code(125);
+    assert!(!was_run(&home, "make"));
 }

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use async_trait::async_trait;
 
 use super::{
-    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
-    Selection, Services, Write, bulk,
+    Account, Action, Batch, Capabilities, Capability, Composite, Filter, Outcome, Provider,
+    ProviderSpec, Selection, Services, Write, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
@@ -31,8 +31,7 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "the address of the API, where it is not ByteNite's own",
         )
-        .gated()
-        .locates(),
+        .gated(),
         Field::new("api_key", Shape::Text, "the API key").credential("BYTENITE_API_KEY"),
         Field::new(
             "api_key_command",
@@ -58,6 +57,10 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Expiry,
         Capability::Attributes,
     ]),
+    composite: Some(Composite {
+        value: "secretKey",
+        attributes: &["accessKey"],
+    }),
     credential: Some("api_key"),
     open: |config, services| Ok(Box::new(ByteNite::open(config, services)?)),
 };

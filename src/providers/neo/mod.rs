@@ -34,8 +34,7 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "the address of the API, where it is not Neo's own",
         )
-        .gated()
-        .locates(),
+        .gated(),
         Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
         Field::new(
             "api_key_command",
@@ -52,6 +51,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Neo Service Layer",
     capabilities: Capabilities(&[Capability::Describe, Capability::Times]),
+    composite: None,
     credential: Some("api_key"),
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
 };

@@ -41,8 +41,7 @@ const SCHEMA: Schema = Schema {
             Shape::Url,
             "another address than Northflank's own",
         )
-        .gated()
-        .locates(),
+        .gated(),
         Field::new("api_token", Shape::Text, "the API token").credential("NORTHFLANK_API_TOKEN"),
         Field::new(
             "api_token_command",
@@ -50,7 +49,7 @@ const SCHEMA: Schema = Schema {
             "a command that prints the API token",
         )
         .gated(),
-        Field::new("project", Shape::Text, "the project's id").locates(),
+        Field::new("project", Shape::Text, "the project's id"),
         Field::new(
             "team",
             Shape::Text,
@@ -78,6 +77,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Binary,
         Capability::Groups,
     ]),
+    composite: None,
     credential: Some("api_token"),
     open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),
 };

@@ -1,8 +1,12 @@
-//! What sealed files are encrypted to, and what opens them again without anybody being asked.
+//! What sealed files are encrypted to, and what opens them again without anybody being asked: the
+//! identity that the environment gives, else the one that keyfob keeps. What stands in such files
+//! and where they are is their owners' work.
 
 use std::cell::OnceCell;
 use std::io::Read as _;
+use std::iter;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use age::{DecryptError, Decryptor, Encryptor};
@@ -17,7 +21,10 @@ use crate::vault::identity::{Identity, IdentitySource};
 use crate::vault::keeping::Keeping;
 use crate::vault::recipients::Recipient;
 
-use super::Notice;
+mod stamp;
+
+pub use stamp::is_stamped;
+use stamp::{Stamp, Stamped};
 
 /// The variable that holds an identity where a machine keeps none, as in CI.
 pub const VARIABLE: &str = "KEYFOB_FALLBACK_KEY";
@@ -25,8 +32,33 @@ pub const VARIABLE: &str = "KEYFOB_FALLBACK_KEY";
 /// Making the identity takes a moment; another process may be at it.
 const MAKING: Duration = Duration::from_secs(10);
 
+/// What the sealed files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What a change that was interrupted needs to be finished. Whatever identity is at hand may
+    /// open it.
+    Journal,
+    /// What is used in place of a backend's answers. It may come from elsewhere, so it bears a
+    /// stamp that takes the identity to make; and where the environment gives an identity, no
+    /// other is looked for.
+    Snapshot,
+}
+
+impl Purpose {
+    fn noun(self) -> &'static str {
+        match self {
+            Purpose::Journal => "journal",
+            Purpose::Snapshot => "fallback snapshot",
+        }
+    }
+}
+
+/// Tells the user something.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// The identities at hand, each read when it is first needed.
 pub struct Keys {
+    purpose: Purpose,
     data: PathBuf,
     keyring: Keyring,
     given: Option<SecretValue>,
@@ -35,8 +67,17 @@ pub struct Keys {
 }
 
 impl Keys {
-    pub fn new(env: &Environment, folders: &Folders, keyring: &Keyring, notice: Notice) -> Self {
+    /// Those for files of `purpose`. `notice` tells the user when keyfob
+    /// makes an identity. Touches nothing yet.
+    pub fn new(
+        purpose: Purpose,
+        env: &Environment,
+        folders: &Folders,
+        keyring: &Keyring,
+        notice: Notice,
+    ) -> Self {
         Self {
+            purpose,
             data: folders.data.clone(),
             keyring: keyring.clone(),
             given: env.var(VARIABLE).map(SecretValue::from),
@@ -46,6 +87,9 @@ impl Keys {
     }
 
     /// The age file that holds `content` as JSON, which goes straight into the cipher.
+    ///
+    /// # Errors
+    /// What reading or making the identity fails with.
     pub fn encrypt(&self, content: &impl Serialize) -> Result<Vec<u8>> {
         let given = self.given()?;
         let identity = match &given {
@@ -53,9 +97,15 @@ impl Keys {
             None => self.own()?,
         };
         let failed = |error: &dyn std::fmt::Display| {
-            Error::failed(format!("cannot encrypt the journal: {error}"))
+            Error::failed(format!(
+                "cannot encrypt the {}: {error}",
+                self.purpose.noun()
+            ))
         };
+        let stamp = Stamp(identity);
+        let stamp = (self.purpose == Purpose::Snapshot).then_some(&stamp as &dyn age::Recipient);
         let recipients = identity.recipients().iter().map(Recipient::as_age);
+        let recipients = recipients.chain(stamp);
         let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(&error))?;
         let write = || -> std::io::Result<Vec<u8>> {
             let mut output = encryptor.wrap_output(Vec::new())?;
@@ -66,31 +116,35 @@ impl Keys {
     }
 
     /// What the age file `sealed`, which was read from `path`, holds.
+    ///
+    /// # Errors
+    /// `unauthenticated` where no identity at hand opens it, `invalid_data` where it is damaged.
     pub fn decrypt(&self, sealed: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-        let damaged = || Error::invalid_data(format!("the journal {} is damaged", path.display()));
-        if let Some(identity) = self.given()?
-            && let Some(plaintext) = decrypt(sealed, &identity).map_err(|_| damaged())?
-        {
-            return Ok(plaintext);
-        }
-        let own = match self.own.get() {
-            Some(own) => Some(own),
-            None => Keeping::new(&self.data, &self.keyring)
-                .load()?
-                .map(|own| self.own.get_or_init(|| own)),
+        let noun = self.purpose.noun();
+        let decrypt = |identity: &Identity| {
+            let plaintext = match self.purpose {
+                Purpose::Journal => decrypt(sealed, identity.as_age()),
+                Purpose::Snapshot => decrypt(sealed, iter::once(&Stamped(identity) as _)),
+            };
+            plaintext.map_err(|_| {
+                Error::invalid_data(format!("the {noun} {} is damaged", path.display()))
+            })
         };
-        match own.map(|own| decrypt(sealed, own)).transpose() {
-            Ok(plaintext) => plaintext.flatten().ok_or_else(|| {
-                Error::unauthenticated(format!(
-                    "the journal {} is encrypted to an identity that is not at hand",
-                    path.display()
-                ))
-                .hint(format!(
-                    "set {VARIABLE} to the identity that it was set to then"
-                ))
-            }),
-            Err(_) => Err(damaged()),
+        let given = self.given()?;
+        let mut plaintext = given.as_ref().map(decrypt).transpose()?.flatten();
+        let alone = given.is_some() && self.purpose == Purpose::Snapshot;
+        if plaintext.is_none() && !alone {
+            plaintext = self.kept()?.map(decrypt).transpose()?.flatten();
         }
+        plaintext.ok_or_else(|| {
+            Error::unauthenticated(format!(
+                "the {noun} {} is encrypted to an identity that is not at hand",
+                path.display()
+            ))
+            .hint(format!(
+                "set {VARIABLE} to the identity that it was set to then"
+            ))
+        })
     }
 
     /// The identity that the environment gives.
@@ -102,6 +156,15 @@ impl Keys {
         source
             .map(|source| Identity::from_source(&source))
             .transpose()
+    }
+
+    /// The identity that keyfob keeps, where one was made.
+    fn kept(&self) -> Result<Option<&Identity>> {
+        if self.own.get().is_none() {
+            let kept = Keeping::new(&self.data, &self.keyring).load()?;
+            return Ok(kept.map(|kept| self.own.get_or_init(|| kept)));
+        }
+        Ok(self.own.get())
     }
 
     /// The identity that keyfob keeps, made where there is none yet.
@@ -124,9 +187,12 @@ impl Keys {
 }
 
 /// The plaintext, or `None` where the file is not encrypted to `identity`.
-fn decrypt(sealed: &[u8], identity: &Identity) -> Result<Option<Zeroizing<Vec<u8>>>, DecryptError> {
+fn decrypt<'a>(
+    sealed: &[u8],
+    identity: impl Iterator<Item = &'a dyn age::Identity>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, DecryptError> {
     let decryptor = Decryptor::new_buffered(sealed)?;
-    let mut reader = match decryptor.decrypt(identity.as_age()) {
+    let mut reader = match decryptor.decrypt(identity) {
         Ok(reader) => reader,
         Err(DecryptError::NoMatchingKeys) => return Ok(None),
         Err(error) => return Err(error),

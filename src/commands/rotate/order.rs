@@ -1,0 +1,137 @@
+//! What is asked for, by options and by the policies of the configuration.
+
+use crate::app::App;
+use crate::cli::RotateArgs;
+use crate::config::{RotationEntry, ValueSource};
+use crate::error::{Error, Result};
+use crate::generate::Spec;
+use crate::rotation::Derivation;
+use crate::rotation::plan::{Order, Source};
+use crate::secret::Reference;
+
+/// What the options ask for, an order for each name.
+///
+/// # Errors
+/// `usage` for options that are malformed or mean one secret only; `untrusted` where a checkout's
+/// policies have not been trusted.
+pub fn orders(args: &RotateArgs, app: &App) -> Result<Vec<Order>> {
+    let shared = [
+        ("--to", !args.to.is_empty()),
+        ("--derive", !args.derive.is_empty()),
+        ("--file", args.file.is_some()),
+    ];
+    if let Some((option, _)) = shared.iter().find(|(_, given)| *given)
+        && args.names.len() > 1
+    {
+        return Err(Error::usage(format!(
+            "{option} is for one NAME: with several, each gets a value of its own"
+        ))
+        .hint("to write one value to several secrets, name one of them and the others with --to"));
+    }
+    let source = match (&args.generate, &args.from_command, &args.file) {
+        (Some(spec), _, _) => Some(Source::Generate(spec.parse()?)),
+        (_, Some(command), _) => Some(Source::Command(command.clone())),
+        (_, _, Some(path)) => Some(Source::File(path.clone())),
+        (None, None, None) => None,
+    };
+    let policies = policies(app)?;
+    let mut orders: Vec<Order> = Vec::with_capacity(args.names.len());
+    for name in &args.names {
+        let secret = app.reference(name)?;
+        if orders.iter().any(|order| order.secret == secret) {
+            return Err(Error::usage(format!("{secret} is named twice")));
+        }
+        let policy = policies.iter().find(|(known, _)| *known == secret);
+        let mut order = match policy {
+            Some((_, entry)) => from_policy(secret, entry)?,
+            None => bare(secret),
+        };
+        for target in &args.to {
+            order.copies.push(app.reference(target)?);
+        }
+        for derived in &args.derive {
+            order.derived.push(derivation(derived, app)?);
+        }
+        if let Some(source) = &source {
+            order.source = source.clone();
+        }
+        if let Some(verify) = &args.verify {
+            order.verify = Some(verify.clone());
+        }
+        if let Some(on_rollback) = &args.on_rollback {
+            order.on_rollback = Some(on_rollback.clone());
+        }
+        orders.push(order);
+    }
+    Ok(orders)
+}
+
+/// The policies, by the secret they are of.
+///
+/// # Errors
+/// `untrusted` where a checkout's file has part in them; `usage` for two of one secret.
+pub fn policies(app: &App) -> Result<Vec<(Reference, &RotationEntry)>> {
+    let mut policies: Vec<(Reference, &RotationEntry)> = Vec::new();
+    for entry in app.config()?.rotations()?.values() {
+        let secret = app.reference(&entry.rotation.secret)?;
+        if let Some((_, other)) = policies.iter().find(|(known, _)| *known == secret) {
+            return Err(Error::config(format!(
+                "{} and {} are both about {secret}",
+                other.origin, entry.origin
+            )));
+        }
+        policies.push((secret, entry));
+    }
+    Ok(policies)
+}
+
+/// What the policy `entry` orders for `secret`.
+///
+/// # Errors
+/// `config` for a generator or a template that is malformed, naming the place.
+pub fn from_policy(secret: Reference, entry: &RotationEntry) -> Result<Order> {
+    let rotation = &entry.rotation;
+    let misplaced = |error: Error| {
+        let placed = Error::config(format!("{}: {}", entry.origin, error.message()));
+        match error.hint_text() {
+            Some(hint) => placed.hint(hint),
+            None => placed,
+        }
+    };
+    let mut order = bare(secret);
+    order.copies.clone_from(&rotation.targets);
+    for derived in &rotation.derive {
+        let template = derived.template.parse().map_err(misplaced)?;
+        order.derived.push((derived.target.clone(), template));
+    }
+    match &rotation.value {
+        Some(ValueSource::Generate(spec)) => {
+            order.source = Source::Generate(spec.parse().map_err(misplaced)?);
+        }
+        Some(ValueSource::Command(command)) => order.source = Source::Command(command.clone()),
+        None => {}
+    }
+    order.verify.clone_from(&rotation.verify);
+    order.on_rollback.clone_from(&rotation.on_rollback);
+    Ok(order)
+}
+
+/// A generated value for `secret`, and nothing else.
+fn bare(secret: Reference) -> Order {
+    Order {
+        secret,
+        copies: Vec::new(),
+        derived: Vec::new(),
+        source: Source::Generate(Spec::default()),
+        verify: None,
+        on_rollback: None,
+    }
+}
+
+fn derivation(text: &str, app: &App) -> Result<(Reference, Derivation)> {
+    let Some((target, template)) = text.split_once('=') else {
+        return Err(Error::usage(format!("--derive {text:?} is not NAME=TEXT"))
+            .hint("such as --derive 'DATABASE_URL=postgres://app:{value|url}@db/app'"));
+    };
+    Ok((app.reference(&target.parse()?)?, template.parse()?))
+}

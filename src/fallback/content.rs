@@ -1,0 +1,129 @@
+//! What stands in a snapshot under the encryption.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
+
+use super::Snapshot;
+use crate::error::{Error, Result};
+use crate::secret::{Name, Reference, SecretValue, StoreName};
+
+/// The version that this code writes, and the only one it reads.
+const FORMAT: u32 = 1;
+
+/// The content, with `V` for what holds the values.
+#[derive(Serialize, Deserialize)]
+pub struct Content<V> {
+    keyfob: u32,
+    binding: String,
+    taken_at: Timestamp,
+    /// By store and name.
+    values: BTreeMap<String, BTreeMap<String, V>>,
+}
+
+impl<'a> Content<Written<'a>> {
+    /// The content of the snapshot of `secrets` for the binding with this digest.
+    pub fn new(
+        binding: &str,
+        taken_at: Timestamp,
+        secrets: &BTreeMap<&Reference, &'a SecretValue>,
+    ) -> Self {
+        let mut values: BTreeMap<String, BTreeMap<String, Written<'a>>> = BTreeMap::new();
+        for (reference, value) in secrets {
+            values
+                .entry(reference.store.to_string())
+                .or_default()
+                .insert(reference.name.to_string(), Written(value));
+        }
+        Self {
+            keyfob: FORMAT,
+            binding: binding.to_owned(),
+            taken_at,
+            values,
+        }
+    }
+}
+
+/// Reads the content `plaintext` of the snapshot at `path`.
+///
+/// # Errors
+/// `conflict` where it was taken for something else than `binding`, `invalid_data` where it makes
+/// no sense.
+pub fn read(plaintext: &[u8], binding: &str, path: &Path) -> Result<Snapshot> {
+    #[derive(Deserialize)]
+    struct Version {
+        keyfob: u32,
+    }
+    let unknown = || {
+        Error::invalid_data(format!(
+            "the fallback snapshot {} holds something unknown",
+            path.display()
+        ))
+    };
+    // serde_json's own text may quote the content.
+    let version: Version = serde_json::from_slice(plaintext).map_err(|_| unknown())?;
+    if version.keyfob != FORMAT {
+        return Err(unknown().hint("it was written by another version of keyfob"));
+    }
+    let content: Content<Read> = serde_json::from_slice(plaintext).map_err(|_| unknown())?;
+    if content.binding != binding {
+        return Err(Error::conflict(format!(
+            "the fallback snapshot {} was kept for another selection, or for stores set up in another way",
+            path.display()
+        )));
+    }
+    let mut values = BTreeMap::new();
+    for (store, of_store) in content.values {
+        let of_store: Result<BTreeMap<Name, SecretValue>> = of_store
+            .into_iter()
+            .map(|(name, value)| Ok((Name::new(name)?, value.0)))
+            .collect();
+        values.insert(StoreName::new(store)?, of_store?);
+    }
+    Ok(Snapshot {
+        taken_at: content.taken_at,
+        values,
+    })
+}
+
+/// A value as it is written: its bytes in base64.
+pub struct Written<'a>(&'a SecretValue);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Zeroizing::new(STANDARD.encode(self.0.expose()));
+        serializer.serialize_str(&text)
+    }
+}
+
+/// A value as it is read.
+struct Read(SecretValue);
+
+impl<'de> Deserialize<'de> for Read {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Base64;
+
+        impl Visitor<'_> for Base64 {
+            type Value = Read;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("base64")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Read, E> {
+                match STANDARD.decode(text) {
+                    Ok(bytes) => Ok(Read(SecretValue::new(bytes))),
+                    Err(_) => Err(E::custom("no base64")),
+                }
+            }
+        }
+        deserializer.deserialize_str(Base64)
+    }
+}
