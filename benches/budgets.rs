@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use keyfob::auth::keyring::Keyring;
@@ -13,10 +12,12 @@ use keyfob::providers::{Batch, Metadata, Write};
 use keyfob::secret::{Name, SecretValue};
 use keyfob::vault::{Vault, VaultOptions};
 
+mod compare;
 #[allow(unused_imports)]
 #[path = "../tests/cli/support/mod.rs"]
 mod support;
 
+use compare::{compare, installed};
 use support::home::{BINARY, Home};
 use support::servers::Nosana;
 use support::solana::Keypair;
@@ -29,46 +30,9 @@ fn main() {
     vault(10_000, "get", 2.0);
 }
 
-fn installed(program: &str) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok()
-}
-
 fn size_of(path: &Path) -> f64 {
     let bytes = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     bytes as f64 / 1024.0 / 1024.0
-}
-
-/// The mean times of two commands in milliseconds, measured in turns.
-fn compare(home: &Home, ours: &str, theirs: &str) -> (f64, f64) {
-    let results = home.root().join("results.json");
-    let ran = Command::new("hyperfine")
-        .args([
-            "-N",
-            "--warmup",
-            "5",
-            "--min-runs",
-            "50",
-            "--style",
-            "none",
-            "--export-json",
-        ])
-        .arg(&results)
-        .args([ours, theirs])
-        .env_clear()
-        .envs(home.variables())
-        .stdout(Stdio::null())
-        .status();
-    assert!(ran.is_ok_and(|status| status.success()), "hyperfine ran");
-    let text = std::fs::read_to_string(results).expect("results");
-    let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-    // The fastest run is the least disturbed by whatever else the machine does.
-    let time = |at: usize| json["results"][at]["min"].as_f64().expect("a time") * 1000.0;
-    (time(0), time(1))
 }
 
 fn report(what: &str, ours: f64, theirs: f64, budget: f64) {
@@ -84,7 +48,7 @@ fn version() {
         return;
     }
     let home = Home::new();
-    let (ours, theirs) = compare(&home, &format!("{BINARY} --version"), "rage --version");
+    let (ours, theirs) = compare(&home, 50, &format!("{BINARY} --version"), "rage --version");
     report("--version against rage", ours, theirs, 1.2);
 }
 
@@ -108,7 +72,7 @@ fn hosted() {
         " -H 'Authorization: Bearer {token}' {}/secrets",
         server.url()
     );
-    let (ours, theirs) = compare(&home, &format!("{BINARY} -s nosana get A"), &curl);
+    let (ours, theirs) = compare(&home, 50, &format!("{BINARY} -s nosana get A"), &curl);
     report(
         "a cached get from a hosted store against curl",
         ours,
@@ -175,7 +139,7 @@ fn vault(secrets: usize, what: &str, budget: f64) {
     } else {
         format!("{BINARY} run -- true")
     };
-    let (ours, theirs) = compare(&home, &ours, &age);
+    let (ours, theirs) = compare(&home, 50, &ours, &age);
     report(
         &format!("{what} with {secrets} secrets against age -d"),
         ours,

@@ -1,13 +1,28 @@
-//! How fast output passes through the masker, beside copying it: `cargo bench --bench mask`.
+//! How fast output passes through the masker, beside copying it, and through `keyfob run --mask`,
+//! beside `cat`: `cargo bench --bench mask`. The latter needs hyperfine.
 
+use std::collections::BTreeMap;
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use keyfob::process::mask::Masker;
 
+mod compare;
+#[allow(unused_imports)]
+#[path = "../tests/cli/support/mod.rs"]
+mod support;
+
+use compare::{compare, installed};
+use support::home::{BINARY, Home};
+
 /// The size of the output, and of the chunks that a pipe delivers.
 const OUTPUT: usize = 64 << 20;
 const CHUNK: usize = 64 << 10;
+
+/// How many times the output goes through the binary: 1 GiB.
+const TIMES: usize = 16;
 
 fn main() {
     let mut random = Random(0x5eed);
@@ -59,6 +74,44 @@ fn main() {
             masked.as_secs_f64() / copied.as_secs_f64(),
         );
     }
+    if !installed("hyperfine") {
+        println!("left out: run --mask against cat: hyperfine is not installed");
+        return;
+    }
+    println!(
+        "\n{:<34} {:>9} {:>9} {:>6}",
+        "", "MB/s", "cat | cat", "ratio"
+    );
+    through_the_binary("1 GiB of log, 20 tokens", &tokens, &log);
+    through_the_binary("1 GiB of log with tokens", &tokens, &leaky);
+}
+
+/// Measures `run --mask` on [`TIMES`] times `text`, with `values` in the vault.
+fn through_the_binary(name: &str, values: &[String], text: &str) {
+    let home = Home::new();
+    let secrets: BTreeMap<String, &String> = values
+        .iter()
+        .enumerate()
+        .map(|(number, value)| (format!("SECRET_{number}"), value))
+        .collect();
+    let secrets = serde_json::to_vec(&secrets).unwrap();
+    home.keyfob(["import", "-q", "-"]).stdin(secrets).run().ok();
+    let path = home.work().join("log");
+    let mut file = File::create(&path).unwrap();
+    for _ in 0..TIMES {
+        file.write_all(text.as_bytes()).unwrap();
+    }
+    let path = path.display();
+    let ours = format!("{BINARY} run --mask -- cat {path}");
+    let theirs = format!("sh -c 'cat {path} | cat'");
+    let (ours, theirs) = compare(&home, 10, &ours, &theirs);
+    let speed = |time: f64| (text.len() * TIMES) as f64 / 1e3 / time;
+    println!(
+        "{name:<34} {:>9.0} {:>9.0} {:>6.1}",
+        speed(ours),
+        speed(theirs),
+        ours / theirs
+    );
 }
 
 /// The best time of five for filling a buffer that is large enough.

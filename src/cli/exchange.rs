@@ -126,7 +126,10 @@ Placeholders:
                                      its quotes), shell (one word), url (any part of one), base64
   {{ VAR }}                          a variable that the selection below or the [env] table of the
                                      configuration brings; any other name is left as it is
-  {{ keyfob:{{ }}                    the two braces themselves")]
+  {{ keyfob:{{ }}                    the two braces themselves
+
+With --json the filled template is the field text of the document; with -o too, the document tells
+what was filled.")]
 pub struct InjectArgs {
     /// The template; - is stdin [default: stdin]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]

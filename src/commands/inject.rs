@@ -1,8 +1,12 @@
 //! `keyfob inject`: a template with secrets in the places of its placeholders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
 use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
 
 use super::input::{self, MAX_FILE, is_standard};
 use super::{output, selected};
@@ -10,7 +14,7 @@ use crate::app::App;
 use crate::cli::{FileMode, InjectArgs, SelectionArgs};
 use crate::error::{Error, Result};
 use crate::fsio::Mode;
-use crate::secret::{SecretValue, StoreName};
+use crate::secret::{Reference, SecretValue, StoreName};
 use crate::selection::{Found, Wants};
 use crate::store::Store;
 use crate::template::Template;
@@ -53,7 +57,25 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
         Some(FileMode(bits)) => Mode::Exactly(bits),
         None => Mode::PRIVATE,
     };
-    output::write(file, &text, mode, app)
+    match file {
+        _ if !app.ui.json => output::write(file, &text, mode, app),
+        Some(path) => {
+            output::write(file, &text, mode, app)?;
+            let references: BTreeSet<String> =
+                template.references().map(Reference::to_string).collect();
+            let names = template.variables();
+            let filled = names.iter().filter(|name| variables.contains_key(**name));
+            app.ui.document(&json!({
+                "file": path.display().to_string(),
+                "references": references,
+                "variables": filled.collect::<Vec<_>>(),
+            }))
+        }
+        None => app.ui.document(&match std::str::from_utf8(&text) {
+            Ok(text) => json!({ "text": text }),
+            Err(_) => json!({ "text": STANDARD.encode(&text), "encoding": "base64" }),
+        }),
+    }
 }
 
 /// Whether variables are brought along: because options name some, or because the template has a

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::cli::ScanArgs;
 use crate::error::{Error, Kind, Result};
-use crate::process::search::Finder;
+use crate::process::find::Finder;
 use crate::providers::{Capability, Selection};
 use crate::scan::{self, Hit, Report, Scanner, Tree};
 use crate::secret::{Reference, SecretValue, StoreName};

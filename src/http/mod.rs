@@ -37,7 +37,7 @@ const MAX_REDIRECTS: usize = 5;
 /// A wait that a server asks for is told when it is longer.
 const UNTOLD: Duration = Duration::from_secs(1);
 
-/// Told of each exchange at `-v`; the text holds no secret.
+/// Told of what is asked of whom, at `-v`; the text holds no secret.
 pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// One request, as a provider describes it.
@@ -182,6 +182,11 @@ impl Http {
         &self.deadline
     }
 
+    /// Who is told of each exchange, for what else is asked of somebody.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
     /// Sends `request`, again where that is safe and may help, and returns the last answer.
     ///
     /// # Errors
@@ -318,14 +323,15 @@ impl Http {
         }
         match &result {
             Ok(response) => (self.log)(&format!(
-                "{} {shown}: {} in {took} ms, {} bytes",
+                "{} {shown} to {}: {} in {took} ms, {} bytes",
                 request.method,
+                request.operation,
                 response.status,
                 response.body.len()
             )),
             Err(trouble) => (self.log)(&format!(
-                "{} {shown}: {trouble} after {took} ms",
-                request.method
+                "{} {shown} to {}: {trouble} after {took} ms",
+                request.method, request.operation
             )),
         }
         result

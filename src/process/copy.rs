@@ -2,7 +2,7 @@
 //! and nothing more comes.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,11 @@ use zeroize::Zeroizing;
 
 use super::mask::Stream;
 
-/// As much as a pipe holds.
-const CHUNK: usize = 64 << 10;
+/// The most that is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// What is shown in one piece, of this size and more, goes out as it is; smaller pieces are gathered.
+const PIECE: usize = 32 << 10;
 
 /// After how long without output a line that is held back is shown.
 const QUIET: Duration = Duration::from_millis(50);
@@ -43,7 +46,7 @@ impl Copy {
     pub fn run(mut self, over: &OwnedFd) -> io::Result<()> {
         let mut from = File::from(self.from);
         let mut chunk = Zeroizing::new(vec![0; CHUNK]);
-        let mut shown = Vec::with_capacity(CHUNK);
+        let mut to = BufWriter::with_capacity(PIECE, self.to);
         let mut rested = true;
         let mut deadline: Option<Instant> = None;
         loop {
@@ -63,25 +66,24 @@ impl Copy {
                     Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => break,
                     Err(error) => return Err(error),
                 };
-                self.stream.push(&chunk[..count], &mut shown)?;
+                self.stream.push(&chunk[..count], &mut to)?;
                 rested = self.stream.pending() == 0;
                 deadline = deadline.map(|_| Instant::now() + GRACE);
             } else if !ended {
                 if self.interactive {
-                    self.stream.idle_at_prompt(&mut shown)?;
+                    self.stream.idle_at_prompt(&mut to)?;
                 } else {
-                    self.stream.idle(&mut shown)?;
+                    self.stream.idle(&mut to)?;
                 }
                 rested = true;
                 if deadline.is_some_and(|at| Instant::now() >= at) {
                     break;
                 }
             }
-            self.to.write_all(&shown)?;
-            shown.clear();
+            to.flush()?;
         }
-        self.stream.finish(&mut shown)?;
-        self.to.write_all(&shown)
+        self.stream.finish(&mut to)?;
+        to.flush()
     }
 }
 

@@ -246,7 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::process::search::Finder;
+    use crate::process::find::Finder;
 
     fn masker(values: &[&str]) -> Masker {
         Masker::new(values.iter().map(|value| value.as_bytes())).unwrap()

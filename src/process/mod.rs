@@ -4,11 +4,13 @@
 #[cfg(unix)]
 mod copy;
 pub mod exec;
+mod filter;
+pub mod find;
 pub mod forms;
 pub mod mask;
 #[cfg(unix)]
 mod pty;
-pub mod search;
+mod search;
 #[cfg(unix)]
 pub mod session;
 #[cfg(unix)]

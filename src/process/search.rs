@@ -1,20 +1,19 @@
 //! Searching a stream of bytes for the forms of many values at once, at the speed of the stream.
 //!
 //! Line breaks within a form are skipped, so that a value is found however its text is wrapped. An
-//! Aho-Corasick automaton does the finding. It is exact but slow, so a filter runs ahead: of every
-//! few bytes it looks up four in a table of those that forms begin with, and only where they stand
-//! in it the automaton is set to work, from just before.
+//! Aho-Corasick automaton does the finding. It is exact but slow, so a [`Filter`] runs ahead, and
+//! only where that sees the beginning of a form the automaton is set to work, from just before.
 
 use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
-use memchr::memchr2;
 
-use super::forms::{Form, Forms, is_break};
+use super::filter::Filter;
+use super::forms::{Forms, is_break};
 use crate::error::{Error, Result};
 
 /// The most breaks in a row that count as wrapping.
-const MOST_BREAKS: u8 = 4;
+pub(super) const MOST_BREAKS: u8 = 4;
 
 /// How far a search of a stream has come: what the automaton has seen, and the breaks since.
 #[derive(Clone, Copy)]
@@ -140,78 +139,6 @@ impl Search {
     }
 }
 
-/// The bytes that forms begin with.
-struct Filter {
-    /// One bit for each hash of a few bytes.
-    bits: Vec<u64>,
-    /// Which of four bytes are looked at: three or all.
-    mask: u32,
-    /// The distance between two looks, such that none of the forms fits in between.
-    stride: usize,
-}
-
-/// The binary logarithm of the number of bits: 32 KiB stay in the processor's fastest cache.
-const LOG_BITS: u32 = 18;
-
-impl Filter {
-    /// The filter for `forms`, or `None` where there are none.
-    fn new(forms: &[Form]) -> Option<Self> {
-        let shortest = forms.iter().map(|form| form.text.len()).min()?;
-        let (looked_at, mask) = if shortest >= 7 {
-            (4, u32::MAX)
-        } else {
-            (3, 0x00ff_ffff)
-        };
-        let stride = (shortest + 1 - looked_at).min(8);
-        let mut bits = vec![0u64; 1 << (LOG_BITS - 6)];
-        for form in forms {
-            for begin in form.text.windows(looked_at).take(stride) {
-                let mut bytes = [0; 4];
-                bytes[..looked_at].copy_from_slice(begin);
-                let (word, bit) = place(u32::from_le_bytes(bytes));
-                bits[word] |= 1 << bit;
-            }
-        }
-        Some(Self { bits, mask, stride })
-    }
-
-    /// From `at` on, the next stretch of `input` that the automaton must see: from where, and up to
-    /// where forms may begin in it.
-    fn next(&self, input: &[u8], mut at: usize) -> (usize, usize) {
-        loop {
-            let line = &input[at..];
-            let end = memchr2(b'\n', b'\r', line).unwrap_or(line.len());
-            let mut look = 0;
-            while let Some(bytes) = line[..end].get(look..look + 4) {
-                let four = bytes
-                    .iter()
-                    .rev()
-                    .fold(0, |sum, byte| sum << 8 | u32::from(*byte));
-                let (word, bit) = place(four & self.mask);
-                if self.bits[word] >> bit & 1 == 1 {
-                    let from = look.saturating_sub(self.stride - 1);
-                    return (at + from, at + look + 1);
-                }
-                look += self.stride;
-            }
-            // A form that begins near the line's end may go on behind the break, or in the next
-            // input, where the filter cannot follow.
-            if end > 0 || line.is_empty() {
-                let from = end.saturating_sub(self.stride + 3);
-                return (at + from, at + end + 1);
-            }
-            at += 1;
-        }
-    }
-}
-
-/// The bit for some bytes.
-fn place(bytes: u32) -> (usize, u32) {
-    // Multiplicative hashing by the golden ratio, of which the upper bits are the good ones.
-    let hash = bytes.wrapping_mul(0x9e37_79b1) >> (32 - LOG_BITS);
-    ((hash >> 6) as usize, hash & 63)
-}
-
 /// Where in `bytes` the last `count` bytes begin that are no breaks, if there are as many.
 pub(super) fn back(bytes: &[u8], count: usize) -> Result<usize, usize> {
     let mut left = count;
@@ -224,124 +151,11 @@ pub(super) fn back(bytes: &[u8], count: usize) -> Result<usize, usize> {
     if left == 0 { Ok(0) } else { Err(left) }
 }
 
-/// A value that stands in a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
-    /// The offset, in bytes, of its first byte.
-    pub start: usize,
-    /// The offset behind its last byte.
-    pub end: usize,
-    /// Its index among the values.
-    pub value: usize,
-}
-
-/// Finds values in whole texts.
-pub struct Finder {
-    search: Option<Search>,
-    left_alone: Vec<usize>,
-    reach: usize,
-}
-
-impl Finder {
-    /// A finder of all forms of `values`.
-    ///
-    /// # Errors
-    /// `failed` where the values are too large together (some gigabytes).
-    pub fn new<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Result<Self> {
-        let forms = Forms::of(values);
-        let longest = forms.forms.iter().map(|form| form.text.len()).max();
-        Ok(Self {
-            reach: longest.unwrap_or_default() * (1 + usize::from(MOST_BREAKS)),
-            search: Search::new(&forms)?,
-            left_alone: forms.left_alone,
-        })
-    }
-
-    /// The indices of the values that are too short to be found.
-    pub fn left_alone(&self) -> &[usize] {
-        &self.left_alone
-    }
-
-    /// The most bytes that one value can take up in a text, breaks included; 0 where there is nothing
-    /// to find. Windows on a text that overlap by as many miss nothing.
-    pub fn reach(&self) -> usize {
-        self.reach
-    }
-
-    /// Where the values stand in `text`, in the order of their beginnings. Forms of one value that
-    /// overlap are found as one.
-    pub fn find(&self, text: &[u8]) -> Vec<Found> {
-        let Some(search) = &self.search else {
-            return Vec::new();
-        };
-        let mut all: Vec<Found> = Vec::new();
-        search.run(&mut search.cursor(), text, |end, forms| {
-            for (length, value) in forms {
-                let start = back(&text[..end], length).unwrap_or(0);
-                all.push(Found { start, end, value });
-            }
-        });
-        all.sort_by_key(|found| (found.value, found.start));
-        all.dedup_by(|next, kept| {
-            let same = next.value == kept.value && next.start < kept.end;
-            if same {
-                kept.end = kept.end.max(next.end);
-            }
-            same
-        });
-        all.sort();
-        all
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn find(values: &[&str], text: &str) -> Vec<(usize, usize, usize)> {
-        Finder::new(values.iter().map(|value| value.as_bytes()))
-            .unwrap()
-            .find(text.as_bytes())
-            .iter()
-            .map(|found| (found.start, found.end, found.value))
-            .collect()
-    }
-
-    #[test]
-    fn values_are_placed_and_told_apart() {
-        let values = ["hunter2", "swordfish", "abc"];
-        assert_eq!(find(&values, ""), []);
-        assert_eq!(find(&values, "abc nothing here"), []);
-        assert_eq!(
-            find(&values, "x swordfish\nhunter2hunter2 "),
-            [(2, 11, 1), (12, 19, 0), (19, 26, 0)]
-        );
-        assert_eq!(
-            find(&["secret1", "secret1", "ecret"], "a secret1"),
-            [(2, 9, 0), (2, 9, 1), (3, 8, 2)]
-        );
-        assert_eq!(find(&[], "anything"), []);
-    }
-
-    #[test]
-    fn breaks_do_not_hide_a_value() {
-        assert_eq!(find(&["hunter2"], "hun\r\nter\n2"), [(0, 10, 0)]);
-        assert_eq!(find(&["hunter2"], "h\nu\nn\nt\ne\nr\n2\n"), [(0, 13, 0)]);
-        assert_eq!(find(&["hunter2"], "hunt\n\n\n\n\ner2"), []);
-        assert_eq!(
-            find(
-                &["first line\nsecond line"],
-                "first line\r\nsecond line\r\n"
-            ),
-            [(0, 23, 0)]
-        );
-        assert_eq!(
-            find(&["first line\nsecond line"], "> second line\n> first line"),
-            [(2, 13, 0), (16, 26, 0)]
-        );
-    }
 
     #[test]
     fn the_last_bytes_are_counted_without_breaks() {
@@ -352,7 +166,7 @@ mod tests {
         assert_eq!(back(b"", 0), Ok(0));
     }
 
-    /// What [`Finder`] should find, found slowly: for every form and place, a comparison.
+    /// What the search should find, found slowly: for every form and place, a comparison.
     fn slowly(forms: &Forms, text: &[u8]) -> Vec<(usize, usize)> {
         let mut places = Vec::new();
         for form in &forms.forms {

@@ -18,6 +18,8 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::fstat;
+#[cfg(target_os = "linux")]
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{
     Pid, Signal, WaitOptions, kill_current_process_group, kill_process, waitpid,
 };
@@ -35,6 +37,10 @@ use crate::error::Error;
 /// How often a background job looks whether it was brought to the foreground, and how long a
 /// stop takes at most to come about.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How many bytes a command may write ahead of keyfob: as many as Linux grants anybody.
+#[cfg(target_os = "linux")]
+const ROOM: usize = 1 << 20;
 
 /// Runs a command with the environment `vars` and with the values of `masker` hidden in its output,
 /// and returns its exit code, or 128+n when a signal ended it.
@@ -98,6 +104,9 @@ impl Outlet {
             (pty.ours, pty.theirs)
         } else {
             let (from, theirs) = pipe()?;
+            // Room for whoever writes much. What the system does not grant changes nothing else.
+            #[cfg(target_os = "linux")]
+            let _ = fcntl_setpipe_size(&from, ROOM);
             (from.into(), theirs.into())
         };
         let to = to.try_clone_to_owned()?.into();

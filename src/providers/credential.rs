@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::time::Instant;
 
 use tokio::sync::OnceCell;
 
@@ -9,7 +10,7 @@ use super::{Services, registry};
 use crate::auth::credential::{self, Credential, Wanted};
 use crate::config::environment::{is_credential_variable, variable};
 use crate::config::{Origin, StoreConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal;
 
 /// The credential that a store has in one field: from the environment, from the command in the
@@ -68,14 +69,22 @@ impl ApiCredential {
     /// `unavailable` where its command does not finish in time.
     pub async fn get(&self) -> Result<&str> {
         let find = || async {
-            credential::resolve(
+            let started = Instant::now();
+            let found = credential::resolve(
                 &self.wanted(),
                 &self.services.env,
                 &self.withheld(),
                 &self.services.keyring,
                 self.services.http.deadline().end(),
             )
-            .await
+            .await?;
+            (self.services.http.log())(&format!(
+                "credential of {} from {} in {} ms",
+                self.config.name(),
+                found.source,
+                started.elapsed().as_millis()
+            ));
+            Ok::<_, Error>(found)
         };
         Ok(&self.found.get_or_try_init(find).await?.secret)
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -14,6 +15,7 @@ use super::{
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::error::{Error, Result};
+use crate::http::Log;
 use crate::secret::{Entry, Name, SecretValue};
 use crate::vault::identity::IdentitySource;
 use crate::vault::recipients::Recipient;
@@ -56,7 +58,10 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     ]),
     composite: None,
     credential: None,
-    open: |config, services| Ok(Box::new(LocalVault::new(vault(config, services)?))),
+    open: |config, services| {
+        let vault = vault(config, services)?;
+        Ok(Box::new(LocalVault::new(vault, services.http.log())))
+    },
 };
 
 /// The vault that `config` describes, for what only a vault can do.
@@ -118,12 +123,27 @@ fn recipients(config: &StoreConfig) -> Result<Vec<Recipient>> {
 /// first look into the OS keyring take.
 pub struct LocalVault {
     vault: Vault,
+    log: Log,
 }
 
 impl LocalVault {
-    /// The provider for `vault`.
-    pub fn new(vault: Vault) -> Self {
-        Self { vault }
+    /// The provider for `vault`; `log` is told of each look into it.
+    pub fn new(vault: Vault, log: &Log) -> Self {
+        let log = Arc::clone(log);
+        Self { vault, log }
+    }
+
+    /// What `act` does with the vault, told with the time it took.
+    fn told<T>(&self, what: &str, act: impl FnOnce(&Vault) -> Result<T>) -> Result<T> {
+        let started = Instant::now();
+        let result = act(&self.vault);
+        (self.log)(&format!(
+            "{what} {}: {} in {} ms",
+            self.vault.path().display(),
+            result.as_ref().map_or("failed", |_| "done"),
+            started.elapsed().as_millis()
+        ));
+        result
     }
 }
 
@@ -145,19 +165,19 @@ impl Provider for LocalVault {
                 "leave out --type",
             ));
         }
-        self.vault.list(|name| filter.admits(name))
+        self.told("list", |vault| vault.list(|name| filter.admits(name)))
     }
 
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        self.vault.read(selection)
+        self.told("read", |vault| vault.read(selection))
     }
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
-        self.vault.write(batch)
+        self.told("write", |vault| vault.write(batch))
     }
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
-        self.vault.delete(names)
+        self.told("write", |vault| vault.delete(names))
     }
 
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
@@ -169,7 +189,7 @@ impl Provider for LocalVault {
                 "name the identity's file with the field identity",
             ));
         }
-        self.vault.list(|_| false)?;
+        self.told("open", |vault| vault.list(|_| false))?;
         self.account().await
     }
 
@@ -213,7 +233,8 @@ mod tests {
     const PUBLIC: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 
     fn local(folder: &Path, identity: &str) -> LocalVault {
-        LocalVault::new(Vault::new(VaultOptions {
+        let log: Log = Arc::new(|_| ());
+        let vault = Vault::new(VaultOptions {
             path: Some(folder.join("team.age")),
             identity: Some(IdentitySource::Text {
                 text: identity.into(),
@@ -229,7 +250,8 @@ mod tests {
             lock_timeout: None,
             trust_recorded: true,
             on_created: Arc::new(|_| {}),
-        }))
+        });
+        LocalVault::new(vault, &log)
     }
 
     fn batch(name: &str) -> Batch {

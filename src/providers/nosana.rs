@@ -8,7 +8,7 @@ mod body;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -114,7 +114,14 @@ impl Nosana {
         if let Some(located) = self.located.get() {
             return Ok(located);
         }
+        let started = Instant::now();
         let located = super::keypair(&self.config, &self.services)?;
+        (self.services.http.log())(&format!(
+            "keypair of {} from {} in {} ms",
+            self.config.name(),
+            located.source,
+            started.elapsed().as_millis()
+        ));
         Ok(self.located.get_or_init(|| located))
     }
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::providers::Progress;
 
-/// A bar on stderr for the work that is going on. Clones are one bar.
+/// A bar on stderr for the work that is going on. Its clones are the same bar.
 #[derive(Clone, Default)]
 pub struct Bar {
     shown: bool,
@@ -24,12 +24,13 @@ impl Bar {
         }
     }
 
-    /// Does `act`, which writes to stderr, out of the bar's way.
-    pub fn aside(&self, act: impl FnOnce()) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*bar {
-            Some(bar) => bar.suspend(act),
-            None => act(),
+    /// Has `say` write to stderr while the bar is out of the way.
+    pub fn aside(&self, say: impl FnOnce()) {
+        let bar = self.bar.lock();
+        let bar = bar.unwrap_or_else(PoisonError::into_inner).clone();
+        match bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
         }
     }
 

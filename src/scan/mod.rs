@@ -13,7 +13,7 @@ use text::Text;
 pub use walk::{Tree, walk};
 
 use crate::error::{Error, Result};
-use crate::process::search::Finder;
+use crate::process::find::Finder;
 
 /// What is looked for, and where not.
 pub struct Scanner {

@@ -149,6 +149,14 @@ fn bytes_that_are_no_text_go_where_they_can() {
             .stderr_has("A cannot be written")
             .stderr_has("hint: ");
     }
+    let file = home.write("github-env", "");
+    home.keyfob(["export", "--format", "github"])
+        .env("GITHUB_ENV", &file)
+        .run()
+        .code(13)
+        .stdout_is("")
+        .stderr_has("A cannot be written");
+    assert_eq!(home.read("github-env"), b"");
     home.run(["export", "--format", "json", "-o", "all.json"])
         .ok();
     let other = Home::new();
@@ -303,7 +311,7 @@ fn masks(stdout: &str) -> Vec<String> {
 }
 
 /// The variables that a runner takes from its file: names, a delimiter, and what stands between.
-fn runner_reads(file: &str) -> Values {
+pub fn runner_reads(file: &str) -> Values {
     let mut read = Values::new();
     let mut lines = file.split('\n');
     while let Some(line) = lines.next() {

@@ -431,6 +431,54 @@ mod on_a_terminal {
     }
 
     #[test]
+    fn long_work_has_a_bar_there_and_nowhere_else() {
+        let (server, home) = crate::neo::set_up();
+        server
+            .faults()
+            .always(Fault::Delay(Duration::from_millis(20)));
+        let import = |number: u32| {
+            let file: serde_json::Map<String, Value> = (0..300)
+                .map(|name| (format!("N{name}_{number}"), json!(CANARY)))
+                .collect();
+            home.write("many.json", serde_json::to_vec(&file).unwrap());
+        };
+        import(1);
+        let mut terminal = on_a_terminal(&home, &["import", "-y", "many.json"]);
+        terminal.exp_regex(r"storing secrets .* \d+/300").unwrap();
+        let rest = terminal.exp_eof().unwrap();
+        // It takes itself away, and what is said of the outcome stays.
+        let (_, after) = rest.rsplit_once("/300").unwrap();
+        assert!(after.contains("\u{1b}[2K"), "{after:?}");
+        assert!(after.contains("neo: 300 created"), "{after:?}");
+        assert!(!rest.contains(CANARY));
+
+        // What is told meanwhile stands on lines of its own.
+        import(2);
+        let mut terminal = on_a_terminal(&home, &["-v", "import", "-y", "many.json"]);
+        let said = terminal.exp_eof().unwrap();
+        let mut posts = 0;
+        for line in said.split("\r\n") {
+            let told = line.contains("POST http");
+            posts += u32::from(told);
+            let shown = line.rsplit(['\r', 'K']).next().unwrap();
+            assert!(!told || !shown.contains("/300"), "{line:?}");
+        }
+        assert_eq!(posts, 300);
+        import(3);
+        for args in [&["-q", "import", "-y", "many.json"][..], &["list"]] {
+            let said = on_a_terminal(&home, args).exp_eof().unwrap();
+            assert!(!said.contains("/300"), "{said}");
+        }
+        import(4);
+        home.run(["import", "many.json"])
+            .ok()
+            .stdout_is("")
+            .stderr_has("neo: 300 created")
+            .stderr_lacks("storing secrets")
+            .stderr_lacks("/300");
+    }
+
+    #[test]
     fn it_asks_neither_with_yes_nor_where_nothing_is_to_be_done() {
         let home = Home::new();
         home.write("a.env", "A=1\n");

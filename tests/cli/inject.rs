@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use crate::export::{both_are_asked_before_either_answers, home_with, two_managers, values};
 use crate::support::home::{BINARY, Home};
 use crate::support::servers::Fault;
@@ -241,6 +243,34 @@ fn a_hundred_nasty_values_come_through() {
         expected.push(b'\n');
     }
     assert!(injected(&home, template) == expected);
+}
+
+#[test]
+fn json_holds_the_text_or_tells_what_is_in_the_file() {
+    let home = home_with(&values([("A", "1"), ("B", "2")]));
+    let inject = |args: &[&str], template: &[u8]| {
+        let args = [&["--json", "inject"], args].concat();
+        home.keyfob(args).stdin(template).run().ok().json()
+    };
+    let template = b"{{ keyfob://local/A }} {{ X }} {{ Y }} {{ keyfob://local/A | json }}";
+    assert_eq!(
+        inject(&[], template),
+        json!({"text": "1 {{ X }} {{ Y }} \"1\""})
+    );
+    assert_eq!(
+        inject(&[], b"\xff{{ keyfob://local/A }}"),
+        json!({"text": "/zE=", "encoding": "base64"})
+    );
+    assert_eq!(
+        inject(&["-o", "out", "-e", "X=B"], template),
+        json!({"file": "out", "references": ["keyfob://local/A"], "variables": ["X"]})
+    );
+    assert_eq!(home.read("out"), b"1 2 {{ Y }} \"1\"");
+    let error = home
+        .keyfob(["--json", "inject", "-o", "out"])
+        .stdin("{{ keyfob://local/MISSING }}")
+        .run();
+    assert_eq!(error.code(3).stdout_is("").error()["kind"], "not_found");
 }
 
 #[cfg(target_os = "linux")]

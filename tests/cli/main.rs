@@ -34,6 +34,8 @@ mod nosana;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
+#[cfg(unix)]
+mod recipes;
 mod rotating;
 mod run;
 mod scan;

@@ -93,6 +93,33 @@ fn a_value_written_byte_by_byte_is_hidden() {
 }
 
 #[test]
+fn encoded_split_over_lines_and_written_byte_by_byte_it_is_hidden() {
+    let home = home();
+    let script = r#"
+        slowly() {
+            rest=$1
+            while [ -n "$rest" ]; do
+                next=${rest#?}
+                printf %s "${rest%"$next"}"
+                rest=$next
+            done
+            echo
+        }
+        lines() { while IFS= read -r line; do slowly "$line"; done; }
+        printf %s "$A" | base64 | lines
+        printf %s "$A" | base64 -w 5 | lines
+        printf '%s\n' "$A" | base64 -w 1 | lines
+        printf '%s\n' "$A" | fold -w 4 | lines
+        printf %s "$A" | od -An -v -tx1 | tr -d ' ' | fold -w 3 | lines"#;
+    for output in ["", "exec >&2;"] {
+        let run = run(&home, &format!("{output}{script}"));
+        run.ok();
+        let shown = run.text() + &run.stderr;
+        assert_eq!(shown, "***\n".repeat(5), "{output}");
+    }
+}
+
+#[test]
 fn every_line_of_a_value_is_hidden() {
     let home = Home::new();
     home.keyfob(["set", "KEY"])

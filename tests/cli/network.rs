@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::support::home::Home;
-use crate::support::servers::{Answer, Certificate, Fault, Listen, Nosana, Proxy, Request, Server};
+use crate::support::servers::neo::API_KEY;
+use crate::support::servers::{
+    Answer, Certificate, Fault, Listen, Neo, Nosana, Proxy, Request, Server,
+};
 use crate::support::solana::Keypair;
 
 /// A server, and a home that knows it and has a keypair.
@@ -199,4 +202,58 @@ fn redirects_never_carry_a_request_elsewhere() {
         .faults()
         .on("GET", "/secrets", Fault::redirect(307, "/secrets"));
     home.run(["get", "A"]).code(13).stderr_has("redirects");
+}
+
+#[test]
+fn verbose_tells_what_is_asked_of_whom_and_how_long_it_took() {
+    let (server, home) = set_up(Listen::Http);
+    home.write("more.env", "A=canary-1\nB=canary-2\n");
+    for args in [
+        &["get", "A"][..],
+        &["import", "more.env"],
+        &["run", "--", "true"],
+        &["export"],
+        &["delete", "B"],
+    ] {
+        server.forget_requests();
+        let run = home.run([&["-v"], args].concat());
+        run.ok();
+        let told: Vec<&str> = run
+            .stderr
+            .lines()
+            .filter(|line| line.starts_with("keyfob: ") && line.contains("http"))
+            .collect();
+        let asked = server.asked();
+        assert_eq!(told.len(), asked.len(), "{args:?}: {}", run.stderr);
+        for (line, asked) in told.iter().zip(asked) {
+            let (method, path) = asked.split_once(' ').unwrap();
+            let pattern = format!(
+                r"^keyfob: {method} {}{path} to [a-z ]+: 20\d [A-Za-z ]+ in \d+ ms, \d+ bytes$",
+                regex::escape(&server.url())
+            );
+            let pattern = regex::Regex::new(&pattern).unwrap();
+            assert!(pattern.is_match(line), "{line}");
+        }
+        run.stderr_has("keyfob: keypair of nosana from environment KEYFOB_NOSANA_KEYPAIR in ");
+        run.stderr_lacks("canary").stderr_lacks("eyJ");
+        home.run(args.iter().copied()).stderr_lacks("http");
+    }
+    // What is no request is told as well: another store's vault, and a command for a credential.
+    let neo = Neo::start();
+    let run = home
+        .keyfob(["-v", "set", "-s", "fn", "A", "--generate"])
+        .env("KEYFOB_FN_PROVIDER", "neo")
+        .env("KEYFOB_FN_BASE_URL", neo.url())
+        .env("KEYFOB_FN_API_KEY_COMMAND", format!("echo {API_KEY}"))
+        .run();
+    run.ok()
+        .stderr_has("keyfob: credential of fn from api_key_command in ")
+        .lacks(API_KEY);
+    home.run(["-v", "set", "-s", "local", "A", "--generate"])
+        .ok()
+        .stderr_has("keyfob: write ")
+        .stderr_has("vault.age: done in ");
+    home.run(["-v", "get", "-s", "local", "A"])
+        .ok()
+        .stderr_has("keyfob: read ");
 }

@@ -204,98 +204,160 @@ fn one_document(run: &Run) -> Value {
     run.json()
 }
 
+/// Each command with arguments that work, and what it gets on stdin, in an order in which they do.
+const COMMANDS: &[(&[&str], &str)] = &[
+    (&["set", "A"], "1"),
+    (&["set", "A"], "2"),
+    (&["get", "A"], ""),
+    (&["list"], ""),
+    (&["list", "--prefix", "none"], ""),
+    (&["show", "A"], ""),
+    (&["import", "-n", "-"], "A=2\nB=3\n"),
+    (&["import", "-"], "A=2\nB=3\n"),
+    (&["export"], ""),
+    (&["export", "--format", "dotenv", "-o", "out.env"], ""),
+    (&["inject"], "<{{ keyfob://local/A }}>\n"),
+    (&["inject", "-o", "out"], "<{{ keyfob://local/A }}>\n"),
+    (&["scan", "-"], "nothing"),
+    (&["generate"], ""),
+    (&["generate", "uuid"], ""),
+    (&["init"], ""),
+    (&["store", "add", "x", "local", "--project"], ""),
+    (&["store", "list"], ""),
+    (&["store", "remove", "x", "--project"], ""),
+    (&["trust", "--show"], ""),
+    (&["trust"], ""),
+    (&["trust", "--list"], ""),
+    (&["doctor"], ""),
+    (&["trust", "--revoke"], ""),
+    (&["key", "new", "-o", "id.json"], ""),
+    (&["key", "address", "id.json"], ""),
+    (&["key", "address"], ""),
+    (&["vault", "info"], ""),
+    (&["vault", "recipients", "list"], ""),
+    (&["vault", "recipients", "add", RECIPIENT], ""),
+    (&["vault", "recipients", "remove", RECIPIENT], ""),
+    (&["vault", "history", "A"], ""),
+    (&["vault", "restore", "A"], ""),
+    (&["vault", "rekey", "-y"], ""),
+    (&["login", "local"], ""),
+    (&["logout", "local"], ""),
+    (&["login", "nosana"], ""),
+    (&["logout", "nosana"], ""),
+    (&["status"], ""),
+    (&["rotate", "--list"], ""),
+    (&["rotate", "--resume"], ""),
+    (&["set", "-s", "nosana", "A"], "1"),
+    (&["delete", "-y", "A", "keyfob://nosana/A"], ""),
+    (&["delete", "-y", "--ignore-missing", "A"], ""),
+    (&["completions", "zsh"], ""),
+    (&["man"], ""),
+    (&["man", "vault", "restore"], ""),
+    (&["man", "--dir", "pages"], ""),
+    (&["group", "create", "api-env", "-s", "northflank"], ""),
+    (&["group", "list", "-s", "northflank"], ""),
+    (&["group", "show", "api-env", "-s", "northflank"], ""),
+    (
+        &[
+            "group",
+            "update",
+            "api-env",
+            "--priority",
+            "3",
+            "-s",
+            "northflank",
+        ],
+        "",
+    ),
+    (
+        &["group", "delete", "-y", "api-env", "-s", "northflank"],
+        "",
+    ),
+];
+
+const RECIPIENT: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
 #[test]
 fn every_command_prints_one_json_document() {
-    let server = Nosana::start();
+    let (nosana, northflank) = (Nosana::start(), Northflank::start());
     let mut home = Home::new();
-    let keypair = Keypair::new(1);
-    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
-    home.write("deploy.json", "");
-    for (args, stdin) in [
-        (&["set", "A"][..], "1"),
-        (&["set", "A"], "2"),
-        (&["get", "A"], ""),
-        (&["list"], ""),
-        (&["list", "--prefix", "none"], ""),
-        (&["show", "A"], ""),
-        (&["generate"], ""),
-        (&["generate", "uuid"], ""),
-        (&["init"], ""),
-        (&["store", "add", "x", "local", "--project"], ""),
-        (&["store", "list"], ""),
-        (&["store", "remove", "x", "--project"], ""),
-        (&["trust", "--show"], ""),
-        (&["trust"], ""),
-        (&["trust", "--list"], ""),
-        (&["trust", "--revoke"], ""),
-        (&["key", "new", "-o", "id.json"], ""),
-        (&["key", "address", "id.json"], ""),
-        (&["key", "address"], ""),
-        (&["vault", "info"], ""),
-        (&["vault", "recipients", "list"], ""),
-        (
-            &[
-                "vault",
-                "recipients",
-                "add",
-                "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
-            ],
-            "",
-        ),
-        (
-            &[
-                "vault",
-                "recipients",
-                "remove",
-                "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa",
-            ],
-            "",
-        ),
-        (&["vault", "history", "A"], ""),
-        (&["vault", "restore", "A"], ""),
-        (&["vault", "rekey", "-y"], ""),
-        (&["login", "local"], ""),
-        (&["logout", "local"], ""),
-        (&["login", "nosana"], ""),
-        (&["logout", "nosana"], ""),
-        (&["status"], ""),
-        (&["rotate", "--list"], ""),
-        (&["rotate", "--resume"], ""),
-        (&["set", "-s", "nosana", "A"], "1"),
-        (&["delete", "-y", "A", "keyfob://nosana/A"], ""),
-        (&["delete", "-y", "--ignore-missing", "A"], ""),
-        (&["completions", "zsh"], ""),
-        (&["man"], ""),
-        (&["man", "vault", "restore"], ""),
-        (&["man", "--dir", "pages"], ""),
-    ] {
-        let args = [args, &["--json"]].concat();
-        let run = home.keyfob(args).stdin(stdin).run();
+    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
+    home.set("KEYFOB_NOSANA_KEYPAIR", Keypair::new(1).json());
+    home.set("KEYFOB_NORTHFLANK_BASE_URL", northflank.url());
+    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
+    home.set("KEYFOB_NORTHFLANK_API_TOKEN", API_TOKEN);
+    for (args, stdin) in COMMANDS {
+        let run = home
+            .keyfob(args.iter().chain(&["--json"]))
+            .stdin(*stdin)
+            .run();
         run.ok();
-        one_document(&run);
+        match args[0] {
+            // Its lines are those of the format.
+            "export" => drop(run.json()),
+            _ => drop(one_document(&run)),
+        }
     }
     // A command that is run has stdout for itself.
     home.run(["--json", "run", "--all", "--", "echo", "its own"])
         .ok()
         .stdout_is("its own\n");
 
-    let server = Northflank::start();
-    home.set("KEYFOB_STORE", "northflank");
-    home.set("KEYFOB_NORTHFLANK_BASE_URL", server.url());
-    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
-    home.set("KEYFOB_NORTHFLANK_API_TOKEN", API_TOKEN);
-    for args in [
-        &["group", "create", "api-env"][..],
-        &["group", "list"],
-        &["group", "show", "api-env"],
-        &["group", "update", "api-env", "--description", "x"],
-        &["group", "delete", "-y", "api-env"],
-    ] {
-        let run = home.run([args, &["--json"]].concat());
-        run.ok();
-        one_document(&run);
+    for page in keyfob::commands::manual_pages().unwrap() {
+        let words: Vec<&str> = page.name.split('-').skip(1).collect();
+        let others = [
+            "run",        // above
+            "key import", // which needs a keyring: in tests of that
+        ];
+        let leads_on = home.run([&words[..], &["--help"]].concat());
+        let here = COMMANDS.iter().any(|(args, _)| args.starts_with(&words));
+        let known = here || others.contains(&words.join(" ").as_str());
+        assert!(
+            known || leads_on.ok().text().contains("\nCommands:\n"),
+            "{words:?} is not run here"
+        );
     }
+}
+
+#[test]
+fn every_command_that_fails_says_so_in_json() {
+    let home = Home::new();
+    let file = home.write("broken.toml", "default_store = \n");
+    let mut failures = 0;
+    for (args, stdin) in COMMANDS.iter().chain(&[(&["run", "--", "true"][..], "")]) {
+        let run = home
+            .keyfob(["--json", "-C"])
+            .arg(&file)
+            .args(*args)
+            .stdin(*stdin)
+            .run();
+        if run.code == Some(0) {
+            one_document(&run);
+            continue;
+        }
+        failures += 1;
+        // doctor reports what is wrong, and then fails.
+        if args[0] != "doctor" {
+            run.stdout_is("");
+        }
+        let error = run.error();
+        assert!(error["kind"].is_string(), "{args:?}: {error}");
+        assert!(
+            error["message"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert!(last.starts_with("{\"error\":"), "{args:?}: {}", run.stderr);
+        let run = home.keyfob(["--json", "--nonsense"]).args(*args).run();
+        assert!(
+            matches!(run.code, Some(2 | 125)),
+            "{args:?}: {:?}",
+            run.code
+        );
+        assert_eq!(run.stdout_is("").error()["kind"], "usage", "{args:?}");
+    }
+    assert!(failures > 30, "{failures}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use crate::support::home::Home;
 use crate::support::run::Run;
+use crate::support::servers::Nosana;
+use crate::support::solana::Keypair;
 
 const VALUE: &str = "hunter2-Canary/4711";
 const BASE64: &str = "aHVudGVyMi1DYW5hcnkvNDcxMQ==";
@@ -155,4 +157,159 @@ fn links_are_not_followed_and_the_vault_is_no_hit() {
         .arg(home.data())
         .run()
         .ok();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_is_told_and_the_rest_is_searched() {
+    let home = home();
+    // Nobody can read these, whoever the tests run as.
+    std::os::unix::fs::symlink("b", home.work().join("a")).unwrap();
+    std::os::unix::fs::symlink("a", home.work().join("b")).unwrap();
+    home.write("clean", "nothing");
+    let mut unreadable = vec!["a"];
+    if cfg!(target_os = "linux") {
+        unreadable.push("/proc/self/mem");
+    }
+    home.write("folder/secret", VALUE);
+    crate::support::home::set_mode(&home.work().join("folder/secret"), 0);
+    if rustix::process::geteuid().is_root() {
+        eprintln!("left out: a file without permissions, which root can read");
+    } else {
+        unreadable.push("folder");
+    }
+    for path in unreadable {
+        let run = home.run(["scan", path, "clean"]);
+        run.code(10)
+            .stdout_is("")
+            .stderr_has(&format!("warning: could not read {path}"))
+            .stderr_has("found none of 1 secret value in 1 file, but not everything could be read");
+        home.write("dirty", VALUE);
+        let run = home.run(["scan", "dirty", path, "clean"]);
+        run.code(1)
+            .stdout_is("dirty:1:1: DB_PASSWORD\n")
+            .stderr_has(&format!("warning: could not read {path}"))
+            .stderr_has("in 2 files");
+        lacks_values(&run);
+        let run = home.run(["scan", "--json", path, "clean"]);
+        assert_eq!(run.code(10).json(), serde_json::json!([]));
+        assert!(run.stderr.ends_with("}\n"), "{}", run.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_where_it_is_named_and_passed_over_in_a_folder() {
+    let home = home();
+    home.program("mkfifo", ["pipe"]).run().ok();
+    home.run(["scan"]).ok().stderr_has("in 0 files");
+    let script = "printf %s \"$VALUE\" > pipe & \"$KEYFOB\" scan pipe";
+    home.program("sh", ["-c", script])
+        .env("VALUE", format!("\n{VALUE}"))
+        .env("KEYFOB", crate::support::home::BINARY)
+        .run()
+        .code(1)
+        .stdout_is("pipe:2:1: DB_PASSWORD\n");
+}
+
+#[test]
+fn what_the_index_holds_is_searched_wherever_one_stands() {
+    let home = home();
+    git(&home, &["init", "-q"]);
+    home.write("deep/down/gone.txt", format!("{VALUE}\n"));
+    home.write("old.txt", VALUE);
+    git(&home, &["add", "."]);
+    let who = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+    let commit = ["commit", "-qm", "x", "--", "old.txt"];
+    git(&home, &[&who[..], &commit].concat());
+    // The working tree has neither any more, and a deletion brings nothing.
+    std::fs::remove_file(home.work().join("deep/down/gone.txt")).unwrap();
+    git(&home, &["rm", "-q", "old.txt"]);
+    let found = "deep/down/gone.txt:1:1: DB_PASSWORD\n";
+    home.run(["scan", "--staged"]).code(1).stdout_is(found);
+    home.keyfob(["scan", "--staged"])
+        .cwd(home.work().join("deep"))
+        .run()
+        .code(1)
+        .stdout_is(found);
+}
+
+#[test]
+fn a_key_is_found_by_itself_and_not_by_what_all_keys_have() {
+    let home = home();
+    let pem =
+        |body: &str| format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n");
+    let body = "MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF";
+    home.keyfob(["set", "KEY"]).stdin(pem(body)).run().ok();
+    home.write("another.pem", pem("MC4CAQAwBQYDK2VwBCIEICanother"));
+    home.run(["scan"]).ok();
+    home.write("same.pem", pem(body));
+    home.write(
+        "values.yaml",
+        format!("key: |\n  {}", pem(body).replace('\n', "\n  ")),
+    );
+    home.run(["scan"])
+        .code(1)
+        .stdout_is("same.pem:1:1: KEY\nvalues.yaml:3:3: KEY\n");
+}
+
+/// A home that knows a server of Nosana's with one secret, beside its own vault with another.
+fn home_with_a_server() -> (Nosana, Home) {
+    let server = Nosana::start();
+    let mut home = home();
+    let keypair = Keypair::new(1);
+    server.put(&keypair.address(), "REMOTE", "swordfish-42");
+    home.set("KEYFOB_GPU_PROVIDER", "nosana");
+    home.set("KEYFOB_GPU_BASE_URL", server.url());
+    home.set("KEYFOB_GPU_KEYPAIR", keypair.json());
+    home.write("local", VALUE);
+    home.write("remote", "swordfish-42");
+    (server, home)
+}
+
+#[test]
+fn all_stores_that_can_be_read_are_asked_at_once() {
+    let (server, mut home) = home_with_a_server();
+    home.set("KEYFOB_NEO_API_KEY", "neo-key-4711");
+    let run = home.run(["-vvv", "scan", "--all-stores"]);
+    run.code(1)
+        .stdout_is("local:1:1: keyfob://local/DB_PASSWORD\nremote:1:1: keyfob://gpu/REMOTE\n")
+        .stderr_has("neo is left out: its values cannot be read back")
+        .stderr_lacks("warning")
+        .lacks("swordfish")
+        .lacks("neo-key");
+    lacks_values(&run);
+    assert_eq!(server.asked(), ["POST /login", "GET /secrets"]);
+    home.run(["scan", "-s", "gpu"])
+        .code(1)
+        .stdout_is("remote:1:1: REMOTE\n");
+    let run = home.run(["scan", "-s", "neo"]);
+    run.code(7).stdout_is("").stderr_has("--all-stores");
+    home.run(["scan", "-s", "gpu", "--all-stores"]).code(2);
+}
+
+#[test]
+fn a_store_that_cannot_be_asked_is_told_and_the_others_are_looked_for() {
+    let (server, home) = home_with_a_server();
+    server.stop();
+    let scan = |args: &[&str]| {
+        let args = [&["--timeout", "2s", "-vvv", "scan", "--all-stores"], args].concat();
+        let run = home.run(args);
+        lacks_values(&run);
+        run.stderr_has("warning: the store gpu could not be read");
+        run
+    };
+    scan(&[])
+        .code(1)
+        .stdout_is("local:1:1: keyfob://local/DB_PASSWORD\n");
+    scan(&["remote"])
+        .code(10)
+        .stdout_is("")
+        .stderr_has("not everything could be read");
+    // Where it is the only one, what it fails with is what there is to say.
+    home.run(["--timeout", "2s", "scan", "-s", "gpu", "remote"])
+        .code(8)
+        .stdout_is("");
+    home.run(["delete", "-y", "DB_PASSWORD"]).ok();
+    scan(&[]).code(8).stdout_is("");
 }

@@ -11,7 +11,7 @@ fn committed(path: &str) -> PathBuf {
 }
 
 /// Whether the program is there; says on stderr that the test is left out where it is not.
-fn have(program: &str, test: &str) -> bool {
+pub fn have(program: &str, test: &str) -> bool {
     let found = installed(program);
     if !found {
         eprintln!("skipped: {test} needs {program}");
@@ -20,7 +20,7 @@ fn have(program: &str, test: &str) -> bool {
 }
 
 /// `run` with the binary on the path as `keyfob`.
-fn with_keyfob_on_the_path(run: Keyfob) -> Keyfob {
+pub fn with_keyfob_on_the_path(run: Keyfob) -> Keyfob {
     let folder = Path::new(BINARY).parent().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));

@@ -6,6 +6,8 @@
 mod nasty;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -367,5 +369,84 @@ fn yaml_parsers_read_k8s_and_nosana() {
             .map(|name| (name.clone(), name.clone()))
             .collect();
         assert_same("PyYAML", &read, &names);
+    }
+}
+
+/// The variables of the container that docker's own command would have made: a server on loopback
+/// stands in for its daemon, and takes down what it is asked for.
+fn docker_reads(file: &Path) -> Values {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    let daemon = std::thread::spawn(move || {
+        loop {
+            let (stream, _) = server.accept().unwrap();
+            if let Some(container) = daemon_answers(&stream) {
+                return container;
+            }
+        }
+    });
+    let folder = file.parent().unwrap();
+    let output = Command::new("docker")
+        .args(["create", "--pull", "never", "--env-file"])
+        .arg(file)
+        .arg("image")
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HOME", folder)
+        .env("DOCKER_CONFIG", folder)
+        .env("DOCKER_HOST", format!("tcp://{address}"))
+        .output()
+        .unwrap();
+    assert_eq!(stdout(output), b"made\n");
+    let container = daemon.join().unwrap();
+    let variables = container["Env"].as_array().unwrap();
+    let variables = variables.iter().map(|entry| entry.as_str().unwrap());
+    variables
+        .filter_map(|entry| entry.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Answers the requests of one connection; returns the container that is to be made, if one is.
+fn daemon_answers(mut stream: &TcpStream) -> Option<serde_json::Value> {
+    let mut reader = BufReader::new(stream);
+    loop {
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if reader.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+        }
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).ok()?;
+        let create = head.contains("/containers/create");
+        let (status, answer) = match (create, head.starts_with("HEAD")) {
+            (true, _) => ("201 Created", r#"{"Id":"made","Warnings":[]}"#),
+            (false, true) => ("200 OK", ""),
+            (false, false) => ("200 OK", "OK"),
+        };
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nApi-Version: 1.45\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}",
+            answer.len()
+        )
+        .ok()?;
+        if create {
+            return Some(serde_json::from_slice(&body).unwrap());
+        }
+    }
+}
+
+#[test]
+fn docker_reads_docker() {
+    let values = accepted(Format::Docker);
+    assert!(values.len() > 100, "{} values are accepted", values.len());
+    let (_folder, file) = written(Format::Docker, &values);
+    if installed("docker") {
+        assert_same("docker", &docker_reads(&file), &values);
     }
 }
