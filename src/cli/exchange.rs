@@ -78,7 +78,8 @@ impl From<ImportFormat> for Format {
 /// Store the secrets of a file
 ///
 /// Shows first what will be created, updated, deleted and left alone, by name, and asks on a
-/// terminal unless --yes is given. A file with an error in it changes nothing.
+/// terminal unless --yes is given. A file with an error in it changes nothing. What a store does
+/// not give back (bytenite, neo) is told by what keyfob has stored there; see keyfob diff --help.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

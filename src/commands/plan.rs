@@ -53,7 +53,7 @@ pub async fn settle(
     report(app, vec![results(store, outcomes)])
 }
 
-/// Checks that `store` can hold each of `writes`, before anything is sent.
+/// Checks that `store` can hold each of `writes`, before any of them is sent.
 ///
 /// # Errors
 /// `invalid_data` for a name that the backend does not take, `unsupported` for bytes where it

@@ -74,7 +74,7 @@ fn what_cannot_be_copied_is_refused_before_anything_is_written() {
         (&["A", "local"], 2, "local"),
         (&["keyfob://neo/A", "nosana"], 7, "neo"),
         (&["A", "nowhere"], 3, "nowhere"),
-        (&["neo"], 2, "STORE"),
+        (&["neo"], 2, "REF"),
         (&["A"], 2, "STORE"),
         // What is missing, or no text.
         (&["A", "gone", "neo"], 3, "gone"),

@@ -72,6 +72,13 @@ fn every_command_that_writes_is_remembered() {
         world.home.run(["import", "-s", to, "a.json"]).ok();
         assert_eq!(world.changes(to), Vec::<String>::new(), "{to}");
 
+        // Neither does a rotation go past the record.
+        let target = format!("keyfob://{to}/{NAME}");
+        let rotate = ["rotate", NAME, "--accept-no-undo", "--to", &target];
+        world.home.run(rotate).ok();
+        assert_eq!(world.values(to), world.values("local"), "{to}");
+        assert_unchanged(&world, to);
+
         // What was deleted and made by somebody else is not what was remembered.
         world.home.run(["delete", "-y", "-s", to, NAME]).ok();
         world.put(to, NAME, "theirs");
