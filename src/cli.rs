@@ -496,7 +496,8 @@ pub struct TrustArgs {
 ///
 /// Asks the server of each store that is configured or has a credential, all at once and each with
 /// 10 seconds of its own, or what --timeout says. A built-in store that was never set up is no
-/// fault. Fails where a fault was found; a warning is none. With --store only that store.
+/// fault. Fails where a fault was found; a warning is none. With --store only that store. Tells of
+/// rotations that were interrupted, too.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -7,6 +7,7 @@ mod configuration;
 mod machine;
 mod network;
 mod permissions;
+mod rotations;
 mod stores;
 
 use std::rc::Rc;
@@ -141,6 +142,7 @@ impl Finding {
 pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let mut report = configuration::examine(patient);
     report.extend(permissions::examine(patient));
+    report.extend(rotations::examine(patient));
     report.extend(machine::examine(patient));
     report.extend(network::settings(&patient.services.env));
     report.extend(stores::examine(patient).await);

@@ -82,6 +82,7 @@ fn an_empty_home_is_healthy_and_stays_empty() {
         .is("configuration", "", "ok", "built-in stores")
         .is("configuration", "default store", "ok", "local")
         .is("permissions", "", "skipped", "nothing")
+        .is("rotations", "", "ok", "none is open")
         .is("tokens", "", "ok", "nowhere")
         .is("keypair", "nosana", "skipped", "none")
         .is("proxy", "", "ok", "no variable")

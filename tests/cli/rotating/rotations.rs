@@ -352,6 +352,15 @@ fn a_second_rotation_of_a_target_is_refused_while_one_is_open() {
             .stderr_has("--resume");
     }
     world.home.run(["rotate", "OTHER"]).ok();
+    let examined = world.home.run(["doctor", "--json"]);
+    let checks = examined.json()["checks"].as_array().unwrap().clone();
+    let mut open = checks.iter().filter(|found| found["check"] == "rotations");
+    let found = open.next().unwrap();
+    assert_eq!(
+        (&found["subject"], &found["status"]),
+        (&json!("keyfob://local/K"), &json!("warning"))
+    );
+    assert!(found["hint"].as_str().unwrap().contains("--resume"));
     world
         .home
         .run(["rotate", "--undo", "keyfob://local/OTHER"])
