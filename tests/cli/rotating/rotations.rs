@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use super::{NEW, OLD, World, outcome};
 use crate::support::home::Home;
-use crate::support::servers::ByteNite;
 use crate::support::servers::bytenite::API_KEY;
 use crate::support::servers::faults::Fault;
+use crate::support::servers::{ByteNite, Server};
 
 /// A home with secrets in the local vault.
 fn local(secrets: &[(&str, &str)]) -> Home {
@@ -493,18 +493,29 @@ fn a_damaged_journal_hides_nothing_and_closes_nothing() {
 #[test]
 fn all_stores_are_written_at_once() {
     let world = World::new();
-    // Each of two servers answers its write once the other has seen its own.
-    let both = std::sync::Arc::new(std::sync::Barrier::new(2));
-    for (server, method) in [(&*world.nosana, "POST"), (&*world.northflank, "PATCH")] {
-        let both = std::sync::Arc::clone(&both);
-        let fault = Fault::before(move || {
-            both.wait();
-        });
-        let is_write = move |request: &crate::support::servers::Request| {
-            request.method == method && request.path != "/login"
-        };
-        server.faults().add(is_write, 0, 1, fault);
+    // Neither answers its write: were one store written after the other, one would never be asked.
+    let writes: [(&Server, &str, &str); 2] = [
+        (&world.nosana, "POST", "/secrets"),
+        (&world.northflank, "PATCH", "/v1/*"),
+    ];
+    for (server, method, path) in writes {
+        server.faults().on(method, path, Fault::Hang);
     }
-    world.rotation().run().ok();
-    assert!(world.held().all_new());
+    let mut running = world.rotation().spawn();
+    let asked = |(server, method, _): &(&Server, &str, &str)| {
+        let requests = server.requests();
+        requests
+            .iter()
+            .any(|request| request.method == *method && request.path != "/login")
+    };
+    while !writes.iter().all(asked) {
+        assert!(running.is_running(), "both are asked");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    running.kill();
+    for (server, ..) in writes {
+        server.faults().clear();
+    }
+    world.home.run(["rotate", "--undo"]).ok();
+    assert!(world.held().all_old());
 }
