@@ -23,6 +23,15 @@ impl Failing {
             Self::Silent => Fault::Hang,
         }
     }
+
+    /// How long a rotation tries.
+    fn timeout(self) -> &'static str {
+        match self {
+            // Nobody waits for an hour.
+            Self::RateLimited => "--timeout=30s",
+            Self::Broken | Self::Silent => "--timeout=400ms",
+        }
+    }
 }
 
 /// Lets `server` fail from its every request on, has `finish` finish once it is well, and counts.
@@ -33,7 +42,7 @@ fn fail_from_every_request(server: usize, failing: Failing, finish: fn(&World, &
         let what = format!("server {server}, {failing:?} after {n} requests");
         let faults = world.servers()[server].faults();
         faults.after_first(n, failing.fault());
-        let run = world.rotation().arg("--timeout=400ms").arg("--json").run();
+        let run = world.rotation().args([failing.timeout(), "--json"]).run();
         if run.code == Some(0) {
             assert!(n > 3, "it is needed");
             assert!(world.held().all_new(), "{what}");

@@ -337,8 +337,11 @@ fn a_command_gives_bytenite_both_keys() {
 fn a_second_rotation_of_a_target_is_refused_while_one_is_open() {
     let world = World::new();
     // The rollback fails as well, so that it stays open.
-    world.nosana.faults().after_first(2, Fault::status(500));
-    let run = world.rotation().args(["--timeout=300ms", "--json"]).run();
+    world
+        .nosana
+        .faults()
+        .after_first(2, Fault::rate_limited(3600));
+    let run = world.rotation().arg("--json").run();
     assert_eq!(outcome(run.code(10)), "open");
     world.nosana.faults().clear();
     for args in [
@@ -378,8 +381,11 @@ fn a_second_rotation_of_a_target_is_refused_while_one_is_open() {
 fn somebody_elses_value_is_not_overwritten() {
     let open = || {
         let world = World::new();
-        world.nosana.faults().after_first(2, Fault::status(500));
-        let run = world.rotation().args(["--timeout=300ms", "--json"]).run();
+        world
+            .nosana
+            .faults()
+            .after_first(2, Fault::rate_limited(3600));
+        let run = world.rotation().arg("--json").run();
         assert_eq!(outcome(run.code(10)), "open");
         world.nosana.faults().clear();
         world.nosana.put(&world.address, "K", "theirs");
@@ -405,10 +411,13 @@ fn somebody_elses_value_is_not_overwritten() {
 #[test]
 fn an_undo_with_a_dead_backend_is_not_given_up() {
     let world = World::new();
-    world.nosana.faults().after_first(2, Fault::status(500));
-    world.rotation().arg("--timeout=300ms").run().code(10);
+    world
+        .nosana
+        .faults()
+        .after_first(2, Fault::rate_limited(3600));
+    world.rotation().run().code(10);
     // Nobody may close what could still be put back.
-    let args = ["rotate", "--undo", "--accept-no-undo", "--timeout=300ms"];
+    let args = ["rotate", "--undo", "--accept-no-undo"];
     world.home.run(args).code(10);
     assert_eq!(world.open_rotations(), 1);
     world.nosana.faults().clear();
@@ -419,8 +428,11 @@ fn an_undo_with_a_dead_backend_is_not_given_up() {
 #[test]
 fn a_store_that_leads_elsewhere_by_now_is_not_written() {
     let world = World::new();
-    world.nosana.faults().after_first(2, Fault::status(500));
-    world.rotation().arg("--timeout=300ms").run().code(10);
+    world
+        .nosana
+        .faults()
+        .after_first(2, Fault::rate_limited(3600));
+    world.rotation().run().code(10);
     world.nosana.faults().clear();
     let elsewhere = World::new();
     for mode in ["--resume", "--undo"] {
@@ -467,8 +479,11 @@ fn one_failure_among_several_leaves_the_others_rotated() {
 #[test]
 fn a_damaged_journal_hides_nothing_and_closes_nothing() {
     let world = World::new();
-    world.nosana.faults().after_first(2, Fault::status(500));
-    world.rotation().arg("--timeout=300ms").run().code(10);
+    world
+        .nosana
+        .faults()
+        .after_first(2, Fault::rate_limited(3600));
+    world.rotation().run().code(10);
     world.nosana.faults().clear();
     let files = crate::neo::journal(&world.home);
     assert_eq!(files.len(), 1);
