@@ -63,7 +63,8 @@ pub struct RotateArgs {
     /// Take the new value from a file, every byte; - is stdin
     #[arg(long, value_name = "FILE", group = "source", conflicts_with = "mode", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
-    /// Have a command check each secret's new value, which it finds on its stdin
+    /// Have a command check the new value, which it finds on its stdin: once for each secret that has
+    /// it or is made from it
     #[arg(long, value_name = "CMD", conflicts_with = "mode", value_hint = ValueHint::CommandString)]
     pub verify: Option<String>,
     /// Run a command after a rollback, with the old value on its stdin

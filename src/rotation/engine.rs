@@ -322,14 +322,17 @@ impl Engine<'_> {
         }
     }
 
-    /// Has the verify command look at each target that is `readable`, or at each that is not.
+    /// Has the verify command check the new value once for each target that is `readable`, or for
+    /// each that is not. It gets the rotation's one value, also for targets that are made from it:
+    /// so the same command serves all of them.
     async fn verify(&self, open: &Open, readable: bool) -> Result<()> {
-        let Some(command) = &open.rotation.verify else {
+        let rotation = &open.rotation;
+        let (Some(command), Some(secret)) = (&rotation.verify, rotation.targets.first()) else {
             return Ok(());
         };
         for target in &open.rotation.targets {
             if target.readable == readable {
-                let verified = self.hooks.verify(command, &target.reference, &target.new);
+                let verified = self.hooks.verify(command, &target.reference, &secret.new);
                 let verified = verified.await;
                 // The time that took was nobody's network.
                 self.progressed();

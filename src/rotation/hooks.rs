@@ -48,7 +48,7 @@ impl Hooks<'_> {
         Ok(bytes.into())
     }
 
-    /// Has `command` check the value that `target` has now.
+    /// Has `command` check the new `value`, which `target` has now or is made from.
     ///
     /// # Errors
     /// `failed` where it does not end well.

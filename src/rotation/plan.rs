@@ -23,7 +23,8 @@ pub struct Order {
     pub derived: Vec<(Reference, Derivation)>,
     /// Where the new value comes from.
     pub source: Source,
-    /// A command that is given each target's new value on its stdin and says whether it works.
+    /// A command that is given the new value on its stdin, once for each target, and says whether
+    /// it works.
     pub verify: Option<String>,
     /// A command that runs after a rollback.
     pub on_rollback: Option<String>,

@@ -95,7 +95,7 @@ fn a_failing_verify_leaves_every_readable_target_as_it_was() {
     let log = world.home.work().join("log");
     // The last of those that can be read; what cannot be is not written at all then.
     let verify = format!(
-        "echo \"$KEYFOB_TARGET\" >> '{}'; cat > /dev/null; test \"$KEYFOB_TARGET\" != keyfob://local/URL",
+        "echo \"$KEYFOB_TARGET\" >> '{}'; test \"$(cat)\" = {NEW} && test \"$KEYFOB_TARGET\" != keyfob://local/URL",
         log.display()
     );
     let rollback = format!(
