@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::error::{Error, Result};
 
 /// The units, the longest first, with their milliseconds.
@@ -48,6 +50,13 @@ impl HumanDuration {
         };
         Self::from(Duration::from_secs(seconds - seconds % unit)).to_string()
     }
+}
+
+/// How long ago `since` was at `now`, as [`HumanDuration::coarse`] says it; a time in the future is
+/// now.
+pub fn age(since: Timestamp, now: Timestamp) -> String {
+    let age = now.duration_since(since);
+    HumanDuration::coarse(age.try_into().unwrap_or_default())
 }
 
 impl From<Duration> for HumanDuration {
@@ -145,6 +154,14 @@ mod tests {
             assert_eq!(HumanDuration::coarse(Duration::from_secs(seconds)), words);
         }
         assert_eq!(HumanDuration::coarse(Duration::from_millis(999)), "0s");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_older() {
+        let now: Timestamp = "2030-01-10T00:00:00Z".parse().unwrap();
+        let age = |since: &str| age(since.parse().unwrap(), now);
+        assert_eq!(age("2030-01-09T21:54:55Z"), "2h5m");
+        assert_eq!(age("2030-01-11T00:00:00Z"), "0s");
     }
 
     fn millis(text: &str) -> u128 {

@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 
 use super::{Finding, Patient};
+use crate::duration::age;
 use crate::error::Result;
 use crate::providers::open_replacements;
-use crate::render::age;
 use crate::rotation::ledger::Ledger;
 
 const CHECK: &str = "rotations";

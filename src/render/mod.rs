@@ -13,7 +13,6 @@ pub use escape::escape;
 pub use progress::Bar;
 pub use table::Table;
 
-use crate::duration::HumanDuration;
 use crate::error::{Error, Result};
 
 const RED: &str = "\u{1b}[1;31m";
@@ -26,12 +25,6 @@ pub fn time(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second())
         .unwrap_or(at)
         .to_string()
-}
-
-/// How long ago `since` was at `now`, for people; a time in the future is now.
-pub fn age(since: Timestamp, now: Timestamp) -> String {
-    let age = now.duration_since(since);
-    HumanDuration::coarse(age.try_into().unwrap_or_default())
 }
 
 /// How to talk to the user.
@@ -175,17 +168,4 @@ fn write_stdout(data: &[u8]) -> io::Result<()> {
 
 fn stdout_error(error: &io::Error) -> Error {
     Error::io("could not write to stdout", error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_was_set_back_makes_nothing_older() {
-        let now: Timestamp = "2030-01-10T00:00:00Z".parse().unwrap();
-        let age = |since: &str| age(since.parse().unwrap(), now);
-        assert_eq!(age("2030-01-09T21:54:55Z"), "2h5m");
-        assert_eq!(age("2030-01-11T00:00:00Z"), "0s");
-    }
 }

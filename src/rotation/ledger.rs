@@ -82,9 +82,8 @@ impl Ledger {
             });
             if let Some((reference, _)) = shared {
                 return Err(Error::conflict(format!(
-                    "a rotation of {} that was begun {} is open, and writes {reference} too",
+                    "a rotation of {} is open, and writes {reference} too",
                     open.rotation.secret,
-                    crate::render::time(open.rotation.begun_at),
                 ))
                 .hint("keyfob rotate --resume finishes it, keyfob rotate --undo reverts it"));
             }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{hooks, open_stores, report};
 use crate::app::App;
+use crate::duration::age;
 use crate::error::{Error, Result};
 use crate::providers::{OpenReplacement, Outcome, open_replacements};
 use crate::render::{self, Table};
@@ -146,7 +147,7 @@ fn show(found: &Found, ledger: &Ledger, app: &App) -> Result<()> {
                 }
                 .to_owned(),
                 render::time(rotation.begun_at),
-                render::age(rotation.begun_at, now),
+                age(rotation.begun_at, now),
             ]);
         }
     }
@@ -157,7 +158,7 @@ fn show(found: &Found, ledger: &Ledger, app: &App) -> Result<()> {
             open.url.clone(),
             "perhaps nothing".to_owned(),
             render::time(open.begun_at),
-            render::age(open.begun_at, now),
+            age(open.begun_at, now),
         ]);
     }
     table.print(&app.ui)
