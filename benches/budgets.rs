@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use keyfob::auth::keyring::Keyring;
-use keyfob::env::Folders;
-use keyfob::providers::{Batch, Metadata, Write};
-use keyfob::secret::{Name, SecretValue};
-use keyfob::vault::{Vault, VaultOptions};
+use keyfob::testing::Folders;
+use keyfob::testing::Keyring;
+use keyfob::testing::{Batch, Metadata, Write};
+use keyfob::testing::{Name, SecretValue};
+use keyfob::testing::{Vault, VaultOptions};
 
 mod compare;
 #[allow(unused_imports)]

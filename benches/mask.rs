@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use keyfob::process::mask::Masker;
+use keyfob::testing::Masker;
 
 mod compare;
 #[allow(unused_imports)]

@@ -8,21 +8,61 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::ColorChoice;
+use anstream::ColorChoice as Colors;
 
-use crate::auth::cache::{Policy, TokenCache};
-use crate::auth::keyring::Keyring;
-use crate::auth::session::Sessions;
-use crate::cli::{self, Global, WaitArg};
 use crate::config::{Config, LoadOptions};
-use crate::duration::HumanDuration;
-use crate::env::{Environment, Folders};
-use crate::error::{Error, Result};
 use crate::http::{Deadline, Http, Log};
+use crate::keyring::Keyring;
 use crate::providers::{Services, registry};
-use crate::render::{Bar, Ui};
-use crate::secret::{Reference, StoreName, Target};
+use crate::session::Sessions;
+use crate::session::cache::{Policy, TokenCache};
 use crate::store::Store;
+use crate::ui::{Bar, Ui};
+use crate::words::duration::HumanDuration;
+use crate::words::env::{Environment, Folders};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Reference, StoreName, Target};
+use clap::{Args, ValueEnum, ValueHint};
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The store to use [env: KEYFOB_STORE] [default: the configuration's default_store, else local]
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub store: Option<StoreName>,
+    /// Use this configuration file and look for no other [env: KEYFOB_CONFIG]
+    #[arg(short = 'C', long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Print one JSON document on stdout, and errors as JSON on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Tell what is asked of whom; repeat for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours [env: NO_COLOR]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: ColorChoice,
+    /// Never ask for anything [env: KEYFOB_NO_INPUT; implied by CI and without a terminal]
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Deadline of all network work, such as 500ms, 30s or 5m; 0 is none [env: KEYFOB_TIMEOUT] [default: 30s]
+    #[arg(long, global = true, value_name = "DURATION")]
+    pub timeout: Option<HumanDuration>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -137,8 +177,8 @@ impl App {
     }
 
     /// Remembers how long `--wait` is willing to wait. Said before the services are made.
-    pub fn waits(&self, wait: WaitArg) {
-        if let Some(wait) = wait.wait {
+    pub fn waits(&self, wait: Option<HumanDuration>) {
+        if let Some(wait) = wait {
             self.wait.get_or_init(|| wait.get());
         }
     }
@@ -203,9 +243,9 @@ pub fn ui(global: &Global, env: &Environment) -> Ui {
         quiet: global.quiet,
         verbose: global.verbose,
         color: match global.color {
-            cli::ColorChoice::Auto => ColorChoice::Auto,
-            cli::ColorChoice::Always => ColorChoice::Always,
-            cli::ColorChoice::Never => ColorChoice::Never,
+            ColorChoice::Auto => Colors::Auto,
+            ColorChoice::Always => Colors::Always,
+            ColorChoice::Never => Colors::Never,
         },
         interactive: !silent && io::stdin().is_terminal(),
     }

@@ -3,20 +3,66 @@
 //! A shell asks while somebody types, so nothing here asks a server, prints, or fails: what cannot
 //! be had is simply not offered.
 
+use clap::Command;
 use clap_complete::CompletionCandidate;
+use clap_complete::engine::ArgValueCandidates;
 
-use crate::app::App;
-use crate::cli::Global;
-use crate::env::Environment;
-use crate::error::Result;
+use crate::app::{App, Global};
 use crate::providers::{local, registry};
-use crate::secret::{Entry, StoreName};
+use crate::words::env::Environment;
+use crate::words::error::Result;
+use crate::words::secret::{Entry, StoreName};
 
 /// The variable by which a shell's script asks for completions.
 pub const VARIABLE: &str = "KEYFOB_COMPLETE";
 
+type Candidates = fn() -> Vec<CompletionCandidate>;
+
+/// What completes the arguments of each command: the command's words, the argument, its candidates.
+const COMPLETERS: &[(&str, &str, Candidates)] = &[
+    ("", "store", stores),
+    ("get", "name", secrets),
+    ("set", "name", secrets),
+    ("delete", "names", secrets),
+    ("show", "name", secrets),
+    ("rotate", "names", secrets),
+    ("rotate", "to", secrets),
+    ("copy", "secrets", secrets),
+    ("copy", "to", stores),
+    ("diff", "a", stores),
+    ("diff", "b", stores),
+    ("sync", "from", stores),
+    ("sync", "to", stores),
+    ("login", "store", stores),
+    ("logout", "store", stores),
+    ("init", "default", stores),
+    ("store add", "provider", providers),
+    ("store remove", "name", stores),
+    ("vault history", "name", secrets),
+    ("vault restore", "name", secrets),
+];
+
+/// `command` with its completers. Only a shell that asks for completions needs them.
+pub fn hang_onto(command: Command) -> Command {
+    COMPLETERS
+        .iter()
+        .fold(command, |command, (path, argument, candidates)| {
+            let words: Vec<&str> = path.split_whitespace().collect();
+            complete(command, &words, argument, *candidates)
+        })
+}
+
+fn complete(command: Command, path: &[&str], argument: &str, candidates: Candidates) -> Command {
+    match path {
+        [] => command.mut_arg(argument, |arg| arg.add(ArgValueCandidates::new(candidates))),
+        [first, rest @ ..] => {
+            command.mut_subcommand(first, |sub| complete(sub, rest, argument, candidates))
+        }
+    }
+}
+
 /// The configured stores.
-pub fn stores() -> Vec<CompletionCandidate> {
+fn stores() -> Vec<CompletionCandidate> {
     let app = app();
     let Ok(config) = app.config() else {
         return Vec::new();
@@ -30,7 +76,7 @@ pub fn stores() -> Vec<CompletionCandidate> {
 }
 
 /// The providers.
-pub fn providers() -> Vec<CompletionCandidate> {
+fn providers() -> Vec<CompletionCandidate> {
     registry::PROVIDERS
         .iter()
         .map(|spec| CompletionCandidate::new(spec.name()).help(Some(spec.title.into())))
@@ -41,7 +87,7 @@ pub fn providers() -> Vec<CompletionCandidate> {
 ///
 /// A shell puts what it is offered on the line as it is, unquoted, and a vault may come from
 /// somebody else: only names that mean nothing to any shell are offered.
-pub fn secrets() -> Vec<CompletionCandidate> {
+fn secrets() -> Vec<CompletionCandidate> {
     let plain = |name: &str| {
         !name.starts_with('-')
             && name

@@ -4,68 +4,70 @@
 //!
 //! # The house
 //!
-//! Each floor knows only the ones below it.
+//! Each floor knows only the ones below it, and no two files of a folder know each other; a test
+//! (`tests/floors`) holds the code to this table.
 //!
 //! | module | what it is for |
 //! |---|---|
-//! | [`start`] | parse, run, turn a failure into an exit code |
-//! | [`cli`], [`complete`] | the clap types, and what shells complete beside them |
-//! | [`app`] | options and environment made into a configuration, services and a voice |
-//! | [`commands`] | one file a command: arguments in, calls, something printed |
-//! | [`render`], [`prompt`] | tables, JSON, progress, escaping; hidden input |
-//! | [`selection`], [`process`] | which secrets under which variables; commands run with them |
-//! | [`rotation`] | one new value for several secrets: a plan, an engine, a journal, and the way back |
-//! | [`template`], [`sync`] | texts with places for secrets; a store brought to a wanted state |
-//! | [`scan`] | values found in folders, stdin and staged changes |
-//! | [`fallback`] | snapshots to go on with when a store cannot be reached |
-//! | [`doctor`] | what may be wrong with a set-up, and what to do about it |
-//! | [`store`] | a name and its configuration become a provider |
-//! | [`providers`] | the trait, its registry, one file a provider |
-//! | [`auth`] | keypairs, stored credentials, sessions and the keyring they are kept in |
-//! | [`http`] | one client: deadline, retries, limits, errors without secrets |
-//! | [`journal`], [`sealed`] | what must survive a crash in the middle of a change; what such files are encrypted to |
-//! | [`written`] | what was last stored where it cannot be read back, as keyed digests |
-//! | [`vault`] | the age file: format, locking, identities, history |
-//! | [`formats`] | dotenv, json, yaml, toml, shell and others, each a reader and a writer |
-//! | [`config`] | schema, lookup, merging, trust |
-//! | [`secret`], [`shell`], [`document`], [`digest`], [`error`], [`env`](mod@env), [`duration`], [`generate`], [`fsio`] | the words everybody uses |
-//!
-//! A sixth provider is one file in `providers/` and one line in its registry.
+//! | `start` | parse, run, turn a failure into an exit code |
+//! | `commands` | one file a command: its arguments, calls, something printed |
+//! | `complete` | what shells complete, hung onto the command line |
+//! | `doctor` | what may be wrong with a set-up, and what to do about it |
+//! | `app` | options and environment made into a configuration, services and a voice |
+//! | `rotate` | one new value for several secrets: a plan, an engine, and the way back |
+//! | `transfer` | a store brought to a wanted state: a pure plan, then one engine |
+//! | `inject` | texts with places for secrets |
+//! | `scan` | values found in folders, stdin and staged changes |
+//! | `exec` | other programs, run with secrets in their environment |
+//! | `fallback` | snapshots to go on with when a store cannot be reached |
+//! | `select` | which secrets under which variables |
+//! | `store` | the door to a provider |
+//! | `written` | what was last stored where it cannot be read back, as keyed digests |
+//! | `providers` | the trait, its registry, a folder for each provider |
+//! | `session` | tokens, obtained once, and where processes share them |
+//! | `credential` | credentials: environment, command, keyring |
+//! | `vault` | the age file: format, writing, history |
+//! | `journal` | the steps of a change that must survive a crash |
+//! | `identity` | age identities and recipients, Solana keypairs, what is sealed to the user |
+//! | `keyring` | the OS keyring and the kernel's |
+//! | `http` | one client: deadline, retries, limits, errors without secrets |
+//! | `redact` | values found in bytes, and hidden |
+//! | `formats` | dotenv, json, yaml, toml, shell and others |
+//! | `config` | schema, lookup, merging, trust |
+//! | `ui` | tables, JSON, progress, escaping; prompts |
+//! | `state` | files written whole, and locks |
+//! | `words` | secrets, batches, errors, the environment, durations, random values, texts |
 
-pub mod app;
-pub mod auth;
-pub mod cli;
-pub mod commands;
-pub mod complete;
-pub mod config;
-pub mod digest;
-pub mod doctor;
-pub mod document;
-pub mod duration;
-pub mod env;
-pub mod error;
-pub mod fallback;
-pub mod formats;
-pub mod fsio;
-pub mod generate;
-pub mod http;
-pub mod journal;
-pub mod process;
-pub mod prompt;
-pub mod providers;
-pub mod render;
-pub mod rotation;
-pub mod scan;
-pub mod sealed;
-pub mod secret;
-pub mod selection;
-pub mod shell;
-pub mod store;
-pub mod sync;
-pub mod template;
-pub mod vault;
-pub mod written;
+mod app;
+mod commands;
+mod complete;
+mod config;
+mod credential;
+mod doctor;
+mod exec;
+mod fallback;
+mod formats;
+mod http;
+mod identity;
+mod inject;
+mod journal;
+mod keyring;
+mod providers;
+mod redact;
+mod rotate;
+mod scan;
+mod select;
+mod session;
+mod state;
+mod store;
+mod transfer;
+mod ui;
+mod vault;
+mod words;
+mod written;
 
 mod start;
+#[doc(hidden)]
+pub mod testing;
 
 pub use start::start;

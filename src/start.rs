@@ -7,28 +7,27 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, ValueEnum};
 use clap_complete::CompleteEnv;
 
-use crate::app::{self, App};
-use crate::cli::{Cli, ColorChoice, Global};
-use crate::commands::{self, Failure};
-use crate::complete::VARIABLE;
-use crate::env::Environment;
-use crate::error::Error;
-use crate::process::exec::KEYFOB_FAILED;
+use crate::app::{self, App, ColorChoice, Global};
+use crate::commands::{self, Cli, Failure};
+use crate::complete::{self, VARIABLE};
 #[cfg(unix)]
-use crate::process::session;
+use crate::exec::leader;
+use crate::exec::start::KEYFOB_FAILED;
+use crate::words::env::Environment;
+use crate::words::error::Error;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
     silence_panics();
     let env = Environment::from_process();
     if env.var_os(VARIABLE).is_some() {
-        CompleteEnv::with_factory(Cli::command)
+        CompleteEnv::with_factory(|| complete::hang_onto(Cli::command()))
             .var(VARIABLE)
             .complete();
     }
     let args: Vec<OsString> = std::env::args_os().collect();
     #[cfg(unix)]
-    if let Some(request) = session::Request::read(&args) {
+    if let Some(request) = leader::Request::read(&args) {
         return lead(&request, &env);
     }
     let given = Given::new(&args);
@@ -61,8 +60,8 @@ pub fn start() -> ExitCode {
 
 /// Leads the terminal session of a command that another keyfob stays beside.
 #[cfg(unix)]
-fn lead(request: &session::Request<'_>, env: &Environment) -> ExitCode {
-    let code = session::lead(request.command).unwrap_or_else(|(code, error)| {
+fn lead(request: &leader::Request<'_>, env: &Environment) -> ExitCode {
+    let code = leader::lead(request.command).unwrap_or_else(|(code, error)| {
         let global = Global {
             json: request.json,
             color: ColorChoice::from_str(request.color, false).unwrap_or_default(),
@@ -104,7 +103,7 @@ fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
     }
     let code = match given.command.as_deref() {
         Some("run") => KEYFOB_FAILED,
-        _ => crate::error::Kind::Usage.exit_code(),
+        _ => crate::words::error::Kind::Usage.exit_code(),
     };
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !given.json {
         let _ = error.print();

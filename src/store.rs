@@ -3,15 +3,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::{Config, StoreConfig};
-use crate::digest;
-use crate::error::{Error, Kind, Result};
-use crate::providers::{
-    Batch, Capability, Outcome, Provider, ProviderSpec, Selection, Services, registry,
-};
-use crate::secret::{Name, SecretValue, StoreName};
+use crate::providers::{Capability, Provider, ProviderSpec, Services, registry};
+use crate::words::batch::{Batch, Outcome, Selection};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::scope::Scope;
+use crate::words::secret::{Name, SecretValue, StoreName};
 use crate::written::{Intent, Known, Record, Writing};
 
 /// An open store. Its provider's errors name it.
@@ -24,24 +21,6 @@ pub struct Store {
     located: Vec<(&'static str, String)>,
     /// Whether the user knows that nothing is remembered.
     told: Cell<bool>,
-}
-
-/// Which secrets a store's names stand for, as a digest: another server, account, project, group,
-/// job or file is another scope. What is remembered of a store holds as long as this is the same.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Scope(String);
-
-impl Scope {
-    /// The scope that `parts` tell from any other.
-    pub fn of(parts: &[&str]) -> Self {
-        Self(digest::of_parts(parts))
-    }
-
-    /// The digest in hexadecimal.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl Store {
@@ -252,13 +231,13 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::auth::cache::{Policy, TokenCache};
-    use crate::auth::keyring::Keyring;
-    use crate::auth::session::Sessions;
     use crate::config::LoadOptions;
-    use crate::env::{Environment, Folders};
     use crate::http::{Deadline, Http};
-    use crate::providers::NoProgress;
+    use crate::keyring::Keyring;
+    use crate::session::Sessions;
+    use crate::session::cache::{Policy, TokenCache};
+    use crate::words::env::{Environment, Folders};
+    use crate::words::progress::NoProgress;
 
     async fn scope(vars: &[(&str, &str)]) -> Scope {
         let folder = tempfile::tempdir().unwrap();

@@ -1,14 +1,36 @@
 //! `keyfob completions`: the script that completes keyfob in a shell.
 
-use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::{CompletionsArgs, Shell};
 use crate::complete::VARIABLE;
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
+use clap::{Args, ValueEnum};
+
+/// Print the script that completes keyfob's commands in a shell
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob completions bash > ~/.local/share/bash-completion/completions/keyfob
+  keyfob completions zsh > ~/.zfunc/_keyfob
+  keyfob completions fish > ~/.config/fish/completions/keyfob.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+/// The shells that completions are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+    Elvish,
+    Powershell,
+}
 
 pub fn run(args: CompletionsArgs, app: &App) -> Result<()> {
     let script = script(args.shell)?;

@@ -8,12 +8,38 @@ use super::pair::{self, descriptions};
 use super::plan::{self, Presented};
 use super::selected;
 use crate::app::App;
-use crate::cli::CopyArgs;
-use crate::error::{Error, Result};
-use crate::providers::{Metadata, Selection, Write};
-use crate::secret::{Name, Reference};
-use crate::selection::{Found, Wants};
-use crate::sync::{Held, Plan};
+use crate::select::{Found, Wants};
+use crate::transfer::{Held, Plan};
+use crate::words::batch::{Metadata, Selection, Write};
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
+use crate::words::secret::Target;
+use crate::words::secret::{Name, Reference};
+use clap::Args;
+
+/// Copy secrets into another store
+///
+/// Under the names that they have, with their descriptions where both stores keep them. A secret
+/// of that name is overwritten; one that has the same value already is left alone.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob copy DATABASE_URL API_KEY gpu
+  keyfob copy -s web api-env/STRIPE_KEY dev
+  keyfob copy keyfob://gpu/hf-token keyfob://dev/API_KEY fn --dry-run
+
+keyfob sync A B -e NEW=NAME copies one under another name.")]
+pub struct CopyArgs {
+    /// The secrets' names, or references keyfob://STORE/NAME
+    #[arg(value_name = "REF", required = true)]
+    pub secrets: Vec<Target>,
+    /// The store that they are copied into
+    #[arg(value_name = "STORE", required = true)]
+    pub to: StoreName,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+}
 
 pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
     let mut wants = Wants::default();

@@ -4,10 +4,32 @@ use std::collections::BTreeMap;
 
 use super::outcomes::{Results, report};
 use crate::app::App;
-use crate::cli::DeleteArgs;
-use crate::error::{Error, Kind, Result};
-use crate::prompt;
-use crate::secret::{Name, StoreName};
+use crate::ui::prompt;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::Target;
+use crate::words::secret::{Name, StoreName};
+use clap::Args;
+
+/// Delete secrets
+///
+/// Asks on a terminal unless --yes is given.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob delete OLD_TOKEN
+  keyfob rm -y A B C
+  keyfob rm -y --ignore-missing keyfob://gpu/hf-token")]
+pub struct DeleteArgs {
+    /// The secrets' names, or references keyfob://STORE/NAME
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<Target>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// A secret that is missing is no error
+    #[arg(long)]
+    pub ignore_missing: bool,
+}
 
 pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
     let mut by_store: BTreeMap<StoreName, Vec<Name>> = BTreeMap::new();

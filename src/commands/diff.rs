@@ -7,12 +7,48 @@ use serde_json::json;
 
 use super::pair;
 use crate::app::App;
-use crate::cli::DiffArgs;
-use crate::error::{Error, Result};
-use crate::providers::Selection;
-use crate::render::Table;
-use crate::secret::Name;
-use crate::sync::{Comparison, Difference, Held};
+use crate::transfer::{Comparison, Difference, Held};
+use crate::ui::Table;
+use crate::words::batch::Selection;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
+use crate::words::secret::StoreName;
+use clap::Args;
+
+/// Compare two stores, never printing a value
+///
+/// Both are read at the same time, and their values compared in memory. A line for each difference:
+/// the name, and in which store alone it is, that its value differs, or that this is unknown.
+///
+/// Of a store whose values cannot be read back (bytenite, neo), keyfob knows what it has stored
+/// itself, as keyed digests in your data folder; everything else there is unknown, and counts as a
+/// difference. So does what somebody else has replaced since: neo shows that by ids and times,
+/// bytenite only by another access key.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob diff dev web
+  keyfob diff dev web --prefix api-env/
+  keyfob diff --json dev fn | jq -r '.differences[].name'
+
+Exit codes: 0 there is no difference, 1 there is one.")]
+pub struct DiffArgs {
+    /// A store
+    #[arg(value_name = "A")]
+    pub a: StoreName,
+    /// Another store
+    #[arg(value_name = "B")]
+    pub b: StoreName,
+    /// Only these names; separate several by commas, or repeat
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// All but these names; separate several by commas, or repeat
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub except: Vec<String>,
+    /// Only names that begin so
+    #[arg(long, value_name = "P")]
+    pub prefix: Option<String>,
+}
 
 pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
     pair::refuse_store_option(app, "diff")?;

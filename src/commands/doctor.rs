@@ -5,10 +5,24 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::DoctorArgs;
 use crate::doctor::{self, Finding, Patient, Status};
-use crate::error::{Error, Result};
-use crate::render::Table;
+use crate::ui::Table;
+use crate::words::error::{Error, Result};
+use clap::Args;
+
+/// Examine configuration, keys, keyring, network and stores, and say what to do about faults
+///
+/// Asks the server of each store that is configured or has a credential, all at once and each with
+/// 10 seconds of its own, or what --timeout says. A built-in store that was never set up is no
+/// fault. Fails where a fault was found; a warning is none. With --store only that store. Tells of
+/// rotations that were interrupted, too.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob doctor
+  keyfob doctor -s gpu -v
+  keyfob doctor --json | jq '.checks[] | select(.status == \"fault\")'")]
+pub struct DoctorArgs {}
 
 /// What each store may take where the user says nothing: whoever asks what is wrong wants to know
 /// it soon.

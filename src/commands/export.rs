@@ -8,19 +8,62 @@ use serde_json::json;
 
 use super::{output, selected};
 use crate::app::App;
-use crate::cli::ExportArgs;
-use crate::error::{Error, Result};
+use crate::commands::selected::SelectionArgs;
+use crate::commands::selected::WaitArg;
 use crate::formats::{self, Format, Options, Pair};
-use crate::fsio::Mode;
-use crate::secret::SecretValue;
-use crate::selection::{Found, Source};
+use crate::select::{Found, Source};
+use crate::state::Mode;
 use crate::store::Store;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
+use clap::{Args, ValueHint};
+
+/// Write secrets in a file format
+///
+/// To stdout, or with -o to a file that only you can read and that is replaced whole. Names that
+/// are no valid variable names are left out with a warning, in every format.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob export > .env
+  keyfob export --format json -o secrets.json
+  eval \"$(keyfob export --format shell --only DATABASE_URL,API_KEY)\"
+  keyfob export --format fish | source
+  keyfob export --format github               # in a step of GitHub Actions
+  keyfob export --format k8s --name api-env | kubectl apply -f -
+  keyfob export -s gpu --format nosana --upper
+
+With nothing named: the [env] table of the configuration where there is one, else all of the store.
+
+Formats:
+  github   hides the values in the job's log, by commands on stdout, and then appends the variables
+           to the file that GITHUB_ENV names, for the steps to come
+  nosana   holds no values: the names for a job's definition (nosana/secrets), and the environment
+           block of a .nosana-ci.yml
+  json     writes a value that is not text as {\"base64\": \"…\"}; k8s holds any bytes, too
+
+With --json the format is json; with --json and -o, stdout tells which names are in the file.")]
+pub struct ExportArgs {
+    /// The format [default: dotenv]
+    #[arg(short, long, value_name = "FORMAT", hide_default_value = true)]
+    pub format: Option<Format>,
+    /// Write to this file, readable by you alone; - is stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// The name of the Secret that k8s writes [default: keyfob]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub wait: WaitArg,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
 
 /// The provider whose stores [`Format::Nosana`] speaks of.
 const NOSANA: &str = "nosana";
 
 pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
-    app.waits(args.wait);
+    app.waits(args.wait.wait);
     let file = output::file(args.output.as_deref());
     let format = format(&args, file, app)?;
     let mut options = Options::default();

@@ -6,17 +6,41 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::selected;
+use super::selected::SelectionArgs;
 use crate::app::App;
-use crate::cli::{FallbackArgs, SelectionArgs};
-use crate::duration::HumanDuration;
-use crate::error::{Cause, Error, Result};
 use crate::fallback::freshness::{self, Freshness};
 use crate::fallback::shelf::Origin;
 use crate::fallback::{Binding, Snapshot, Snapshots};
-use crate::render::time;
-use crate::secret::{Reference, SecretValue};
-use crate::selection::{Answers, Found};
+use crate::select::{Answers, Found};
 use crate::store::Store;
+use crate::ui::time;
+use crate::words::duration::HumanDuration;
+use crate::words::error::{Cause, Error, Result};
+use crate::words::secret::{Reference, SecretValue};
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
+
+/// Going on when a backend cannot be reached.
+#[derive(Clone, Debug, Args)]
+pub struct FallbackArgs {
+    /// Keep an encrypted snapshot of the secrets, and run with it when a backend cannot be reached
+    ///
+    /// That is after the retries, or at the deadline that --timeout sets, on network errors and 5xx
+    /// alone; its age is always said. A backend that refuses the credential fails the run, and the
+    /// snapshot is removed, as it is by logout. Without FILE it is kept in the data folder; a FILE
+    /// may be carried to another machine. It is encrypted to the age identity in KEYFOB_FALLBACK_KEY,
+    /// else to keyfob's own.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, num_args = 0..=1, require_equals = true)]
+    pub fallback: Option<Option<PathBuf>>,
+    /// How old a snapshot may be to be used
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "24h",
+        requires = "fallback"
+    )]
+    pub max_stale: HumanDuration,
+}
 
 /// Reads what the options select, by variable, as [`selected::values`] does, and falls back on the
 /// last snapshot where that may be done.

@@ -5,12 +5,34 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::GetArgs;
-use crate::error::Result;
-use crate::secret::SecretValue;
+use crate::commands::selected::WaitArg;
+use crate::words::error::Result;
+use crate::words::secret::SecretValue;
+use crate::words::secret::Target;
+use clap::Args;
+
+/// Print one secret's value
+///
+/// Prints the exact bytes of the value, and a newline after them only on a terminal.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob get DATABASE_URL
+  keyfob get -s gpu hf-token
+  keyfob get keyfob://web/api-env/STRIPE_KEY | wc -c")]
+pub struct GetArgs {
+    /// The secret's name, or a reference keyfob://STORE/NAME
+    #[arg(value_name = "NAME")]
+    pub name: Target,
+    /// Print no newline after the value, on a terminal either
+    #[arg(short = 'n', long)]
+    pub no_newline: bool,
+    #[command(flatten)]
+    pub wait: WaitArg,
+}
 
 pub async fn run(args: GetArgs, app: &App) -> Result<()> {
-    app.waits(args.wait);
+    app.waits(args.wait.wait);
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
     let value = store.value(&reference.name).await?;

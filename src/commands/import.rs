@@ -3,12 +3,72 @@
 use super::input;
 use super::plan::{self, Presented};
 use crate::app::App;
-use crate::cli::ImportArgs;
-use crate::error::{Error, Result};
 use crate::formats::{Format, Pair};
-use crate::providers::{Metadata, Selection, Write};
-use crate::secret::Name;
-use crate::sync::{Held, Plan};
+use crate::transfer::{Held, Plan};
+use crate::words::batch::{Metadata, Selection, Write};
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
+use clap::{Args, ValueEnum, ValueHint};
+use std::path::PathBuf;
+
+/// The formats that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ImportFormat {
+    /// NAME=value lines
+    #[value(alias = "env")]
+    Dotenv,
+    /// A JSON object
+    Json,
+    /// A YAML mapping
+    #[value(alias = "yml")]
+    Yaml,
+    /// A TOML table
+    Toml,
+}
+
+impl From<ImportFormat> for Format {
+    fn from(format: ImportFormat) -> Self {
+        match format {
+            ImportFormat::Dotenv => Self::Dotenv,
+            ImportFormat::Json => Self::Json,
+            ImportFormat::Yaml => Self::Yaml,
+            ImportFormat::Toml => Self::Toml,
+        }
+    }
+}
+
+/// Store the secrets of a file
+///
+/// Shows first what will be created, updated, deleted and left alone, by name, and asks on a
+/// terminal unless --yes is given. A file with an error in it changes nothing. What a store does
+/// not give back (bytenite, neo) is told by what keyfob has stored there; see keyfob diff --help.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob import .env
+  keyfob import --dry-run secrets.json
+  keyfob import -s gpu --prune -y secrets.yaml
+  sops -d secrets.enc.json | keyfob import -
+
+The format is told by the file's name, else by its content. One file is one flat table of names and
+strings; values are stored as they stand, and nothing in them is expanded.")]
+pub struct ImportArgs {
+    /// The file; - is stdin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Its format, where neither name nor content tells
+    #[arg(short, long, value_name = "FORMAT")]
+    pub format: Option<ImportFormat>,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Delete what the store holds and the file does not, once all else is stored
+    #[arg(long)]
+    pub prune: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
 
 pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     // Before anything that the deadline counts: a pipe may well wait for somebody's passphrase.

@@ -3,9 +3,22 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::InitArgs;
 use crate::config::{edit, lookup};
-use crate::error::Result;
+use crate::words::error::Result;
+use crate::words::secret::StoreName;
+use clap::Args;
+
+/// Write a keyfob.toml with comments into this folder
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob init
+  keyfob init --default nosana")]
+pub struct InitArgs {
+    /// The store that commands use when none is named
+    #[arg(long, value_name = "STORE")]
+    pub default: Option<StoreName>,
+}
 
 pub fn run(args: InitArgs, app: &App) -> Result<()> {
     let file = app.env.cwd().join(lookup::PROJECT_FILE);

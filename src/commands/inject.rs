@@ -11,16 +11,75 @@ use serde_json::json;
 use super::input::{self, MAX_FILE, is_standard};
 use super::{output, selected};
 use crate::app::App;
-use crate::cli::{FileMode, InjectArgs, SelectionArgs};
-use crate::error::{Error, Result};
-use crate::fsio::Mode;
-use crate::secret::{Reference, SecretValue, StoreName};
-use crate::selection::{Found, Wants};
+use crate::commands::selected::SelectionArgs;
+use crate::commands::selected::WaitArg;
+use crate::inject::Template;
+use crate::select::{Found, Wants};
+use crate::state::Mode;
 use crate::store::Store;
-use crate::template::Template;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Reference, SecretValue, StoreName};
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
+
+/// Fill the placeholders of a template with secrets
+///
+/// {{ keyfob://STORE/NAME }} stands for a secret. Nothing is written unless every placeholder was
+/// filled. The template may be any bytes; what else stands in it, placeholders of other tools
+/// too, stays as it is.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob inject -i config.yaml.tpl -o config.yaml
+  echo 'url = {{ keyfob://web/DATABASE_URL | json }}' | keyfob inject
+  keyfob inject -i nginx.tpl -o nginx.conf --mode 0640
+  keyfob inject -e TOKEN=keyfob://gpu/hf-token -i template    # fills {{ TOKEN }}
+
+Placeholders:
+  {{ keyfob://STORE/NAME }}          the value as it is; %XX for odd characters in NAME
+  {{ keyfob://STORE/NAME | json }}   written for where it stands: json (with its quotes), yaml (with
+                                     its quotes), shell (one word), url (any part of one), base64
+  {{ VAR }}                          a variable that the selection below or the [env] table of the
+                                     configuration brings; any other name is left as it is
+  {{ keyfob:{{ }}                    the two braces themselves
+
+With --json the filled template is the field text of the document; with -o too, the document tells
+what was filled.")]
+pub struct InjectArgs {
+    /// The template; - is stdin [default: stdin]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub input: Option<PathBuf>,
+    /// Write to this file, replaced whole; - is stdout [default: stdout]
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Who may read the file that is written, in octal [default: 0600]
+    #[arg(long, value_name = "MODE", requires = "output")]
+    pub mode: Option<FileMode>,
+    #[command(flatten)]
+    pub wait: WaitArg,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
+
+/// A file's permission bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl std::str::FromStr for FileMode {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        u32::from_str_radix(digits, 8)
+            .ok()
+            .filter(|bits| *bits <= 0o777 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+            .map(Self)
+            .ok_or_else(|| Error::usage(format!("{text:?} is no mode: write it like 0600 or 640")))
+    }
+}
 
 pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
-    app.waits(args.wait);
+    app.waits(args.wait.wait);
     let stdin = Path::new("-");
     let path = args.input.as_deref().unwrap_or(stdin);
     if args.input.is_none() && io::stdin().is_terminal() {
@@ -100,4 +159,19 @@ fn open(wants: &Wants, template: &Template<'_>, app: &App) -> Result<Vec<Store>>
             .map_err(|error| template.at_reference(error, |reference| reference.store == *name))
     };
     wants.stores().map(open).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_octal() {
+        for (text, bits) in [("0600", 0o600), ("640", 0o640), ("0o444", 0o444)] {
+            assert_eq!(text.parse::<FileMode>().unwrap().0, bits);
+        }
+        for text in ["", "u=rw", "0900", "1777", "-1", "+600"] {
+            assert!(text.parse::<FileMode>().is_err(), "{text}");
+        }
+    }
 }

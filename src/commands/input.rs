@@ -6,8 +6,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
 use crate::formats::{self, Format, Pair};
+use crate::words::error::{Error, Result};
 
 /// No backend holds a value near this size, in bytes.
 pub const MAX_VALUE: usize = 16 * 1024 * 1024;
@@ -97,7 +97,7 @@ fn unreadable(what: &str, error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::words::error::Kind;
 
     #[test]
     fn all_is_read_up_to_the_limit() {

@@ -7,12 +7,51 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::app::App;
-use crate::auth::keypair::Keypair;
-use crate::auth::locate::Located;
-use crate::cli::{KeyArgs, KeyCommand};
-use crate::error::{Error, Result};
+use crate::identity::keypair::Keypair;
+use crate::identity::keypair::locate::Located;
 use crate::providers;
-use crate::secret::StoreName;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
+use clap::{Args, Subcommand, ValueHint};
+
+/// Make, show and keep Solana keypairs
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    #[command(subcommand)]
+    pub command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a keypair in the Solana CLI's format, readable by you alone
+    #[command(after_long_help = "Examples:\n  keyfob key new\n  keyfob key new -o deploy.json")]
+    New {
+        /// Where to write it; never over an existing file [default: ~/.config/solana/id.json]
+        #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        output: Option<PathBuf>,
+    },
+    /// Print a keypair's base58 address
+    #[command(
+        after_long_help = "Examples:\n  keyfob key address\n  keyfob key address deploy.json"
+    )]
+    Address {
+        /// The keypair file [default: the one that the nosana store uses]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Keep a keypair in the OS keyring
+    #[command(
+        after_long_help = "Examples:\n  keyfob key import deploy.json\n  pass show solana | keyfob key import"
+    )]
+    Import {
+        /// The keypair file; stdin where none is named
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+        /// Replace a keypair that is kept already
+        #[arg(long)]
+        replace: bool,
+    },
+}
 
 /// No form of a keypair is longer.
 const MAX_KEYPAIR: u64 = 4096;
@@ -116,7 +155,7 @@ fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
 fn from_stdin(app: &App) -> Result<Keypair> {
     use std::io::IsTerminal as _;
     if std::io::stdin().is_terminal() {
-        let text = crate::prompt::credential(&app.ui, "Keypair (JSON array or base58)")?;
+        let text = crate::ui::prompt::credential(&app.ui, "Keypair (JSON array or base58)")?;
         return Keypair::parse(&text);
     }
     let mut text = Zeroizing::new(String::new());

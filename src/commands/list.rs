@@ -1,13 +1,34 @@
 //! `keyfob list`: names and metadata, never a value.
 
 use crate::app::App;
-use crate::cli::ListArgs;
-use crate::error::{Error, Result};
-use crate::providers::Filter;
-use crate::render::{Table, time};
+use crate::commands::selected::WaitArg;
+use crate::ui::{Table, time};
+use crate::words::batch::Filter;
+use crate::words::error::{Error, Result};
+use clap::Args;
+
+/// List the secrets of a store, never their values
+///
+/// On a terminal a table; in a pipe one secret a line, its fields separated by tabs.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob list
+  keyfob ls --prefix DB_
+  keyfob list --json | jq -r '.[].name'")]
+pub struct ListArgs {
+    /// Only names that begin so
+    #[arg(long, value_name = "P")]
+    pub prefix: Option<String>,
+    /// Only secrets of this type, where the backend has types (bytenite)
+    #[arg(long = "type", value_name = "T")]
+    pub secret_type: Option<String>,
+    #[command(flatten)]
+    pub wait: WaitArg,
+}
 
 pub async fn run(args: ListArgs, app: &App) -> Result<()> {
-    app.waits(args.wait);
+    app.waits(args.wait.wait);
     let store = app.open(&app.selected_store()?)?;
     let entries = store
         .provider()

@@ -6,12 +6,25 @@ use zeroize::Zeroizing;
 
 use super::status::account_json;
 use crate::app::App;
-use crate::cli::LoginArgs;
-use crate::error::{Error, Result};
-use crate::prompt;
-use crate::render::time;
-use crate::secret::SecretValue;
 use crate::store::Store;
+use crate::ui::prompt;
+use crate::ui::time;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
+use crate::words::secret::StoreName;
+use clap::Args;
+
+/// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob login nosana
+  keyfob login -s gpu")]
+pub struct LoginArgs {
+    /// The store [default: the selected one]
+    #[arg(value_name = "STORE")]
+    pub store: Option<StoreName>,
+}
 
 /// A credential is a line of text; nothing longer is read.
 const MAX_CREDENTIAL: u64 = 64 * 1024;

@@ -3,10 +3,24 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::LogoutArgs;
-use crate::error::Result;
 use crate::fallback::shelf::{Origin, Shelf};
 use crate::store::Store;
+use crate::words::error::Result;
+use crate::words::secret::StoreName;
+use clap::Args;
+
+/// Forget a store's cached token and the credential kept for it
+///
+/// The snapshots that run --fallback has kept of its secrets on this machine are removed, too.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob logout nosana")]
+pub struct LogoutArgs {
+    /// The store [default: the selected one]
+    #[arg(value_name = "STORE")]
+    pub store: Option<StoreName>,
+}
 
 pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
     let name = match args.store {

@@ -2,22 +2,38 @@
 
 use std::path::Path;
 
-use clap::CommandFactory;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::{Cli, ManArgs};
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
+use clap::{Args, Command, ValueHint};
+use std::path::PathBuf;
 
-pub fn run(args: ManArgs, app: &App) -> Result<()> {
+/// Print a manual page
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob man | man -l -
+  keyfob man vault restore | man -l -
+  keyfob man --dir ~/.local/share/man/man1")]
+pub struct ManArgs {
+    /// The command that the page is of [default: keyfob itself]
+    #[arg(value_name = "COMMAND")]
+    pub command: Vec<String>,
+    /// Write all pages into this folder
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, conflicts_with = "command")]
+    pub dir: Option<PathBuf>,
+}
+
+pub fn run(args: ManArgs, keyfob: Command, app: &App) -> Result<()> {
     if let Some(dir) = &args.dir {
-        return write_all(dir, app);
+        return write_all(dir, keyfob, app);
     }
     let wanted = std::iter::once("keyfob")
         .chain(args.command.iter().map(String::as_str))
         .collect::<Vec<_>>()
         .join("-");
-    let page = pages()?.into_iter().find(|page| page.name == wanted);
+    let page = pages(keyfob)?.into_iter().find(|page| page.name == wanted);
     match page {
         Some(page) if app.ui.json => app.ui.document(&json!({
             "name": page.name,
@@ -40,20 +56,19 @@ pub struct Page {
     pub roff: Vec<u8>,
 }
 
-/// All pages: one for keyfob and one for each of its commands.
+/// All pages of `keyfob`, the whole command: one for itself and one for each of its commands.
 ///
 /// # Errors
 /// `failed` when one cannot be written.
-pub fn pages() -> Result<Vec<Page>> {
-    let mut command = Cli::command();
+pub fn pages(mut keyfob: Command) -> Result<Vec<Page>> {
     // Global options reach the subcommands only once the whole command is built.
-    command.build();
+    keyfob.build();
     let mut pages = Vec::new();
-    collect(&command, "keyfob", &mut pages)?;
+    collect(&keyfob, "keyfob", &mut pages)?;
     Ok(pages)
 }
 
-fn collect(command: &clap::Command, name: &str, pages: &mut Vec<Page>) -> Result<()> {
+fn collect(command: &Command, name: &str, pages: &mut Vec<Page>) -> Result<()> {
     let failed = |error| Error::io("could not write a manual page", &error);
     let titled = command
         .clone()
@@ -74,10 +89,10 @@ fn collect(command: &clap::Command, name: &str, pages: &mut Vec<Page>) -> Result
     Ok(())
 }
 
-fn write_all(dir: &Path, app: &App) -> Result<()> {
+fn write_all(dir: &Path, keyfob: Command, app: &App) -> Result<()> {
     let failed = |error| Error::io(format!("could not write to {}", dir.display()), &error);
     std::fs::create_dir_all(dir).map_err(failed)?;
-    let pages = pages()?;
+    let pages = pages(keyfob)?;
     for page in &pages {
         std::fs::write(dir.join(format!("{}.1", page.name)), &page.roff).map_err(failed)?;
     }

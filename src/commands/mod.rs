@@ -7,6 +7,7 @@ mod delete;
 mod diff;
 mod doctor;
 mod export;
+mod failure;
 mod fallback;
 mod generate;
 mod get;
@@ -36,30 +37,74 @@ mod sync;
 mod trust;
 mod vault;
 
-pub use completions::script as completion_script;
-pub use man::pages as manual_pages;
+pub use failure::Failure;
+pub use man::{Page as ManualPage, pages as manual_pages};
+
 pub use set::value_as_argument;
 
-use crate::app::App;
-use crate::cli::Command;
-use crate::error::Error;
-use crate::process::exec::KEYFOB_FAILED;
+use crate::app::{App, Global};
+use clap::{CommandFactory, Parser, Subcommand};
 
-/// A failure and the exit code it ends the process with.
-pub struct Failure {
-    /// What to say.
-    pub error: Error,
-    /// The process's exit code.
-    pub code: u8,
+/// Store, read and inject secrets, in hosted secret managers and in a local encrypted vault.
+#[derive(Debug, Parser)]
+#[command(
+    name = "keyfob",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_long_help = "\
+Examples:
+  printf 'hello' | keyfob set GREETING
+  keyfob get GREETING
+  keyfob run -- printenv GREETING
+
+Exit codes:
+  0 done            4 unauthenticated   8 unavailable    12 untrusted
+  1 failed          5 forbidden         9 rate_limited   13 invalid_data
+  2 usage           6 conflict         10 partial
+  3 not_found       7 unsupported      11 config
+  run: 125 keyfob failed, 126 not executable, 127 not found, else the command's own"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self {
-            code: error.kind().exit_code(),
-            error,
-        }
-    }
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Get(get::GetArgs),
+    Set(set::SetArgs),
+    #[command(visible_alias = "rm")]
+    Delete(delete::DeleteArgs),
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    Show(show::ShowArgs),
+    Run(run::RunArgs),
+    Rotate(rotate::RotateArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
+    Inject(inject::InjectArgs),
+    Diff(diff::DiffArgs),
+    Sync(sync::SyncArgs),
+    Copy(copy::CopyArgs),
+    Login(login::LoginArgs),
+    Logout(logout::LogoutArgs),
+    Status(status::StatusArgs),
+    Init(init::InitArgs),
+    Store(store::StoreArgs),
+    Group(group::GroupArgs),
+    Trust(trust::TrustArgs),
+    Doctor(doctor::DoctorArgs),
+    Key(key::KeyArgs),
+    Vault(vault::VaultArgs),
+    Generate(generate::GenerateArgs),
+    Scan(scan::ScanArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Carries `command` out.
@@ -94,17 +139,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(args, app),
         Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),
-        Command::Man(args) => man::run(args, app),
+        Command::Man(args) => man::run(args, Cli::command(), app),
     }?;
     Ok(())
-}
-
-impl Failure {
-    /// A failure of `run` before its command started.
-    pub fn before_start(error: Error) -> Self {
-        Self {
-            error,
-            code: KEYFOB_FAILED,
-        }
-    }
 }

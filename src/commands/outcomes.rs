@@ -4,11 +4,11 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::providers::Outcome;
-use crate::secret::StoreName;
+use crate::words::batch::Outcome;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
 
-pub use crate::sync::failed;
+pub use crate::transfer::failed;
 
 /// What was done in one store.
 pub struct Results {

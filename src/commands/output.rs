@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::input::is_standard;
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::fsio::{self, Mode};
+use crate::state::{self, Mode};
+use crate::words::error::{Error, Result};
 
 /// The file that `path` names; `None` where it means stdout, as it does when nothing is named.
 pub fn file(path: Option<&Path>) -> Option<&Path> {
@@ -20,7 +20,7 @@ pub fn file(path: Option<&Path>) -> Option<&Path> {
 /// `failed`; a file is then as it was before.
 pub fn write(file: Option<&Path>, text: &[u8], mode: Mode, app: &App) -> Result<()> {
     match file {
-        Some(path) => fsio::write_atomically(path, text, mode),
+        Some(path) => state::write_atomically(path, text, mode),
         None => app.ui.data(text),
     }
 }

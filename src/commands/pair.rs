@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::providers::{Capability, Filter, Write};
-use crate::secret::{Name, Reference};
+use crate::providers::Capability;
 use crate::store::Store;
-use crate::sync::Plan;
+use crate::transfer::Plan;
+use crate::words::batch::{Filter, Write};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Name, Reference};
 
 /// Refuses `--store` where the stores are arguments.
 ///

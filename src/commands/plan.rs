@@ -2,11 +2,12 @@
 
 use super::outcomes::{Results, report};
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::prompt;
-use crate::providers::{Action, Capability, Outcome, Write};
+use crate::providers::Capability;
 use crate::store::Store;
-use crate::sync::{Held, Plan, Step};
+use crate::transfer::{Held, Plan, Step};
+use crate::ui::prompt;
+use crate::words::batch::{Action, Outcome, Write};
+use crate::words::error::{Error, Result};
 
 /// How a plan is presented.
 pub struct Presented<'a> {

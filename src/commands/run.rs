@@ -7,20 +7,66 @@ use std::ffi::OsString;
 use anstream::ColorChoice;
 
 use crate::app::App;
-use crate::cli::RunArgs;
+use crate::commands::fallback::FallbackArgs;
+use crate::commands::selected::SelectionArgs;
+use crate::commands::selected::WaitArg;
 use crate::commands::{Failure, fallback, selected};
-use crate::error::{Error, Result};
-use crate::process::exec;
-use crate::process::mask::Masker;
+use crate::exec::start;
 #[cfg(unix)]
-use crate::process::{session, supervise};
-use crate::secret::SecretValue;
+use crate::exec::{leader, supervise};
+use crate::redact::mask::Masker;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
+use clap::{Args, ValueHint};
+
+/// Run a command with secrets in its environment
+///
+/// On Unix keyfob replaces itself by the command, so that signals, job control and exit codes are
+/// the command's own. keyfob's own credentials are removed from the command's environment. With
+/// --mask it stays beside the command, and passes on signals, keys and the terminal's size.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob run -- npm start
+  keyfob run --only DATABASE_URL,API_KEY -- ./migrate
+  keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql
+  keyfob run --pristine -e TOKEN=ci-token -- /usr/bin/env
+  keyfob run --mask -- ./deploy --verbose
+  keyfob run --fallback --max-stale 2h --timeout 5s -- make test
+
+With nothing named: the [env] table of the configuration where there is one, else all of the store.
+
+Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it was not found,
+otherwise the command's own; with --mask 128+n when signal n ended it.")]
+pub struct RunArgs {
+    /// The command and its arguments
+    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+    /// Let a variable that is already set win over a secret
+    #[arg(long)]
+    pub keep_existing: bool,
+    /// Start from an empty environment
+    #[arg(long)]
+    pub pristine: bool,
+    /// Hide the secrets in what the command writes to stdout and stderr
+    ///
+    /// Each value is replaced by ***, and so are its lines and its forms in base64, hex, URLs, JSON
+    /// and shell quotes. Values of fewer than five bytes are left alone, with a warning.
+    #[arg(long)]
+    pub mask: bool,
+    #[command(flatten)]
+    pub fallback: FallbackArgs,
+    #[command(flatten)]
+    pub wait: WaitArg,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
 
 /// Replaces this process by the command, or ends it with the command's exit code; returns only when
 /// that fails.
 pub async fn run(args: RunArgs, app: &App) -> Failure {
-    app.waits(args.wait);
-    let policy = exec::Policy {
+    app.waits(args.wait.wait);
+    let policy = start::Policy {
         keep_existing: args.keep_existing,
         pristine: args.pristine,
     };
@@ -29,13 +75,13 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
         None => selected::values(&args.selection, app).await,
     };
     let ready = values.and_then(|values| {
-        let vars = exec::child_environment(&app.env, &values, policy)?;
+        let vars = start::child_environment(&app.env, &values, policy)?;
         let masker = args.mask.then(|| masker(&values, app)).transpose()?;
         Ok((vars, masker))
     });
     let (code, error) = match ready {
         Ok((vars, Some(masker))) => supervised(&args.command, vars, &masker, app),
-        Ok((vars, None)) => exec::exec(&args.command, vars),
+        Ok((vars, None)) => start::exec(&args.command, vars),
         Err(error) => return Failure::before_start(error),
     };
     Failure { error, code }
@@ -68,7 +114,7 @@ fn supervised(
     masker: &Masker,
     app: &App,
 ) -> (u8, Error) {
-    let request = session::Request {
+    let request = leader::Request {
         json: app.ui.json,
         color: match app.ui.color {
             ColorChoice::Never => "never",
@@ -86,7 +132,7 @@ fn supervised(
 #[cfg(not(unix))]
 fn supervised(_: &[OsString], _: BTreeMap<OsString, OsString>, _: &Masker, _: &App) -> (u8, Error) {
     (
-        exec::KEYFOB_FAILED,
+        start::KEYFOB_FAILED,
         Error::unsupported("--mask is not available on this platform yet"),
     )
 }

@@ -8,13 +8,51 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::ScanArgs;
-use crate::error::{Error, Kind, Result};
-use crate::process::find::Finder;
-use crate::providers::{Capability, Selection};
+use crate::providers::Capability;
+use crate::redact::find::Finder;
 use crate::scan::{self, Hit, Report, Scanner, Tree};
-use crate::secret::{Reference, SecretValue, StoreName};
 use crate::store::Store;
+use crate::words::batch::Selection;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::{Reference, SecretValue, StoreName};
+use clap::{Args, ValueHint};
+
+/// Find the values of your own secrets in files, stdin or staged git changes
+///
+/// Looks for the values as they are, line by line, and in base64, hex, URLs, JSON and shell quotes.
+/// Prints a line for each place, path:line:column: NAME, both counted from 1 and columns in bytes;
+/// never the value or the text around it. Fails with exit code 1 when something was found.
+///
+/// In folders, what .gitignore leaves out, .git itself and symbolic links are passed over; hidden
+/// files are not. A file named here is searched in any case. A file with a NUL byte in its first
+/// 8 KiB counts as binary and is passed over unless --binary is given. Values shorter than 5 bytes
+/// are not looked for.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob scan
+  keyfob scan --all-stores src config/prod.yaml
+  kubectl logs deploy/api | keyfob scan -
+  keyfob scan --staged                  # in .git/hooks/pre-commit
+
+Exit codes: 1 something was found, 0 nothing was, 10 nothing was but not everything could be read.")]
+pub struct ScanArgs {
+    /// Files and folders; - is stdin [default: the working directory]
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+    /// Search the staged content of the files that the next git commit changes (those under PATH)
+    #[arg(long)]
+    pub staged: bool,
+    /// Look for the values of all configured stores that can be read
+    #[arg(long)]
+    pub all_stores: bool,
+    /// Search binary files too
+    #[arg(long)]
+    pub binary: bool,
+    /// Search what .gitignore leaves out too
+    #[arg(long, conflicts_with = "staged")]
+    pub no_ignore: bool,
+}
 
 /// What stands for stdin among the paths.
 const STDIN: &str = "-";

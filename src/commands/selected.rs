@@ -4,12 +4,64 @@ use std::collections::BTreeMap;
 
 use super::input;
 use crate::app::App;
-use crate::cli::SelectionArgs;
-use crate::error::{Error, Result};
 use crate::formats::Format;
-use crate::secret::{Reference, SecretValue};
-use crate::selection::{Chosen, Destination, FileValue, Found, Naming, Plan, Wanted, Wants};
+use crate::select::{Chosen, Destination, FileValue, Found, Naming, Plan, Wanted, Wants};
 use crate::store::Store;
+use crate::words::duration::HumanDuration;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Reference, SecretValue};
+use clap::{Args, ValueHint};
+use std::path::PathBuf;
+
+/// Waiting for what a backend will have in a moment.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct WaitArg {
+    /// Wait for the secrets of a Nosana job that was claimed just now [default: 60s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "60s")]
+    pub wait: Option<HumanDuration>,
+}
+
+/// Which secrets a command works on, and what they are called there.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectionArgs {
+    /// Only these names; separate several by commas, or repeat
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// All but these names; separate several by commas, or repeat
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub except: Vec<String>,
+    /// Only names that begin so
+    #[arg(long, value_name = "P")]
+    pub prefix: Option<String>,
+    /// Bring one secret under the name of a variable; repeatable
+    #[arg(short = 'e', long = "env", value_name = "VAR=NAME-or-REF")]
+    pub env: Vec<String>,
+    /// Bring what a dotenv file names; its values may be references
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub env_file: Vec<PathBuf>,
+    /// Bring all of the store, whatever else is named
+    #[arg(long)]
+    pub all: bool,
+    /// Turn names into variable names: db-password becomes DB_PASSWORD
+    #[arg(long)]
+    pub upper: bool,
+    /// Fail on a name that is no valid variable name, instead of skipping it with a warning
+    #[arg(long)]
+    pub strict: bool,
+}
+
+impl SelectionArgs {
+    /// Whether the options themselves name what is to be brought along.
+    pub fn names_something(&self) -> bool {
+        self.all
+            || self.prefix.is_some()
+            || [&self.only, &self.env]
+                .iter()
+                .any(|names| !names.is_empty())
+            || !self.env_file.is_empty()
+    }
+}
 
 /// Reads what the options select, by variable, and warns of what was left out. Every store is
 /// asked once, all of them at the same time.

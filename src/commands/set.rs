@@ -8,13 +8,61 @@ use jiff::Timestamp;
 use super::input::{self, MAX_VALUE};
 use super::outcomes::{Results, report};
 use crate::app::App;
-use crate::cli::SetArgs;
-use crate::duration::HumanDuration;
-use crate::error::{Error, Kind, Result};
-use crate::providers::{Action, Batch, Capability, Metadata, Write};
-use crate::secret::{Name, SecretValue};
+use crate::providers::Capability;
 use crate::store::Store;
-use crate::{generate, prompt};
+use crate::ui::prompt;
+use crate::words::batch::{Action, Batch, Metadata, Write};
+use crate::words::duration::HumanDuration;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::generate;
+use crate::words::secret::Target;
+use crate::words::secret::{Name, SecretValue};
+use clap::{Args, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Store a secret
+///
+/// The value comes from a pipe (one trailing newline is dropped), from a hidden prompt that asks
+/// twice, or from --file, --from-env or --generate. It is never taken as an argument: arguments
+/// stand in the shell's history and in the list of processes, for everybody on the machine.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  printf 'hello' | keyfob set GREETING
+  keyfob set API_KEY                          # asks, hidden, twice
+  keyfob set TLS_KEY --file server.key        # every byte kept
+  keyfob set DB_PASSWORD --generate=alnum:40
+  keyfob set -s gpu hf-token --from-env HF_TOKEN")]
+pub struct SetArgs {
+    /// The secret's name, or a reference keyfob://STORE/NAME
+    #[arg(value_name = "NAME")]
+    pub name: Target,
+    /// A value given as an argument, only to be refused
+    #[arg(hide = true, value_name = "VALUE", num_args = 0.., allow_hyphen_values = false)]
+    pub refused: Vec<OsString>,
+    /// Read the value from this file, every byte of it; - is stdin
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, group = "source")]
+    pub file: Option<PathBuf>,
+    /// Take the value from this environment variable
+    #[arg(long, value_name = "VAR", group = "source")]
+    pub from_env: Option<String>,
+    /// Make a fresh value: password:N, alnum:N, hex:N, base64:N, uuid, words:N [default: password:32]
+    #[arg(long, value_name = "SPEC", group = "source", num_args = 0..=1, require_equals = true, default_missing_value = "password:32")]
+    pub generate: Option<String>,
+    /// What the secret is for, where the provider keeps descriptions
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// When it expires, where the provider has expiry: a time (RFC 3339) or a duration from now
+    #[arg(long, value_name = "WHEN")]
+    pub expires_at: Option<String>,
+    /// A further attribute, where the provider has them; repeatable
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub attr: Vec<String>,
+    /// Fail with conflict where the secret exists already
+    #[arg(long)]
+    pub if_absent: bool,
+}
 
 pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     if !args.refused.is_empty() {

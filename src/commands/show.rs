@@ -2,13 +2,29 @@
 
 use super::list::plain;
 use crate::app::App;
-use crate::cli::ShowArgs;
-use crate::error::{Error, Result};
-use crate::providers::Filter;
-use crate::render;
+use crate::commands::selected::WaitArg;
+use crate::ui;
+use crate::words::batch::Filter;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Target;
+use clap::Args;
+
+/// Show what is known of one secret, never its value
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob show DATABASE_URL
+  keyfob show --json keyfob://data/s3/backup")]
+pub struct ShowArgs {
+    /// The secret's name, or a reference keyfob://STORE/NAME
+    #[arg(value_name = "NAME")]
+    pub name: Target,
+    #[command(flatten)]
+    pub wait: WaitArg,
+}
 
 pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
-    app.waits(args.wait);
+    app.waits(args.wait.wait);
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
     let entries = store
@@ -46,7 +62,7 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     ];
     for (label, time) in times {
         if let Some(time) = time {
-            lines.push((label, render::time(time)));
+            lines.push((label, ui::time(time)));
         }
     }
     for (key, value) in &entry.attributes {

@@ -3,12 +3,22 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::StatusArgs;
-use crate::error::Result;
 use crate::providers::Account;
-use crate::render::{Table, time};
-use crate::secret::StoreName;
 use crate::store::Store;
+use crate::ui::{Table, time};
+use crate::words::error::Result;
+use crate::words::secret::StoreName;
+use clap::Args;
+
+/// Show each store's provider, address, account, credential and token
+///
+/// Asks no server. With --store only that store.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob status
+  keyfob status --json -s gpu")]
+pub struct StatusArgs {}
 
 pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
     let config = app.config()?;

@@ -5,10 +5,69 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::{StoreAddArgs, StoreArgs, StoreCommand, StoreRemoveArgs};
 use crate::config::{edit, lookup};
-use crate::error::{Error, Result};
-use crate::render::Table;
+use crate::ui::Table;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
+use clap::{Args, Subcommand};
+
+/// List, add and remove configured stores
+#[derive(Debug, Args)]
+pub struct StoreArgs {
+    #[command(subcommand)]
+    pub command: StoreCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum StoreCommand {
+    /// List the stores and where each is configured
+    #[command(
+        visible_alias = "ls",
+        after_long_help = "Examples:\n  keyfob store list --json"
+    )]
+    List,
+    /// Add a store to your own configuration, or to the project's
+    #[command(after_long_help = "\
+Examples:
+  keyfob store add gpu nosana network=devnet
+  keyfob store add web northflank project=shop group=api-env --project --default")]
+    Add(StoreAddArgs),
+    /// Remove a store from the configuration; its secrets stay where they are
+    #[command(
+        visible_alias = "rm",
+        after_long_help = "Examples:\n  keyfob store remove gpu"
+    )]
+    Remove(StoreRemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct StoreAddArgs {
+    /// What to call it
+    #[arg(value_name = "NAME")]
+    pub name: StoreName,
+    /// Its provider: local, nosana, bytenite, northflank or neo
+    #[arg(value_name = "PROVIDER")]
+    pub provider: String,
+    /// Its fields, such as network=devnet or path=secrets.age
+    #[arg(value_name = "FIELD=VALUE")]
+    pub fields: Vec<String>,
+    /// Write to the project's keyfob.toml instead of your own configuration
+    #[arg(long)]
+    pub project: bool,
+    /// Make it the default store
+    #[arg(long)]
+    pub default: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StoreRemoveArgs {
+    /// The store to remove
+    #[arg(value_name = "NAME")]
+    pub name: StoreName,
+    /// Remove it from the project's keyfob.toml instead of your own configuration
+    #[arg(long)]
+    pub project: bool,
+}
 
 pub fn run(args: StoreArgs, app: &App) -> Result<()> {
     match args.command {

@@ -8,19 +8,67 @@ use super::pair::{self, descriptions};
 use super::plan::{self, Presented};
 use super::selected;
 use crate::app::App;
-use crate::cli::SyncArgs;
-use crate::error::{Error, Result};
-use crate::providers::{Metadata, Selection, Write};
-use crate::secret::{Name, Reference};
-use crate::selection::{self, Chosen, Destination, Found, Naming, Source};
-use crate::sync::{Held, Plan};
+use crate::commands::selected::SelectionArgs;
+use crate::select::{self, Chosen, Destination, Found, Naming, Source};
+use crate::transfer::{Held, Plan};
+use crate::words::batch::{Metadata, Selection, Write};
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
+use crate::words::secret::{Name, Reference};
+use clap::Args;
+
+/// Bring a store to another's state
+///
+/// Stores in B what A has and B has not, or has with another value. Shows first what will be
+/// created, updated and deleted, by name, and asks on a terminal unless --yes is given. What fails
+/// is told item by item, and a second run does the rest: nothing is written that is right already.
+///
+/// Of a store whose values cannot be read back (bytenite, neo), keyfob knows what it has stored
+/// itself, unless somebody else has replaced it since: what is unknown is stored again. See keyfob
+/// diff --help.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob sync dev web --dry-run
+  keyfob sync dev gpu --prefix hf- --upper
+  keyfob sync web fn --only DATABASE_URL,API_KEY -y
+  keyfob sync dev web -e api-env/TOKEN=keyfob://gpu/hf-token
+  keyfob sync dev backup --prune
+
+With nothing named: all of A. The [env] table of the configuration has no part in it: it says what
+commands see, not what a store is to hold. Names are kept, whatever they are; -e gives another
+name, --upper turns all into variable names, --strict fails on one that is none. Descriptions go
+along with what is written, where both stores keep them.
+
+--prune deletes what B has and A has not, once all else is stored: of all names, with --prefix of
+those that begin so (as --upper turns it), and never those that --except names. It does not go with
+names chosen one by one, nor where nothing is selected of A.")]
+pub struct SyncArgs {
+    /// The store that is read
+    #[arg(value_name = "A")]
+    pub from: StoreName,
+    /// The store that is changed
+    #[arg(value_name = "B")]
+    pub to: StoreName,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+    /// Delete what B holds and A does not
+    #[arg(long)]
+    pub prune: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
+}
 
 pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     pair::refuse_store_option(app, "sync")?;
     let wanted = selected::wanted(&args.selection)?;
     // Not the [env] table: what a command is to see of a store says nothing of what the other is
     // to hold.
-    let selection = selection::Plan::new(args.from.clone(), wanted, || Ok(BTreeMap::new()))?;
+    let selection = select::Plan::new(args.from.clone(), wanted, || Ok(BTreeMap::new()))?;
     let naming = Naming {
         destination: Destination::Store,
         ..selected::naming(&args.selection)

@@ -5,11 +5,37 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::app::App;
-use crate::cli::TrustArgs;
 use crate::config::lookup;
 use crate::config::trust::{self, TrustRecord};
-use crate::error::{Error, Result};
-use crate::render::Table;
+use crate::ui::Table;
+use crate::words::error::{Error, Result};
+use clap::{Args, ValueHint};
+
+/// Trust a keyfob.toml that came with a checkout
+///
+/// Shows what the file would decide (addresses, keys, commands, variables) and remembers it by path
+/// and content: when the content changes, it must be trusted again.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  keyfob trust
+  keyfob trust --show
+  keyfob trust --revoke
+  KEYFOB_TRUST=1 keyfob run -- make deploy      # in CI")]
+pub struct TrustArgs {
+    /// The file [default: the keyfob.toml found from here upwards]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// Only show what the file would be allowed
+    #[arg(long, conflicts_with_all = ["revoke", "list"])]
+    pub show: bool,
+    /// Forget that the file was trusted
+    #[arg(long, conflicts_with = "list")]
+    pub revoke: bool,
+    /// List the trusted files
+    #[arg(long)]
+    pub list: bool,
+}
 
 pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     let record = TrustRecord::new(app.folders()?);

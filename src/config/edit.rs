@@ -11,8 +11,8 @@ use super::save::{self, Lock};
 use super::schema::{Schema, Shape, provider};
 use super::trust::TrustRecord;
 use super::{LoadOptions, Role, comments, environment, lookup, merge, source};
-use crate::error::{Error, Result};
-use crate::secret::StoreName;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
 
 /// A commented file to begin with, in which nothing is set yet.
 pub const TEMPLATE: &str = include_str!("template.toml");

@@ -8,9 +8,9 @@ use super::check;
 use super::layer::Providers;
 use super::schema::{Schema, Schemas, provider};
 use super::store::{Entry, Origin};
-use crate::env::Environment;
-use crate::error::{Error, Result};
-use crate::secret::StoreName;
+use crate::words::env::Environment;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
 
 const PREFIX: &str = "KEYFOB_";
 const PROVIDER_SUFFIX: &str = "_PROVIDER";

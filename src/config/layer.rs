@@ -13,8 +13,8 @@ use super::reader::{Item, Placed, Reader};
 use super::rotation::{self, Rotation};
 use super::schema::{Field, Schema, Schemas, Shape, provider};
 use super::source::{Place, Source};
-use crate::error::Result;
-use crate::secret::{StoreName, Target};
+use crate::words::error::Result;
+use crate::words::secret::{StoreName, Target};
 
 const KEYS: [&str; 4] = ["default_store", "stores", "env", "rotation"];
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::env::{Environment, Folders};
+use crate::words::env::{Environment, Folders};
 
 /// The name of the file that a project keeps.
 pub const PROJECT_FILE: &str = "keyfob.toml";

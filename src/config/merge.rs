@@ -13,9 +13,9 @@ use super::source::{self, Place, Raw, Source};
 use super::store::{Entry, Origin, StoreConfig};
 use super::trust::TrustRecord;
 use super::{Config, LoadOptions, LoadedFile, Mapping, Role, RotationEntry};
-use crate::env::Environment;
-use crate::error::{Error, Result};
-use crate::secret::StoreName;
+use crate::words::env::Environment;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
 
 /// See [`Config::load`].
 pub(super) fn load(options: &LoadOptions<'_>) -> Result<Config> {

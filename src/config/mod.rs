@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::env::{Environment, Folders};
-use crate::error::{Error, Result};
-use crate::secret::{StoreName, Target};
+use crate::words::env::{Environment, Folders};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{StoreName, Target};
 
 pub mod check;
 mod comments;
@@ -26,7 +26,9 @@ mod source;
 mod store;
 pub mod trust;
 
-pub use rotation::{Derived, Rotation, ValueSource};
+#[cfg(test)]
+use rotation::Derived;
+pub use rotation::{Rotation, ValueSource};
 use schema::Schemas;
 pub use store::{Origin, StoreConfig};
 

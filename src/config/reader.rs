@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::check::{alternatives, did_you_mean};
 use super::source::{Place, Source};
-use crate::error::Result;
+use crate::words::error::Result;
 
 /// A value with the place where it stands.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::reader::{Item, Reader};
-use crate::duration::HumanDuration;
-use crate::error::Error;
-use crate::secret::{Reference, Target};
+use crate::words::duration::HumanDuration;
+use crate::words::error::Error;
+use crate::words::secret::{Reference, Target};
 
 const KEYS: [&str; 7] = [
     "targets",
@@ -111,7 +111,7 @@ pub(super) fn read(
     Some(rotation)
 }
 
-fn every(text: &str) -> crate::error::Result<HumanDuration> {
+fn every(text: &str) -> crate::words::error::Result<HumanDuration> {
     let every: HumanDuration = text.parse()?;
     match every.limit() {
         Some(_) => Ok(every),

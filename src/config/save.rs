@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use crate::env::Folders;
-use crate::error::{Error, Result};
-use crate::fsio::{self, Mode};
+use crate::state::{self, Mode};
+use crate::words::env::Folders;
+use crate::words::error::{Error, Result};
 
 /// Held while configuration is read, changed and written. Released when dropped.
 pub(super) struct Lock {
@@ -40,8 +40,8 @@ impl Lock {
 /// # Errors
 /// `failed` that names the file.
 pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    fsio::create_folder(fsio::folder_of(path))?;
-    fsio::write_atomically(path, bytes, Mode::Exactly(mode))
+    state::create_folder(state::folder_of(path))?;
+    state::write_atomically(path, bytes, Mode::Exactly(mode))
 }
 
 /// The bytes at `path`, or `None` where there is no file.

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Error, Result, io_reason};
+use crate::words::error::{Error, Result, io_reason};
 
 /// No configuration is longer; what is longer is something else.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;

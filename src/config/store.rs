@@ -10,9 +10,9 @@ use super::check::{self, Value};
 use super::environment::variable;
 use super::layer::credential_hint;
 use super::schema::{Field, Schema, Shape};
-use crate::env::Environment;
-use crate::error::{Error, Result};
-use crate::secret::{SecretValue, StoreName};
+use crate::words::env::Environment;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{SecretValue, StoreName};
 
 /// Where something was configured.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,10 +15,10 @@ use super::rotation::{Rotation, ValueSource};
 use super::save::{self, Lock};
 use super::source::{self, Place};
 use super::{Role, merge};
-use crate::digest::hex;
-use crate::env::Folders;
-use crate::error::{Error, Result};
-use crate::secret::Target;
+use crate::words::digest::hex;
+use crate::words::env::Folders;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Target;
 
 const VERSION: u32 = 1;
 

@@ -6,7 +6,7 @@ use crate::config::check::suggest;
 use crate::config::environment::variable;
 use crate::config::trust;
 use crate::config::{Config, LoadedFile, Role, StoreConfig};
-use crate::env::Environment;
+use crate::words::env::Environment;
 
 const CHECK: &str = "configuration";
 

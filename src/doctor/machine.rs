@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::{Finding, Patient};
-use crate::auth::cache::Place;
-use crate::auth::keyring::{Status, Unreachable};
-use crate::auth::locate;
 use crate::config::StoreConfig;
+use crate::identity::keypair::locate;
+use crate::keyring::{Status, Unreachable};
 use crate::providers::{self, Services, open_replacements};
+use crate::session::cache::Place;
 
 /// A keyring that takes longer is felt with every command.
 const SLOW: Duration = Duration::from_millis(500);

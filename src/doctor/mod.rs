@@ -16,9 +16,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{Config, LoadOptions, StoreConfig};
-use crate::error::{Error, Result};
 use crate::providers::Services;
-use crate::secret::StoreName;
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
 
 /// What is examined.
 pub struct Patient<'a> {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::Finding;
-use crate::env::Environment;
+use crate::words::env::Environment;
 
 /// Servers compare times to the minute at the strictest; half of that is no reason to worry.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
@@ -79,7 +79,11 @@ fn certificates(env: &Environment) -> Option<Finding> {
         Err(error) => Finding::fault(
             CHECK,
             VARIABLE,
-            format!("{}: {}", path.display(), crate::error::io_reason(&error)),
+            format!(
+                "{}: {}",
+                path.display(),
+                crate::words::error::io_reason(&error)
+            ),
         )
         .hint(format!("correct {VARIABLE}, or leave it out")),
     })

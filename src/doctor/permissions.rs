@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{Finding, Patient};
-use crate::auth::locate;
 use crate::config::lookup;
+use crate::identity::keypair::locate;
 #[cfg(unix)]
-use crate::error::shell_word;
+use crate::words::error::shell_word;
 use crate::written;
 
 const CHECK: &str = "permissions";
@@ -84,7 +84,7 @@ fn examine_path(path: &Path, rule: Rule) -> Option<Finding> {
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => {
-            let why = crate::error::io_reason(&error);
+            let why = crate::words::error::io_reason(&error);
             return Some(Finding::fault(
                 CHECK,
                 &shown,

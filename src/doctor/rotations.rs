@@ -4,10 +4,10 @@
 use jiff::Timestamp;
 
 use super::{Finding, Patient};
-use crate::duration::age;
-use crate::error::Result;
 use crate::providers::open_replacements;
-use crate::rotation::ledger::Ledger;
+use crate::rotate::ledger::Ledger;
+use crate::words::duration::age;
+use crate::words::error::Result;
 
 const CHECK: &str = "rotations";
 

@@ -7,10 +7,11 @@ use futures_util::future::join_all;
 
 use super::{Finding, Patient};
 use crate::config::StoreConfig;
-use crate::error::Error;
 use crate::http::Deadline;
-use crate::providers::{Account, Filter, Services};
+use crate::providers::{Account, Services};
 use crate::store::Store;
+use crate::words::batch::Filter;
+use crate::words::error::Error;
 
 const CHECK: &str = "store";
 

@@ -12,8 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::Snapshot;
-use crate::error::{Error, Result};
-use crate::secret::{Name, Reference, SecretValue, StoreName};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 /// The version that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;

@@ -11,13 +11,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::digest;
-use crate::env::{Environment, Folders};
-use crate::error::{Error, Result};
-use crate::sealed::{Keys, Notice, Purpose};
-use crate::secret::{Name, Reference, SecretValue, StoreName};
-use crate::store::Scope;
-use crate::{auth::keyring::Keyring, duration::HumanDuration};
+use crate::identity::sealed::{Keys, Notice, Purpose};
+use crate::keyring::Keyring;
+use crate::words::digest;
+use crate::words::duration::HumanDuration;
+use crate::words::env::{Environment, Folders};
+use crate::words::error::{Error, Result};
+use crate::words::scope::Scope;
+use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 mod content;
 pub mod freshness;

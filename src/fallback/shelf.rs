@@ -13,14 +13,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::digest;
-use crate::env::Folders;
-use crate::error::{Error, Result};
-use crate::fsio::lock::FolderLock;
-use crate::fsio::{self, Mode};
-use crate::sealed;
-use crate::secret::StoreName;
-use crate::store::Scope;
+use crate::identity::sealed;
+use crate::state::lock::FolderLock;
+use crate::state::{self, Mode};
+use crate::words::digest;
+use crate::words::env::Folders;
+use crate::words::error::{Error, Result};
+use crate::words::scope::Scope;
+use crate::words::secret::StoreName;
 
 /// The version of the notes that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -135,20 +135,20 @@ impl Shelf {
         sealed: &[u8],
         now: Timestamp,
     ) -> Result<()> {
-        fsio::create_folder(&self.folder)?;
+        state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
         // First, so that there is never a snapshot without a note.
         self.write_note(digest, note)?;
         let path = self.path(digest);
-        fsio::remove_stale_temporaries(&path);
-        fsio::write_atomically(&path, sealed, Mode::PRIVATE)?;
+        state::remove_stale_temporaries(&path);
+        state::write_atomically(&path, sealed, Mode::PRIVATE)?;
         self.tidy(digest, now);
         Ok(())
     }
 
     /// Puts the note of a snapshot in a file of the user's into the folder.
     pub(super) fn put_note(&self, file: &Path, note: &Note, now: Timestamp) -> Result<()> {
-        fsio::create_folder(&self.folder)?;
+        state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
         let id = digest::of_parts(&["file", &file.to_string_lossy()]);
         self.write_note(&id, note)?;
@@ -164,8 +164,8 @@ impl Shelf {
             .map_err(|error| Error::failed(format!("cannot note the snapshot: {error}")))?;
         json.push(b'\n');
         let path = self.note_path(id);
-        fsio::remove_stale_temporaries(&path);
-        fsio::write_atomically(&path, &json, Mode::PRIVATE)
+        state::remove_stale_temporaries(&path);
+        state::write_atomically(&path, &json, Mode::PRIVATE)
     }
 
     /// Removes the snapshots that draw on any of `origins`, and those of which nobody knows what
@@ -203,11 +203,11 @@ impl Shelf {
             None => {
                 let path = self.path(id);
                 let there_was = path.exists();
-                fsio::remove(&path)?;
+                state::remove(&path)?;
                 there_was
             }
         };
-        fsio::remove(&self.note_path(id))?;
+        state::remove(&self.note_path(id))?;
         Ok(there_was)
     }
 
@@ -225,7 +225,7 @@ impl Shelf {
             if useless {
                 // The next one tries again.
                 let _ = match note.file {
-                    Some(_) => fsio::remove(&self.note_path(&id)).map(|()| false),
+                    Some(_) => state::remove(&self.note_path(&id)).map(|()| false),
                     None => self.remove(&id, None),
                 };
             }
@@ -282,8 +282,8 @@ pub(super) fn write_file(path: &Path, sealed: &[u8]) -> Result<()> {
         ))
         .hint("remove it, or name another file with --fallback=FILE"));
     }
-    fsio::create_folder(fsio::folder_of(path))?;
-    fsio::write_atomically(path, sealed, Mode::PRIVATE)
+    state::create_folder(state::folder_of(path))?;
+    state::write_atomically(path, sealed, Mode::PRIVATE)
 }
 
 /// Reads a snapshot; `None` where there is nothing.
@@ -302,7 +302,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
 pub(super) fn remove_file(path: &Path) -> Result<bool> {
     match read(path, HEADER)? {
         Some(header) if sealed::is_stamped(&header) => {
-            fsio::remove(&fsio::follow_links(path)?).map(|()| true)
+            state::remove(&state::follow_links(path)?).map(|()| true)
         }
         _ => Ok(false),
     }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::Format::Docker;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::error::Result;
+use crate::words::error::Result;
 
 /// The longest line that Docker's reader takes, its newline included, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -40,7 +40,7 @@ pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     #[test]
     fn values_stand_as_they_are() {
@@ -59,7 +59,7 @@ mod tests {
     fn what_a_line_cannot_hold_is_refused() {
         for value in ["hunter2\n", "hunter2\r", "a\nb", "\0"] {
             let error = write(&[("A".to_owned(), SecretValue::from(value))]).unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(!format!("{error:?}").contains("hunter2"));
         }
         let longest = "x".repeat(LONGEST_LINE - 3);

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::Format::Dotenv;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::error::Result;
+use crate::words::error::Result;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -123,7 +123,7 @@ pub(super) fn begins_interpolation(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     fn written(value: &str) -> Result<String> {
         let bytes = write(&[("A".to_owned(), SecretValue::from(value))])?;
@@ -165,7 +165,7 @@ mod tests {
                 Ok(text) => panic!("{value:?} was written as {text:?}"),
                 Err(error) => error,
             };
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(error.message().starts_with("A cannot be written as dotenv"));
             assert!(!format!("{error:?}").contains("hunter2"));
         }

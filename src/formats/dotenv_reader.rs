@@ -22,8 +22,8 @@ use super::Format::Dotenv;
 use super::Pair;
 use super::dotenv::{begins_interpolation, has_interpolation};
 use super::text::{SecretText, duplicate_key, utf8_input};
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
     let mut input = Input {
@@ -305,7 +305,7 @@ mod tests {
             ("A=1\nB=2\n\nA=hunter2\n", 4, "stands on line 1 already"),
         ] {
             let error = read(text.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             let message = error.message();
             assert!(
                 message.contains(&format!("line {line}")),

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::text::{SecretText, utf8_value, variable_value};
 use super::{Format, json, shell, yaml};
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 /// What a URL's component leaves as it stands: RFC 3986's unreserved characters.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC

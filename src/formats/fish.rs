@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::Format::Fish;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::error::Result;
+use crate::words::error::Result;
 
 /// Variables that fish sets itself and does not let anybody change, or keep.
 const OWN: [&str; 14] = [
@@ -51,7 +51,7 @@ pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     #[test]
     fn quotes_and_backslashes_are_escaped() {

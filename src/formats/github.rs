@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::Format::Github;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 /// How the runner on this platform ends a line.
 const BREAK: &str = if cfg!(windows) { "\r\n" } else { "\n" };
@@ -105,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     fn pair(name: &str, value: &str) -> Pair {
         (name.to_owned(), SecretValue::from(value))

@@ -4,7 +4,7 @@
 //! make different secrets of it, its owner is asked which one is meant.
 
 use super::{Format, Pair, read};
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 /// The readable formats, those that take the fewest files for their own first.
 const READABLE: [Format; 4] = [Format::Json, Format::Toml, Format::Yaml, Format::Dotenv];
@@ -68,7 +68,7 @@ fn look(bytes: &[u8]) -> Format {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::words::error::Kind;
 
     fn values(text: &str) -> Vec<String> {
         read_any(text.as_bytes())

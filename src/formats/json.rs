@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::Format::Json;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, duplicate_key, line_of, unfit_value, utf8_input};
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -191,7 +191,7 @@ mod tests {
             ("", "line 1"),
         ] {
             let error = read(text.as_bytes()).unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(error.message().contains(part), "{text:?}: {error:?}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Format::K8s;
 use super::text::{SecretText, cannot_hold};
 use super::{Pair, yaml};
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 /// The most that Kubernetes lets all values of one Secret have together, in bytes.
 const MOST: usize = 1024 * 1024;
@@ -77,8 +77,8 @@ fn is_key(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
-    use crate::secret::SecretValue;
+    use crate::words::error::Kind;
+    use crate::words::secret::SecretValue;
 
     #[test]
     fn the_manifest_is_what_kubectl_applies() {

@@ -34,8 +34,8 @@ use zeroize::Zeroizing;
 pub use self::filter::Filter;
 pub use self::github::masks as github_masks;
 pub use self::guess::read_any;
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 /// A name and its value, as formats write and read them.
 pub type Pair = (String, SecretValue);
@@ -206,7 +206,7 @@ mod tests {
         }
         assert_eq!("yml".parse::<Format>().unwrap(), Format::Yaml);
         let error = "xml".parse::<Format>().unwrap_err();
-        assert_eq!(error.kind(), crate::error::Kind::Usage);
+        assert_eq!(error.kind(), crate::words::error::Kind::Usage);
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         ];
         for format in Format::value_variants() {
             let error = write(*format, &pairs, &Options::default()).unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
         }
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::Format::Nosana;
 use super::text::{SecretText, check_variable_name};
 use super::{Pair, yaml};
-use crate::error::Result;
+use crate::words::error::Result;
 
 /// Writes the variables of `pairs`. `names` has the secret's name by variable where it is another;
 /// `endpoint` is the base URL of the secret manager.
@@ -57,7 +57,7 @@ pub(super) fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     #[test]
     fn names_stand_there_and_values_do_not() {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::Format::Powershell;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::error::Result;
+use crate::words::error::Result;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -68,7 +68,7 @@ fn is_printable(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     fn written(value: &str) -> Result<String> {
         let bytes = write(&[("A".to_owned(), SecretValue::from(value))])?;

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Format::Shell;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::error::Result;
+use crate::words::error::Result;
 
 /// Variables that some shell sets itself or refuses to set, so that they would not keep a value.
 const OWN: [&str; 26] = [
@@ -69,7 +69,7 @@ pub(super) fn push_quoted(out: &mut SecretText, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::SecretValue;
+    use crate::words::secret::SecretValue;
 
     #[test]
     fn quotes_are_closed_escaped_and_reopened() {
@@ -92,7 +92,7 @@ mod tests {
             ("A", b"hunter2\xff"),
         ] {
             let error = write(&[(name.to_owned(), SecretValue::new(value.to_vec()))]).unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(!format!("{error:?}").contains("hunter2"));
         }
     }

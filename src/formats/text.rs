@@ -7,7 +7,7 @@ use std::io;
 use zeroize::Zeroizing;
 
 use super::Format;
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 /// A text under construction whose memory is wiped, that of its outgrown buffers included.
 #[derive(Default)]

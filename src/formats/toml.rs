@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::Format::Toml;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, line_of, unfit_value, utf8_input, utf8_value};
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 /// What the parser calls a key that stands twice; it then points at the second one.
 const DUPLICATE: &str = "duplicate key";
@@ -136,7 +136,7 @@ mod tests {
                 Ok(pairs) => panic!("{text:?} was read as {} pairs", pairs.len()),
                 Err(error) => error,
             };
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(error.message().contains(part), "{text:?}: {error:?}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::Format;
 use super::text::{line_of, utf8_input};
-use crate::document::Document;
-use crate::error::{Error, Result};
+use crate::words::document::Document;
+use crate::words::error::{Error, Result};
 
 /// Reads one tree.
 ///
@@ -79,7 +79,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::words::error::Kind;
 
     #[test]
     fn the_three_formats_say_the_same() {

@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 use super::Format::Yaml;
 use super::Pair;
 use super::text::{SecretText, duplicate_key, unfit_value, utf8_input, utf8_value};
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -295,7 +295,7 @@ mod tests {
                 Ok(pairs) => panic!("{text:?} was read as {} pairs", pairs.len()),
                 Err(error) => error,
             };
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(error.message().contains(part), "{text:?}: {error:?}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }

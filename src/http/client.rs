@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
 
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
         Error::config(format!(
             "could not read ca_file {}: {}",
             path.display(),
-            crate::error::io_reason(&error)
+            crate::words::error::io_reason(&error)
         ))
     })?;
     match Certificate::from_pem_bundle(&pem) {

@@ -25,7 +25,7 @@ pub use deadline::Deadline;
 pub use response::Response;
 pub use retry::is_transient;
 
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 use client::Clients;
 
 /// How many bytes of an answer are read before it is called endless.
@@ -368,7 +368,7 @@ fn redirect_target(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Cause, Kind};
+    use crate::words::error::{Cause, Kind};
 
     #[tokio::test]
     async fn a_deadline_that_passes_before_anything_is_asked_is_not_the_server_s() {

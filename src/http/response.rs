@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::Request;
-use crate::error::{Cause, Error, Kind, Result};
+use crate::words::error::{Cause, Error, Kind, Result};
 
 /// How many characters of a server's own words an error repeats.
 const WORDS: usize = 300;

@@ -7,7 +7,7 @@ use reqwest::Url;
 
 use super::Request;
 use super::response::host;
-use crate::error::{Cause, Error, Kind};
+use crate::words::error::{Cause, Error, Kind};
 
 /// Why an exchange gave no answer.
 #[derive(Debug)]

@@ -15,14 +15,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::auth::keyring::Keyring;
-use crate::digest;
-use crate::env::{Environment, Folders};
-use crate::error::{Error, Result};
-use crate::fsio::lock::FolderLock;
-use crate::fsio::{self, Mode};
-use crate::sealed::{Keys, Purpose};
-pub use crate::sealed::{Notice, VARIABLE as KEY_VARIABLE};
+use crate::identity::sealed::{Keys, Purpose};
+pub use crate::identity::sealed::{Notice, VARIABLE as KEY_VARIABLE};
+use crate::keyring::Keyring;
+use crate::state::lock::FolderLock;
+use crate::state::{self, Mode};
+use crate::words::digest;
+use crate::words::env::{Environment, Folders};
+use crate::words::error::{Error, Result};
 
 /// The version of the envelope that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -140,11 +140,11 @@ impl Journal {
             entry,
         };
         let sealed = self.keys.encrypt(&envelope)?;
-        fsio::create_folder(&self.folder)?;
+        state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
         let path = self.path(tag);
-        fsio::remove_stale_temporaries(&path);
-        fsio::write_atomically(&path, &sealed, Mode::PRIVATE)?;
+        state::remove_stale_temporaries(&path);
+        state::write_atomically(&path, &sealed, Mode::PRIVATE)?;
         Ok(Seal {
             tag: tag.clone(),
             digest: Sha256::digest(&sealed).into(),
@@ -198,7 +198,7 @@ impl Journal {
         let path = self.path(&seal.tag);
         match fs::read(&path) {
             Ok(sealed) if <[u8; 32]>::from(Sha256::digest(&sealed)) == seal.digest => {
-                fsio::remove(&path)
+                state::remove(&path)
             }
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -215,7 +215,7 @@ impl Journal {
             return Ok(false);
         }
         let _lock = self.lock()?;
-        fsio::remove(&self.path(tag)).map(|()| true)
+        state::remove(&self.path(tag)).map(|()| true)
     }
 
     fn path(&self, tag: &Tag) -> PathBuf {

@@ -6,10 +6,11 @@ use std::future::Future;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use super::{Action, Outcome, Services, Steps};
-use crate::env::Environment;
-use crate::error::{Error, Kind, Result};
-use crate::secret::{Mark, Name};
+use super::{Services, Steps};
+use crate::words::batch::{Action, Outcome};
+use crate::words::env::Environment;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::{Mark, Name};
 
 const VARIABLE: &str = "KEYFOB_CONCURRENCY";
 

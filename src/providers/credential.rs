@@ -7,11 +7,11 @@ use std::time::Instant;
 use tokio::sync::OnceCell;
 
 use super::{Services, registry};
-use crate::auth::credential::{self, Credential, Wanted};
 use crate::config::environment::{is_credential_variable, variable};
 use crate::config::{Origin, StoreConfig};
-use crate::error::{Error, Result};
+use crate::credential::{self, Credential, Wanted};
 use crate::journal;
+use crate::words::error::{Error, Result};
 
 /// The credential that a store has in one field: from the environment, from the command in the
 /// field's `_command`, or from the OS keyring, where it is bound to the base URL.

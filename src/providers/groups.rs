@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Action;
-use crate::document::Document;
-use crate::error::Result;
-use crate::secret::SecretValue;
+use crate::words::batch::Action;
+use crate::words::document::Document;
+use crate::words::error::Result;
+use crate::words::secret::SecretValue;
 
 /// What can be done with groups.
 #[async_trait(?Send)]

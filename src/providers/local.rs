@@ -8,18 +8,16 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{
-    Account, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec, Selection,
-    Services, unsupported,
-};
+use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services, unsupported};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::error::{Error, Result};
 use crate::http::Log;
-use crate::secret::{Entry, Name, SecretValue};
-use crate::vault::identity::IdentitySource;
-use crate::vault::recipients::Recipient;
+use crate::identity::keys::IdentitySource;
+use crate::identity::recipients::Recipient;
 use crate::vault::{Vault, VaultOptions};
+use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Entry, Name, SecretValue};
 
 const SCHEMA: Schema = Schema {
     provider: "local",
@@ -221,12 +219,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::auth::keyring::Keyring;
-    use crate::env::Folders;
-    use crate::error::Kind;
-    use crate::providers::{Action, Metadata, Write};
+    use crate::identity::keys::IdentitySource;
+    use crate::keyring::Keyring;
     use crate::vault::VaultOptions;
-    use crate::vault::identity::IdentitySource;
+    use crate::words::batch::{Action, Metadata, Write};
+    use crate::words::env::Folders;
+    use crate::words::error::Kind;
 
     /// An age identity of no worth.
     const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";

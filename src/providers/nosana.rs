@@ -18,19 +18,17 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use self::body::{Body, Secrets, chunks};
-use super::{
-    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
-    Selection, Services, Write,
-};
-use crate::auth::jwt::Life;
-use crate::auth::keypair::Keypair;
-use crate::auth::locate::Located;
-use crate::auth::session::{Session, SessionKey};
+use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::error::{Cause, Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
-use crate::secret::{Entry, Name, SecretValue};
+use crate::identity::keypair::Keypair;
+use crate::identity::keypair::locate::Located;
+use crate::session::jwt::Life;
+use crate::session::{Session, SessionKey};
+use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::words::error::{Cause, Error, Kind, Result};
+use crate::words::secret::{Entry, Name, SecretValue};
 
 const MAINNET: &str = "https://secrets.nosana.ci";
 const DEVNET: &str = "https://secrets.k8s.dev.nos.ci";

@@ -12,11 +12,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Outcome, Services};
+use super::Services;
 use crate::config::StoreConfig;
-use crate::error::Result;
 use crate::journal::{Journal, Seal, Tag};
-use crate::secret::{Name, SecretValue, StoreName};
+use crate::words::batch::Outcome;
+use crate::words::error::Result;
+use crate::words::secret::{Name, SecretValue, StoreName};
 
 /// The kind of sealed file.
 const KIND: &str = "replacement";

@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{NoProgress, Progress};
-use crate::auth::keyring::Keyring;
-use crate::auth::session::Sessions;
-use crate::env::{Environment, Folders};
 use crate::http::{Deadline, Http};
+use crate::keyring::Keyring;
+use crate::session::Sessions;
+use crate::words::env::{Environment, Folders};
+use crate::words::progress::{NoProgress, Progress};
 
 /// What a provider works with. Making it touches neither network nor keyring.
 pub struct Services {

@@ -6,12 +6,12 @@ use reqwest::Url;
 use zeroize::Zeroizing;
 
 use super::Services;
-use crate::auth::locate::{self, Located, Named};
 use crate::config::schema::{Field, Shape};
 use crate::config::{StoreConfig, environment};
-use crate::error::{Error, Result};
 use crate::http::Tls;
-use crate::secret::Name;
+use crate::identity::keypair::locate::{self, Located, Named};
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
 
 /// The field that every provider over HTTP has.
 pub const CA_FILE: Field = Field::new(

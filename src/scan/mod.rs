@@ -12,8 +12,8 @@ pub use staged::staged;
 use text::Text;
 pub use walk::{Tree, walk};
 
-use crate::error::{Error, Result};
-use crate::process::find::Finder;
+use crate::redact::find::Finder;
+use crate::words::error::{Error, Result};
 
 /// What is looked for, and where not.
 pub struct Scanner {

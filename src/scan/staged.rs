@@ -13,9 +13,9 @@ use tokio::time::timeout;
 
 use super::text::Text;
 use super::{Report, Scanner};
-use crate::env::Environment;
-use crate::error::{Error, Result};
-use crate::process::exec::{self, Policy};
+use crate::exec::start::{self, Policy};
+use crate::words::env::Environment;
+use crate::words::error::{Error, Result};
 
 /// How long git may take to list what is staged, or to hand over the next piece of it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ const SUBMODULE: &str = "160000";
 /// `usage` outside of a git repository, `failed` where git is missing, fails or hangs.
 pub async fn staged(scanner: &Scanner, env: &Environment, paths: &[PathBuf]) -> Result<Report> {
     let git = Git {
-        vars: exec::child_environment(env, &BTreeMap::new(), Policy::default())?,
+        vars: start::child_environment(env, &BTreeMap::new(), Policy::default())?,
         folder: env.cwd(),
     };
     let inside = git.output(["rev-parse", "--git-dir"], &[]).await;

@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::process::find::Finder;
+    use crate::redact::find::Finder;
 
     fn scanner(values: &[&str], binary: bool) -> Scanner {
         let values = values.iter().map(|value| value.as_bytes());

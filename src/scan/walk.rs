@@ -9,7 +9,7 @@ use ignore::{DirEntry, WalkBuilder, WalkState};
 
 use super::text::Text;
 use super::{Report, Scanner};
-use crate::error::{Error, Result, io_reason};
+use crate::words::error::{Error, Result, io_reason};
 
 /// What is walked.
 #[derive(Debug)]

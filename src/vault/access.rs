@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 
 use super::file::{self, VaultFile};
 use super::format::{Document, Table};
-use super::identity::Identity;
-use super::keeping::{Keeping, now};
 use super::{Created, Vault};
-use crate::error::{Error, Kind, Result};
-use crate::fsio::lock::FolderLock;
-use crate::fsio::{self, Mode};
+use crate::identity::keeping::{Keeping, now};
+use crate::identity::keys::Identity;
+use crate::state::lock::FolderLock;
+use crate::state::{self, Mode};
+use crate::words::error::{Error, Kind, Result};
 
 /// A vault's content before it is parsed, and how its file is written.
 pub(super) struct Opened {
@@ -130,13 +130,13 @@ impl Vault {
         &self,
         change: impl FnOnce(&mut Document<'_>, Timestamp) -> Result<(T, bool)>,
     ) -> Result<Option<T>> {
-        let target = fsio::follow_links(&self.path)?;
+        let target = state::follow_links(&self.path)?;
         if VaultFile::open(&target)?.is_none() {
             return Ok(None);
         }
         // Before the lock, as a keyring may take its time.
         self.needed_identity()?;
-        let _lock = FolderLock::acquire(&[fsio::folder_of(&target)], self.lock_timeout)?;
+        let _lock = FolderLock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
         match self.open(&target)? {
             Some(opened) => self.apply(&target, &opened, change).map(Some),
             None => Ok(None),
@@ -148,16 +148,16 @@ impl Vault {
         &self,
         change: impl FnOnce(&mut Document<'_>, Timestamp) -> Result<(T, bool)>,
     ) -> Result<T> {
-        let target = fsio::follow_links(&self.path)?;
+        let target = state::follow_links(&self.path)?;
         // Before the lock: a keyring may take its time, and making an identity takes the lock of
         // the data folder, which may be the same.
         if VaultFile::open(&target)?.is_some() {
             self.needed_identity()?;
         } else {
             self.identity_for_new()?;
-            fsio::create_folder(fsio::folder_of(&target))?;
+            state::create_folder(state::folder_of(&target))?;
         }
-        let _lock = FolderLock::acquire(&[fsio::folder_of(&target)], self.lock_timeout)?;
+        let _lock = FolderLock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
         let opened = match self.open(&target)? {
             Some(opened) => opened,
             None => Opened {
@@ -187,8 +187,8 @@ impl Vault {
                 .map_err(|error| self.in_file(error))?;
             self.settle_recipients(&mut document, &identity);
             let bytes = file::encrypt(&document, opened.armored)?;
-            fsio::remove_stale_temporaries(target);
-            fsio::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
+            state::remove_stale_temporaries(target);
+            state::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
         }
         Ok(answer)
     }

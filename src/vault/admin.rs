@@ -8,13 +8,13 @@ use serde::Serialize;
 use super::Vault;
 use super::format::{Document, FORMAT};
 use super::history::{self, Restored, Version};
-use super::identity::{Identity, IdentitySource, Location};
-use super::recipients::Recipient;
-use crate::error::{Error, Result};
-use crate::fsio;
-use crate::fsio::lock::FolderLock;
-use crate::providers::Action;
-use crate::secret::Name;
+use crate::identity::keys::{Identity, IdentitySource, Location};
+use crate::identity::recipients::Recipient;
+use crate::state;
+use crate::state::lock::FolderLock;
+use crate::words::batch::Action;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
 
 /// A recipient, and why it is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -192,12 +192,12 @@ impl Vault {
             ))
             .hint("make another (age-keygen -o FILE), add its public key (keyfob vault recipients add KEY), name it as the store's identity, then remove the old key"));
         }
-        let target = fsio::follow_links(&self.path)?;
+        let target = state::follow_links(&self.path)?;
         if !target.exists() {
             return Err(no_vault(self));
         }
         self.needed_identity()?;
-        let folders = [fsio::folder_of(&target), self.data.as_path()];
+        let folders = [state::folder_of(&target), self.data.as_path()];
         let _lock = FolderLock::acquire(&folders, self.lock_timeout)?;
         // Read again: the lock may have been waited for while another process replaced it.
         self.forget_identity();

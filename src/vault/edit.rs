@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::format::{Document, Slot};
 use super::record::Record;
-use crate::error::{Error, Result};
-use crate::providers::{Action, Write};
-use crate::secret::Name;
+use crate::words::batch::{Action, Write};
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
 
 /// Stores one secret; with `if_absent` only where there is none of that name.
 pub fn put(

@@ -1,5 +1,5 @@
 //! The vault's file: opened and decrypted, or encrypted, as any age tool does it. What stands
-//! inside is the work of `format`; writing it to the disk that of [`fsio`](crate::fsio).
+//! inside is the work of `format`; writing it to the disk that of [`fsio`](crate::state).
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -10,9 +10,9 @@ use age::{DecryptError, Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
 use super::format::Document;
-use super::identity::Identity;
-use super::recipients::Recipient;
-use crate::error::{Error, Result};
+use crate::identity::keys::Identity;
+use crate::identity::recipients::Recipient;
+use crate::words::error::{Error, Result};
 
 /// How age files begin, binary and armored.
 const BINARY: &[u8] = b"age-encryption.org/v1\n";

@@ -22,9 +22,9 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::recipients::Recipient;
 use super::record::Record;
-use crate::error::{Error, Result};
+use crate::identity::recipients::Recipient;
+use crate::words::error::{Error, Result};
 
 /// The version of the format that this code writes, and the newest it reads.
 pub const FORMAT: u64 = 1;
@@ -304,8 +304,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::error::Kind;
-    use crate::secret::SecretValue;
+    use crate::words::error::Kind;
+    use crate::words::secret::SecretValue;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

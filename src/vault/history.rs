@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::format::{Document, Slot};
 use super::record::{Record, Version as Kept};
-use crate::error::{Error, Result};
-use crate::providers::Action;
-use crate::secret::Name;
+use crate::words::batch::Action;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
 
 /// What is known of one version of a secret, without its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -124,8 +124,8 @@ fn newest(record: &Record) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
-    use crate::secret::SecretValue;
+    use crate::words::error::Kind;
+    use crate::words::secret::SecretValue;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()

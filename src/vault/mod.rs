@@ -13,15 +13,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::env::Folders;
-use crate::error::{Error, Result};
-use crate::providers::{Action, Batch, Outcome, Selection};
-use crate::secret::{Entry, Name, SecretValue};
+use crate::words::batch::{Action, Batch, Outcome, Selection};
+use crate::words::env::Folders;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Entry, Name, SecretValue};
 
+use crate::identity::keeping::{IdentityKeyring, now};
+use crate::identity::keys::{Identity, IdentitySource, Location};
+use crate::identity::recipients::Recipient;
 use format::{Document, Slot, Table};
-use identity::{Identity, IdentitySource, Location};
-use keeping::{IdentityKeyring, now};
-use recipients::Recipient;
 
 mod access;
 pub mod admin;
@@ -29,10 +29,6 @@ mod edit;
 pub mod file;
 pub mod format;
 pub mod history;
-pub mod identity;
-pub mod keeping;
-mod private;
-pub mod recipients;
 pub mod record;
 #[cfg(test)]
 mod tests;

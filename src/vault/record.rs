@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::format::damaged;
-use crate::error::{Error, Result};
-use crate::secret::{Entry, Name, SecretValue};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Entry, Name, SecretValue};
 
 /// How many versions of a secret stay, the current one among them.
 pub const VERSIONS_KEPT: usize = 10;
@@ -371,7 +371,7 @@ mod tests {
             let json = format!("{{{times},{fields}}}");
             let raw: Box<RawValue> = serde_json::from_str(&json).unwrap();
             let error = Record::parse("a", &raw).unwrap_err();
-            assert_eq!(error.kind(), crate::error::Kind::InvalidData);
+            assert_eq!(error.kind(), crate::words::error::Kind::InvalidData);
             assert!(!error.message().contains("hunter2"), "{error:?}");
         }
     }

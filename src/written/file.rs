@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::key::{Key, Tag};
-use crate::error::{Error, Result};
-use crate::fsio::{self, Mode};
+use crate::state::{self, Mode};
+use crate::words::error::{Error, Result};
 
 /// The version that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -82,8 +82,8 @@ impl File {
     pub fn write(&self, path: &Path) -> Result<()> {
         let json = serde_json::to_vec(self)
             .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?;
-        fsio::remove_stale_temporaries(path);
-        fsio::write_atomically(path, &json, Mode::PRIVATE)
+        state::remove_stale_temporaries(path);
+        state::write_atomically(path, &json, Mode::PRIVATE)
     }
 }
 

@@ -10,9 +10,9 @@ use rand::rngs::SysRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::digest;
-use crate::error::{Error, Result};
-use crate::fsio::{self, Mode};
+use crate::state::{self, Mode};
+use crate::words::digest;
+use crate::words::error::{Error, Result};
 
 const LENGTH: usize = 32;
 
@@ -58,7 +58,7 @@ impl Key {
     pub fn make(path: &Path) -> Result<Self> {
         let mut key = Zeroizing::new([0; LENGTH]);
         random(&mut *key)?;
-        fsio::write_atomically(path, &*key, Mode::PRIVATE)?;
+        state::write_atomically(path, &*key, Mode::PRIVATE)?;
         Ok(Self(key))
     }
 

@@ -15,14 +15,14 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::digest;
-use crate::env::Folders;
-use crate::error::{Error, Kind, Result};
-use crate::fsio;
-use crate::fsio::lock::FolderLock;
-use crate::providers::{Outcome, Write};
-use crate::secret::{Mark, Name, SecretValue};
-use crate::store::Scope;
+use crate::state;
+use crate::state::lock::FolderLock;
+use crate::words::batch::{Outcome, Write};
+use crate::words::digest;
+use crate::words::env::Folders;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::scope::Scope;
+use crate::words::secret::{Mark, Name, SecretValue};
 
 mod file;
 mod key;
@@ -94,7 +94,7 @@ impl Record {
         if !notes && !self.path().try_exists().unwrap_or(true) {
             return Ok(None);
         }
-        fsio::create_folder(&self.folder)?;
+        state::create_folder(&self.folder)?;
         let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
         // What is damaged, or was made with a key that is lost, says nothing to anybody.
         let key = match readable(Key::read(&self.key))? {
@@ -136,7 +136,7 @@ impl Record {
         let path = self.path();
         match fs::symlink_metadata(&path) {
             Err(error) if is_nowhere(&error) => Ok(()),
-            _ => fsio::remove(&path),
+            _ => state::remove(&path),
         }
     }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::providers::{Action, Metadata};
+use crate::words::batch::{Action, Metadata};
 
 const URL: &str = "https://api.example.com";
 

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use keyfob::config::schema::Shape;
-use keyfob::providers::registry::SCHEMAS;
+use keyfob::testing::Shape;
+use keyfob::testing::registry::SCHEMAS;
 use serde_json::{Value, json};
 
 use crate::support::home::Home;

@@ -8,19 +8,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::auth::cache::{Policy, TokenCache};
-use keyfob::auth::keyring::Keyring;
-use keyfob::auth::session::Sessions;
-use keyfob::config::{Config, LoadOptions};
-use keyfob::env::{Environment, Folders};
-use keyfob::error::{Error, Kind};
-use keyfob::http::{Deadline, Http};
-use keyfob::providers::{
+use keyfob::testing::Keyring;
+use keyfob::testing::Sessions;
+use keyfob::testing::Store;
+use keyfob::testing::{
     Action, Batch, Capability, Filter, Metadata, NoProgress, Outcome, Provider, Selection,
     Services, Write, registry,
 };
-use keyfob::secret::{Name, SecretValue, StoreName};
-use keyfob::store::Store;
+use keyfob::testing::{Config, LoadOptions};
+use keyfob::testing::{Deadline, Http};
+use keyfob::testing::{Environment, Folders};
+use keyfob::testing::{Error, Kind};
+use keyfob::testing::{Name, SecretValue, StoreName};
+use keyfob::testing::{Policy, TokenCache};
 use serde_json::json;
 
 use crate::support::home::Home;

@@ -85,7 +85,7 @@ fn pages_are_printed_one_by_one() {
 
 /// What each provider can do, as the README's table says it.
 fn table_of_providers() -> String {
-    use keyfob::providers::{Capability, registry};
+    use keyfob::testing::{Capability, registry};
 
     let mut table = String::from("| |");
     for spec in registry::PROVIDERS {
@@ -127,7 +127,7 @@ fn the_readme_s_table_says_what_the_providers_can_do() {
 
 /// The names of all pages, which are those of all commands.
 fn names_of_commands() -> Vec<String> {
-    let pages = keyfob::commands::manual_pages().unwrap();
+    let pages = keyfob::testing::manual_pages().unwrap();
     pages.into_iter().map(|page| page.name).collect()
 }
 

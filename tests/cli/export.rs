@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use keyfob::formats::{self, Format, Options};
-use keyfob::secret::SecretValue;
+use keyfob::testing::SecretValue;
+use keyfob::testing::formats::{self, Format, Options};
 use serde_json::{Value, json};
 
 use crate::nasty;

@@ -2,16 +2,16 @@
 
 use std::str::FromStr;
 
-use keyfob::auth::jwt::Life;
-use keyfob::auth::keypair::Keypair;
-use keyfob::duration::HumanDuration;
-use keyfob::formats::{self, Format};
-use keyfob::generate::Spec;
-use keyfob::render::escape;
-use keyfob::secret::{Reference, StoreName, Target};
-use keyfob::vault::format::Document;
-use keyfob::vault::identity::{Identity, Location};
-use keyfob::vault::recipients::Recipient;
+use keyfob::testing::Document;
+use keyfob::testing::HumanDuration;
+use keyfob::testing::Keypair;
+use keyfob::testing::Life;
+use keyfob::testing::Recipient;
+use keyfob::testing::Spec;
+use keyfob::testing::escape;
+use keyfob::testing::formats::{self, Format};
+use keyfob::testing::{Identity, Location};
+use keyfob::testing::{Reference, StoreName, Target};
 use proptest::prelude::*;
 
 /// Bytes, and texts in the alphabets that parsers care about.

@@ -227,7 +227,7 @@ fn a_hundred_nasty_values_come_through() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
 
-    let written = crate::export::nasty_values(keyfob::formats::Format::Json);
+    let written = crate::export::nasty_values(keyfob::testing::formats::Format::Json);
     let home = home_with(&written);
     let template: String = written
         .keys()

@@ -5,16 +5,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::auth::cache::{Policy, TokenCache};
-use keyfob::auth::keyring::Keyring;
-use keyfob::auth::session::Sessions;
-use keyfob::config::{Config, LoadOptions};
-use keyfob::env::{Environment, Folders};
-use keyfob::error::{Kind, Result};
-use keyfob::http::{Deadline, Http};
-use keyfob::providers::{Action, Batch, Metadata, NoProgress, Outcome, Services, Write, registry};
-use keyfob::secret::{Name, SecretValue, StoreName};
-use keyfob::store::Store;
+use keyfob::testing::Keyring;
+use keyfob::testing::Sessions;
+use keyfob::testing::Store;
+use keyfob::testing::{Action, Batch, Metadata, NoProgress, Outcome, Services, Write, registry};
+use keyfob::testing::{Config, LoadOptions};
+use keyfob::testing::{Deadline, Http};
+use keyfob::testing::{Environment, Folders};
+use keyfob::testing::{Kind, Result};
+use keyfob::testing::{Name, SecretValue, StoreName};
+use keyfob::testing::{Policy, TokenCache};
 use serde_json::json;
 
 use crate::neo::SECRETS;

@@ -312,7 +312,7 @@ fn every_command_prints_one_json_document() {
         .ok()
         .stdout_is("its own\n");
 
-    for page in keyfob::commands::manual_pages().unwrap() {
+    for page in keyfob::testing::manual_pages().unwrap() {
         let words: Vec<&str> = page.name.split('-').skip(1).collect();
         let others = [
             "run",        // above

@@ -3,8 +3,8 @@
 
 use std::fs;
 
-use keyfob::config::schema::Shape;
-use keyfob::providers::registry::SCHEMAS;
+use keyfob::testing::Shape;
+use keyfob::testing::registry::SCHEMAS;
 use serde_json::json;
 
 use crate::support::home::Home;

@@ -11,9 +11,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use keyfob::error::Kind;
-use keyfob::formats::{self, Format, Options, Pair};
-use keyfob::secret::SecretValue;
+use keyfob::testing::Kind;
+use keyfob::testing::SecretValue;
+use keyfob::testing::formats::{self, Format, Options, Pair};
 
 type Values = BTreeMap<String, String>;
 

@@ -11,13 +11,13 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use keyfob::auth::cache::{Policy, TokenCache};
-use keyfob::auth::credential::{self, Wanted};
-use keyfob::auth::keypair::Keypair;
-use keyfob::auth::keyring::Keyring;
-use keyfob::auth::session::{Session, SessionKey, Sessions};
-use keyfob::env::Environment;
-use keyfob::error::Error;
+use keyfob::testing::Environment;
+use keyfob::testing::Error;
+use keyfob::testing::Keypair;
+use keyfob::testing::Keyring;
+use keyfob::testing::credential::{self, Wanted};
+use keyfob::testing::{Policy, TokenCache};
+use keyfob::testing::{Session, SessionKey, Sessions};
 
 mod bus;
 

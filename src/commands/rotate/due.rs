@@ -6,14 +6,15 @@ use serde_json::json;
 use super::order;
 use crate::app::App;
 use crate::config::RotationEntry;
-use crate::duration::HumanDuration;
-use crate::error::{Error, Result};
-use crate::providers::{Capability, Filter};
-use crate::render::{self, Table};
-use crate::rotation::due::Standing;
-use crate::rotation::history::History;
-use crate::rotation::plan::Order;
-use crate::secret::Reference;
+use crate::providers::Capability;
+use crate::rotate::due::Standing;
+use crate::rotate::history::History;
+use crate::rotate::plan::Order;
+use crate::ui::{self, Table};
+use crate::words::batch::Filter;
+use crate::words::duration::HumanDuration;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Reference;
 
 /// A policy that says how often, and how it stands.
 struct Policy<'a> {
@@ -67,11 +68,9 @@ pub async fn check(app: &App) -> Result<()> {
             table.row([
                 policy.secret.to_string(),
                 policy.every.to_string(),
-                standing
-                    .rotated_at
-                    .map_or("unknown".to_owned(), render::time),
+                standing.rotated_at.map_or("unknown".to_owned(), ui::time),
                 match standing.due_at {
-                    Some(due_at) if !standing.due => render::time(due_at),
+                    Some(due_at) if !standing.due => ui::time(due_at),
                     _ => "now".to_owned(),
                 },
             ]);

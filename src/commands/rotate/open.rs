@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 
 use super::{hooks, open_stores, report};
 use crate::app::App;
-use crate::duration::age;
-use crate::error::{Error, Result};
-use crate::providers::{OpenReplacement, Outcome, open_replacements};
-use crate::render::{self, Table};
-use crate::rotation::engine::{self, Engine, Report};
-use crate::rotation::ledger::{Ledger, Open};
-use crate::rotation::record::{Direction, State};
-use crate::secret::{Reference, StoreName, Target};
+use crate::providers::{OpenReplacement, open_replacements};
+use crate::rotate::engine::{self, Engine, Report};
+use crate::rotate::ledger::{Ledger, Open};
+use crate::rotate::record::{Direction, State};
+use crate::ui::{self, Table};
+use crate::words::batch::Outcome;
+use crate::words::duration::age;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Reference, StoreName, Target};
 
 /// What is open, and why what else is open cannot be read.
 struct Found {
@@ -146,7 +147,7 @@ fn show(found: &Found, ledger: &Ledger, app: &App) -> Result<()> {
                     State::Written => "the new value",
                 }
                 .to_owned(),
-                render::time(rotation.begun_at),
+                ui::time(rotation.begun_at),
                 age(rotation.begun_at, now),
             ]);
         }
@@ -157,7 +158,7 @@ fn show(found: &Found, ledger: &Ledger, app: &App) -> Result<()> {
             "being replaced".to_owned(),
             open.url.clone(),
             "perhaps nothing".to_owned(),
-            render::time(open.begun_at),
+            ui::time(open.begun_at),
             age(open.begun_at, now),
         ]);
     }

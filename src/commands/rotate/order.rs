@@ -1,13 +1,13 @@
 //! What is asked for, by options and by the policies of the configuration.
 
+use super::RotateArgs;
 use crate::app::App;
-use crate::cli::RotateArgs;
 use crate::config::{RotationEntry, ValueSource};
-use crate::error::{Error, Result};
-use crate::generate::Spec;
-use crate::rotation::Derivation;
-use crate::rotation::plan::{Order, Source};
-use crate::secret::Reference;
+use crate::rotate::Derivation;
+use crate::rotate::plan::{Order, Source};
+use crate::words::error::{Error, Result};
+use crate::words::generate::Spec;
+use crate::words::secret::Reference;
 
 /// What the options ask for, an order for each name.
 ///

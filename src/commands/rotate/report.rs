@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::error::{Error, Result};
-use crate::rotation::engine::{Outcome, Report};
-use crate::rotation::record::State;
-use crate::secret::Reference;
+use crate::rotate::engine::{Outcome, Report};
+use crate::rotate::record::State;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Reference;
 
 /// Tells how one of `count` rotations ended, as soon as it did.
 pub fn tell(report: &Report, count: usize, app: &App) {

@@ -6,7 +6,7 @@ use super::editing::{add, project_file, remove, set_default, text};
 use super::{World, named};
 use crate::config::edit;
 use crate::config::trust::TrustRecord;
-use crate::error::Kind;
+use crate::words::error::Kind;
 
 #[test]
 fn a_trusted_file_stays_trusted_and_another_does_not_become_so() {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{World, named};
 use crate::config::edit;
-use crate::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result};
 
 pub(super) fn add(
     world: &World,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::World;
 use crate::config::Role;
-use crate::error::Kind;
+use crate::words::error::Kind;
 
 const GROUP: &str = "[stores.northflank]\ngroup = ";
 

@@ -3,7 +3,7 @@
 use super::World;
 use crate::config::Origin;
 use crate::config::environment::is_credential_variable;
-use crate::secret::{Name, Target};
+use crate::words::secret::{Name, Target};
 
 #[test]
 fn fields_merge_one_by_one_and_the_project_wins() {
@@ -208,7 +208,8 @@ fn a_variable_that_is_no_text_is_an_error() {
     use std::os::unix::ffi::OsStringExt;
     let world = World::new();
     let value = OsString::from_vec(vec![0xff]);
-    let env = crate::env::Environment::from_vars([("KEYFOB_NEO_CA_FILE", value)], &world.cwd);
+    let env =
+        crate::words::env::Environment::from_vars([("KEYFOB_NEO_CA_FILE", value)], &world.cwd);
     let error = crate::config::Config::load(&crate::config::LoadOptions {
         env: &env,
         folders: &world.folders,
@@ -216,7 +217,7 @@ fn a_variable_that_is_no_text_is_an_error() {
         schemas: super::SCHEMAS,
     });
     let error = error.unwrap_err();
-    assert_eq!(error.kind(), crate::error::Kind::Config);
+    assert_eq!(error.kind(), crate::words::error::Kind::Config);
     assert_eq!(
         error.message(),
         "the environment variable KEYFOB_NEO_CA_FILE is not UTF-8"

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::World;
-use crate::error::Kind;
+use crate::words::error::Kind;
 
 /// Each file as a project's, and what loading it says: the place and message, then the hint.
 const GOLDEN: &[(&str, &str, Option<&str>)] = &[

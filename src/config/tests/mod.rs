@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::schema::{Field, Schema, Schemas, Shape};
 use super::trust::{self, TrustRecord};
 use super::{Config, LoadOptions, StoreConfig};
-use crate::env::{Environment, Folders};
-use crate::error::{Error, Result};
-use crate::secret::StoreName;
+use crate::words::env::{Environment, Folders};
+use crate::words::error::{Error, Result};
+use crate::words::secret::StoreName;
 
 mod edited_files;
 mod editing;

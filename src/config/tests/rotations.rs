@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::World;
 use crate::config::{Derived, ValueSource};
-use crate::error::Kind;
-use crate::secret::Reference;
+use crate::words::error::Kind;
+use crate::words::secret::Reference;
 
 fn reference(text: &str) -> Reference {
     text.parse().unwrap()

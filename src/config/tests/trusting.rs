@@ -2,7 +2,7 @@
 
 use super::{World, named};
 use crate::config::trust::{Allowed, State, TrustRecord, review};
-use crate::error::{Error, Kind};
+use crate::words::error::{Error, Kind};
 
 const GATED: &str = "[stores.web]\nprovider = 'northflank'\nproject = 'shop'\nbase_url = 'https://nf.example.com'\nca_file = 'ca.pem'\n";
 

@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::record::Record;
-use crate::auth::session::{Session, SessionKey};
 use crate::config::StoreConfig;
-use crate::error::{Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
 use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
+use crate::session::{Session, SessionKey};
+use crate::words::error::{Error, Kind, Result};
 
 const BASE_URL: &str = "https://api.bytenite.com";
 

@@ -8,14 +8,12 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
-use super::{
-    Account, Action, Batch, Capabilities, Capability, Composite, Filter, Outcome, Provider,
-    ProviderSpec, Selection, Services, Write, bulk,
-};
+use super::{Account, Capabilities, Capability, Composite, Provider, ProviderSpec, Services, bulk};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::error::{Error, Kind, Result};
-use crate::secret::{Entry, Mark, Name, SecretValue, StoreName};
+use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::{Entry, Mark, Name, SecretValue, StoreName};
 
 mod api;
 mod record;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::providers::Metadata;
-use crate::secret::{Entry, Name};
+use crate::words::batch::Metadata;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Entry, Name};
 
 /// The fields of the page.
 const DOCUMENTED: &[&str] = &[

@@ -10,11 +10,11 @@ use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 
 use crate::config::StoreConfig;
-use crate::error::{Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
 use crate::providers::replacement::Old;
 use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
-use crate::secret::{Mark, SecretValue};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::{Mark, SecretValue};
 
 const BASE_URL: &str = "https://api.neoservicelayer.com";
 

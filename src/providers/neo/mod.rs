@@ -13,13 +13,13 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::replacement::{Ledger, Old};
 use super::{
-    Account, Action, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec,
-    Replacements, Selection, Services, Write, bulk,
+    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::error::{Error, Kind, Result};
-use crate::secret::{Entry, Mark, Name, SecretValue};
+use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::{Entry, Mark, Name, SecretValue};
 
 mod api;
 mod replace;

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 
 use super::api::{Listed, New, Sent};
 use super::{Neo, Patience, Stored, text};
-use crate::error::{Error, Kind, Result};
 use crate::journal::Seal;
 use crate::providers::replacement::{Replacement, Stage};
-use crate::providers::{Action, Outcome, Replacements, Steps, Write};
-use crate::secret::{Mark, Name};
+use crate::providers::{Replacements, Steps};
+use crate::words::batch::{Action, Outcome, Write};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::secret::{Mark, Name};
 
 const RESUME: &str =
     "its new value is kept, encrypted: keyfob rotate --resume finishes the replacement";

@@ -15,8 +15,8 @@ use serde_json::Value;
 use super::super::{ApiCredential, Services};
 use super::wire::{Data, Page, RawGroup};
 use crate::config::StoreConfig;
-use crate::error::{Error, Kind, Result};
 use crate::http::{Request, Response, Tls};
+use crate::words::error::{Error, Kind, Result};
 
 const OFFICIAL: &str = "https://api.northflank.com";
 

@@ -13,7 +13,7 @@ use super::api::{Api, Updated};
 use super::compare::Deviation;
 use super::name::derived_id;
 use super::wire::RawGroup;
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 /// The pauses before a change is sent again that is known not to have been carried out.
 pub const PAUSES: [Duration; 3] = [

@@ -86,8 +86,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::document::Document;
-    use crate::secret::SecretValue;
+    use crate::words::document::Document;
+    use crate::words::secret::SecretValue;
 
     fn group(fields: Value) -> RawGroup {
         RawGroup::of_payload(Document::new(fields))

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Action, Outcome, bulk, exists_already, missing};
+use super::super::{bulk, exists_already, missing};
 use super::Northflank;
 use super::change::Change;
 use super::name::{Item, derived_id};
 use super::wire::RawGroup;
-use crate::error::Result;
-use crate::secret::{Name, SecretValue};
+use crate::words::batch::{Action, Outcome};
+use crate::words::error::Result;
+use crate::words::secret::{Name, SecretValue};
 
 /// What is to be done with one secret of a group.
 pub struct Wish<'a> {

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::super::Action;
 use super::super::groups::{Group, GroupFields, Groups};
 use super::Northflank;
 use super::api::Created;
@@ -11,9 +10,10 @@ use super::change::{self, Change};
 use super::name::{Item, derived_id};
 use super::rules::{self, Purpose};
 use super::wire::{RawGroup, payload_of};
-use crate::document::Document;
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::batch::Action;
+use crate::words::document::Document;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 /// What a group is made with where nothing else is said.
 const SECRET_TYPE: &str = "environment";

@@ -24,14 +24,12 @@ use self::grant::Wish;
 use self::name::{Item, Place, derived_id, split};
 use self::wire::RawGroup;
 use super::groups::Groups;
-use super::{
-    Account, Batch, Capabilities, Capability, Filter, Outcome, Provider, ProviderSpec, Selection,
-    Services, bulk,
-};
+use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services, bulk};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::error::{Error, Result};
-use crate::secret::{Entry, Name, SecretValue};
+use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Entry, Name, SecretValue};
 
 const SCHEMA: Schema = Schema {
     provider: "northflank",

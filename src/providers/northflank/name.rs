@@ -4,8 +4,8 @@
 use std::fmt;
 
 use super::rules;
-use crate::error::{Error, Result};
-use crate::secret::Name;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
 
 /// One secret of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use serde_json::{Map, Value};
 
 use super::wire::BASE64;
-use crate::error::{Error, Result};
+use crate::words::error::{Error, Result};
 
 const NAME: &str = r"^[a-zA-Z0-9]((-|\s)?[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*)?$";
 const DESCRIPTION: &str = r#"^[a-zA-Z0-9.,?\s\\/'"()[\];`%^&*\-_:!]+$"#;

@@ -11,9 +11,9 @@ use zeroize::Zeroizing;
 
 use super::super::groups;
 use super::name::Item;
-use crate::document::Document;
-use crate::error::{Error, Result};
-use crate::secret::SecretValue;
+use crate::words::document::Document;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
 
 /// Base64 as files are sent: written with padding, read with or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -2,8 +2,8 @@
 
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::error::{Error, Result};
-use crate::providers::Write;
+use crate::words::batch::Write;
+use crate::words::error::{Error, Result};
 
 /// The server takes about 15 ms to store a name: so many names keep a request under two seconds,
 /// and a thousand of them in a dozen requests, login and reading included.

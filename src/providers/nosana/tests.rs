@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::body::{Body, MAX_BODY, Secrets, chunks, json_length};
-use crate::error::Kind;
-use crate::providers::{Metadata, Write};
-use crate::secret::{Name, SecretValue};
+use crate::words::batch::{Metadata, Write};
+use crate::words::error::Kind;
+use crate::words::secret::{Name, SecretValue};
 
 fn write(name: &str, value: &str) -> Write {
     Write {

@@ -13,60 +13,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tempfile::TempDir;
-use zeroize::Zeroizing;
 
 use super::*;
-use crate::auth::keyring::Unreachable;
-use crate::error::Kind;
-use crate::fsio;
-use crate::fsio::lock::FolderLock;
-use crate::providers::{Metadata, Write};
-
-/// A keyring in memory, which can be told to be out of reach or to forget.
-#[derive(Default)]
-pub struct FakeKeyring {
-    pub kept: Mutex<BTreeMap<String, Vec<u8>>>,
-    pub absent: Mutex<bool>,
-    pub forgetful: bool,
-}
-
-impl FakeKeyring {
-    pub fn absent() -> Self {
-        Self {
-            absent: true.into(),
-            ..Self::default()
-        }
-    }
-
-    fn reached(&self) -> Result<(), Unreachable> {
-        match *self.absent.lock().unwrap() {
-            true => Err(Unreachable::Absent),
-            false => Ok(()),
-        }
-    }
-}
-
-impl IdentityKeyring for FakeKeyring {
-    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-        self.reached()?;
-        let kept = self.kept.lock().unwrap();
-        Ok(kept.get(account).cloned().map(Zeroizing::new))
-    }
-
-    fn set(&self, account: &str, text: &[u8]) -> Result<(), Unreachable> {
-        self.reached()?;
-        if !self.forgetful {
-            let mut kept = self.kept.lock().unwrap();
-            kept.insert(account.to_owned(), text.to_vec());
-        }
-        Ok(())
-    }
-
-    fn delete(&self, account: &str) -> Result<bool, Unreachable> {
-        self.reached()?;
-        Ok(self.kept.lock().unwrap().remove(account).is_some())
-    }
-}
+use crate::identity::fake_keyring::FakeKeyring;
+use crate::identity::keys::generate;
+use crate::state;
+use crate::state::lock::FolderLock;
+use crate::words::batch::{Metadata, Write};
+use crate::words::error::Kind;
 
 /// A home of its own for each test: a data folder, a keyring, and what was said.
 struct Home {
@@ -127,8 +81,8 @@ impl Home {
     /// A fresh identity file beside the data folder, and its public key.
     fn identity(&self, name: &str) -> (PathBuf, Recipient) {
         let path = self.folder.path().join(name);
-        let (text, public) = identity::generate(Timestamp::UNIX_EPOCH);
-        fsio::write_new(&path, text.as_bytes()).unwrap();
+        let (text, public) = generate(Timestamp::UNIX_EPOCH);
+        state::write_new(&path, text.as_bytes()).unwrap();
         (path, public)
     }
 }

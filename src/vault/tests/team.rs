@@ -43,7 +43,7 @@ fn one_of_several_own_keys_is_removed_by_force_only() {
     let (second, second_key) = home.identity("second");
     let both = home.folder.path().join("both");
     let text = [fs::read(first).unwrap(), fs::read(second).unwrap()].concat();
-    fsio::write_new(&both, &text).unwrap();
+    state::write_new(&both, &text).unwrap();
     let vault = home.vault_at(&home.folder.path().join("x.age"), &both);
     set(&vault, &[("a", b"1")]);
     let error = vault.remove_recipient(&first_key, false).unwrap_err();

@@ -119,7 +119,7 @@ fn a_file_is_carried_to_another_machine() {
         .stderr_has("KEYFOB_FALLBACK_KEY");
     other.set("KEYFOB_FALLBACK_KEY", KEY.replace("AGE", "age"));
     assert_failed(&run(&other, &[]));
-    let (another, _) = keyfob::vault::identity::generate(jiff::Timestamp::UNIX_EPOCH);
+    let (another, _) = keyfob::testing::generate(jiff::Timestamp::UNIX_EPOCH);
     other.set("KEYFOB_FALLBACK_KEY", another.as_str());
     let wrong = run(&other, &[]);
     assert_failed(&wrong);
@@ -174,7 +174,7 @@ fn a_file_that_is_something_else_is_never_written_over() {
         .run()
         .ok()
         .stderr_lacks("snapshot");
-    let (another, _) = keyfob::vault::identity::generate(jiff::Timestamp::UNIX_EPOCH);
+    let (another, _) = keyfob::testing::generate(jiff::Timestamp::UNIX_EPOCH);
     let before = home.read("empty");
     print_a(&home, &["--fallback=empty"])
         .env("KEYFOB_FALLBACK_KEY", another.as_str())
@@ -233,7 +233,7 @@ fn with_a_key_the_keyring_is_left_alone() {
     keep(&home);
     server.faults().always(Fault::status(503));
     assert_used(&while_down(&home, &[]));
-    let (another, _) = keyfob::vault::identity::generate(jiff::Timestamp::UNIX_EPOCH);
+    let (another, _) = keyfob::testing::generate(jiff::Timestamp::UNIX_EPOCH);
     keyfob_with_key(&home, &another);
     server.faults().clear();
     server.faults().always(Fault::status(403));

@@ -10,9 +10,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyfob::auth::keyring::Keyring;
-use keyfob::env::{Environment, Folders};
-use keyfob::sealed::{Keys, Purpose};
+use keyfob::testing::Keyring;
+use keyfob::testing::{Environment, Folders};
+use keyfob::testing::{Keys, Purpose};
 use serde_json::{Value, json};
 
 use crate::support::home::Home;

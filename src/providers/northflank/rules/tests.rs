@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::error::Kind;
+use crate::words::error::Kind;
 
 fn check(group: Value) -> Result<()> {
     super::check(&group, Purpose::Update)

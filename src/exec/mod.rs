@@ -1,0 +1,13 @@
+//! Running other programs with secrets in their environment, and hiding what they print of them.
+
+#[cfg(unix)]
+mod copy;
+#[cfg(unix)]
+pub mod leader;
+#[cfg(unix)]
+mod pty;
+#[cfg(unix)]
+pub mod signals;
+pub mod start;
+#[cfg(unix)]
+pub mod supervise;

@@ -1,0 +1,388 @@
+//! The private keys that open a vault: what they are read from, and which public keys they have.
+//! Where keyfob keeps the one it makes itself is the work of `keeping`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use age::secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use super::private::read_private;
+use super::recipients::Recipient;
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
+
+/// What a user says the identity is.
+#[derive(Clone, Debug)]
+pub enum IdentitySource {
+    /// A file: age identities, or an SSH private key without a passphrase.
+    File(PathBuf),
+    /// The same as text.
+    Text {
+        /// `AGE-SECRET-KEY-…`, or all that such a file would hold.
+        text: SecretValue,
+        /// Where it comes from, in words ("environment KEYFOB_DEV_IDENTITY").
+        origin: String,
+    },
+}
+
+impl IdentitySource {
+    /// Whether `text`, given where a path may stand, is an identity itself.
+    pub fn is_identity(text: &str) -> bool {
+        let text = text.trim_start();
+        text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN ")
+    }
+}
+
+/// Where an identity was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// The file that the user named.
+    Named(PathBuf),
+    /// Text that the user gave: its origin, in words.
+    Given(String),
+    /// The file in which keyfob keeps the identity it made.
+    Kept(PathBuf),
+    /// The OS keyring, where keyfob keeps the identity it made.
+    Keyring,
+}
+
+impl Location {
+    /// Whether keyfob made the identity there, and may replace it.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Location::Kept(_) | Location::Keyring)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Location::Named(path) | Location::Kept(path) => write!(f, "file {}", path.display()),
+            Location::Given(origin) => f.write_str(origin),
+            Location::Keyring => f.write_str("OS keyring"),
+        }
+    }
+}
+
+/// Private keys, and where they are from. At least one.
+pub struct Identity {
+    keys: Vec<Key>,
+    recipients: Vec<Recipient>,
+    location: Location,
+}
+
+enum Key {
+    X25519(age::x25519::Identity),
+    /// The key, and the text that it was read from.
+    Ssh(Box<age::ssh::Identity>, SecretValue),
+}
+
+impl Identity {
+    /// Reads the identity that the user named.
+    ///
+    /// # Errors
+    /// `unauthenticated` where it is missing, open to others or no identity; `unsupported` where
+    /// it wants a passphrase or a plugin.
+    pub fn from_source(source: &IdentitySource) -> Result<Self> {
+        match source {
+            IdentitySource::File(path) => {
+                let text = read_private(path)?.ok_or_else(|| {
+                    Error::unauthenticated(format!("there is no identity file {}", path.display()))
+                        .hint("name another with the store's identity setting, or make it: age-keygen -o FILE")
+                })?;
+                Self::parse(&text, Location::Named(path.clone()))
+            }
+            IdentitySource::Text { text, origin } => {
+                Self::parse(text.expose(), Location::Given(origin.clone()))
+            }
+        }
+    }
+
+    /// Reads the content of an identity file that was found at `location`.
+    ///
+    /// # Errors
+    /// As [`from_source`](Self::from_source).
+    pub fn parse(content: &[u8], location: Location) -> Result<Self> {
+        let text = match std::str::from_utf8(content) {
+            Ok(text) => text.trim_start_matches('\u{feff}').trim_start(),
+            Err(_) => "",
+        };
+        let (keys, recipients) = if content.starts_with(b"age-encryption.org/")
+            || text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
+        {
+            return Err(Error::unsupported(format!(
+                "the identity ({location}) is encrypted itself"
+            ))
+            .hint("decrypt it to a file of its own (age -d -o FILE, then chmod 600 FILE) and name that"));
+        } else if text.starts_with("-----BEGIN ") {
+            let (key, recipient) = ssh_key(text, &location)?;
+            (vec![key], vec![recipient])
+        } else {
+            age_keys(text, &location)?
+        };
+        if keys.is_empty() {
+            return Err(bad(&location, "it holds no key"));
+        }
+        Ok(Self {
+            keys,
+            recipients,
+            location,
+        })
+    }
+
+    /// Where it is from.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The public key that stands for it in messages: the first one.
+    pub fn public_key(&self) -> &Recipient {
+        &self.recipients[0]
+    }
+
+    /// The public keys that vaults are to be encrypted to for it. All of a user's own file, as
+    /// age does it; of what keyfob made only the newest, as the others are
+    /// [retired](Self::retired).
+    pub fn recipients(&self) -> &[Recipient] {
+        match self.location.is_ours() {
+            true => &self.recipients[..1],
+            false => &self.recipients,
+        }
+    }
+
+    /// Public keys whose private ones were replaced, and stay to open what was encrypted before.
+    pub fn retired(&self) -> &[Recipient] {
+        match self.location.is_ours() {
+            true => &self.recipients[1..],
+            false => &[],
+        }
+    }
+
+    /// Whether `recipient` is one of its public keys, retired or not.
+    pub fn owns(&self, recipient: &Recipient) -> bool {
+        self.recipients.contains(recipient)
+    }
+
+    /// Whether all its keys are age's own, so that more can stand in one file with them.
+    pub fn is_native(&self) -> bool {
+        self.keys.iter().all(|key| matches!(key, Key::X25519(_)))
+    }
+
+    /// The keys as the age library takes them.
+    pub fn as_age(&self) -> impl Iterator<Item = &dyn age::Identity> {
+        self.keys.iter().map(|key| match key {
+            Key::X25519(key) => key as &dyn age::Identity,
+            Key::Ssh(key, _) => &**key as &dyn age::Identity,
+        })
+    }
+
+    /// What nobody knows but those who have it, for each of its keys, as the key of keyed digests.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = SecretValue> {
+        self.keys.iter().map(|key| match key {
+            Key::X25519(key) => SecretValue::from(key.to_string().expose_secret()),
+            Key::Ssh(_, text) => text.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("recipients", &self.recipients)
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A fresh identity as an identity file has it, and its public key.
+pub fn generate(now: jiff::Timestamp) -> (Zeroizing<String>, Recipient) {
+    let key = age::x25519::Identity::generate();
+    let public = Recipient::from(key.to_public());
+    let secret = key.to_string();
+    let head = format!("# created: {now}\n# public key: {public}\n");
+    let secret = secret.expose_secret();
+    let mut text = Zeroizing::new(String::with_capacity(head.len() + secret.len() + 1));
+    text.push_str(&head);
+    text.push_str(secret);
+    text.push('\n');
+    (text, public)
+}
+
+fn age_keys(text: &str, location: &Location) -> Result<(Vec<Key>, Vec<Recipient>)> {
+    let mut keys = Vec::new();
+    let mut recipients = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match line.parse::<age::x25519::Identity>() {
+            Ok(key) => {
+                let recipient = Recipient::from(key.to_public());
+                if !recipients.contains(&recipient) {
+                    recipients.push(recipient);
+                    keys.push(Key::X25519(key));
+                }
+            }
+            Err(_) if line.starts_with("AGE-PLUGIN-") || line.starts_with("AGE-SECRET-KEY-PQ-") => {
+                return Err(Error::unsupported(format!(
+                    "the identity ({location}) is of a kind that keyfob cannot use"
+                ))
+                .hint("name one that age-keygen made, or an SSH private key"));
+            }
+            Err(_) if line.starts_with("age1") || line.starts_with("ssh-") => {
+                return Err(bad(location, "that is a public key"));
+            }
+            // The line itself may be a mistyped key.
+            Err(_) => return Err(bad(location, &format!("line {} is no key", number + 1))),
+        }
+    }
+    Ok((keys, recipients))
+}
+
+fn ssh_key(text: &str, location: &Location) -> Result<(Key, Recipient)> {
+    use age::ssh::{Identity as Ssh, UnsupportedKey};
+
+    let key = Ssh::from_buffer(text.as_bytes(), None)
+        .map_err(|_| bad(location, "it is no OpenSSH private key"))?;
+    let locked = || {
+        Error::unsupported(format!(
+            "the identity ({location}) is an SSH key with a passphrase"
+        ))
+        .hint("name a key without one: age-keygen -o FILE makes it; its public key goes into the store's recipients")
+    };
+    match &key {
+        Ssh::Unencrypted(_) => {}
+        Ssh::Encrypted(_)
+        | Ssh::Unsupported(UnsupportedKey::EncryptedPem | UnsupportedKey::EncryptedSsh(_)) => {
+            return Err(locked());
+        }
+        Ssh::Unsupported(UnsupportedKey::Hardware(kind) | UnsupportedKey::Type(kind)) => {
+            return Err(Error::unsupported(format!(
+                "the identity ({location}) is an SSH key of the kind {kind}"
+            ))
+            .hint("only ssh-ed25519 and ssh-rsa keys can decrypt"));
+        }
+    }
+    let recipient = age::ssh::Recipient::try_from(key.clone())
+        .map_err(|_| bad(location, "it is an SSH key that cannot decrypt"))?;
+    // Line ends differ between copies of a key; nothing else does.
+    let words = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+    let mut secret = Zeroizing::new(Vec::with_capacity(text.len()));
+    secret.extend(words);
+    let key = Key::Ssh(Box::new(key), SecretValue::from(secret));
+    Ok((key, Recipient::from(recipient)))
+}
+
+fn bad(location: &Location, why: &str) -> Error {
+    Error::unauthenticated(format!("the identity ({location}) cannot be used: {why}"))
+        .hint("an identity is what age-keygen makes (AGE-SECRET-KEY-…), or an SSH private key without a passphrase")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::words::error::Kind;
+
+    const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+    const PUBLIC: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
+    fn given(text: &str) -> Result<Identity> {
+        Identity::parse(text.as_bytes(), Location::Given("here".into()))
+    }
+
+    /// The private key file that ssh-keygen makes, where there is an ssh-keygen.
+    fn ssh_keygen(folder: &Path, kind: &str, passphrase: &str) -> Option<PathBuf> {
+        let path = folder.join(format!("{kind}{}", passphrase.len()));
+        let status = Command::new("ssh-keygen")
+            .args(["-q", "-t", kind, "-C", "me", "-N", passphrase, "-f"])
+            .arg(&path)
+            .status()
+            .ok()?;
+        assert!(status.success());
+        Some(path)
+    }
+
+    #[test]
+    fn identity_files_may_have_comments_and_several_keys() {
+        let (other, public) = generate(jiff::Timestamp::UNIX_EPOCH);
+        let identity = given(&format!("\u{feff}# mine\r\n\r\n{KEY}\r\n{KEY}\n{}", *other)).unwrap();
+        let keys: Vec<_> = identity.recipients().iter().map(Recipient::key).collect();
+        assert_eq!(keys, [PUBLIC, public.key()]);
+        assert!(identity.retired().is_empty());
+    }
+
+    #[test]
+    fn of_what_keyfob_made_only_the_first_key_is_current() {
+        let (other, public) = generate(jiff::Timestamp::UNIX_EPOCH);
+        let text = format!("{}{KEY}", *other);
+        let identity = Identity::parse(text.as_bytes(), Location::Keyring).unwrap();
+        assert_eq!(identity.recipients(), [public]);
+        assert_eq!(identity.retired()[0].key(), PUBLIC);
+        assert!(identity.owns(&PUBLIC.parse().unwrap()));
+    }
+
+    #[test]
+    fn what_is_no_identity_is_refused_and_not_repeated() {
+        for (text, kind) in [
+            ("", Kind::Unauthenticated),
+            ("# nothing", Kind::Unauthenticated),
+            (PUBLIC, Kind::Unauthenticated),
+            (&KEY[..50], Kind::Unauthenticated),
+            ("hunter2", Kind::Unauthenticated),
+            ("AGE-PLUGIN-YUBIKEY-1QQQ", Kind::Unsupported),
+            ("age-encryption.org/v1\n", Kind::Unsupported),
+            ("-----BEGIN AGE ENCRYPTED FILE-----\n", Kind::Unsupported),
+            (
+                "-----BEGIN PRIVATE KEY-----\nhunter2",
+                Kind::Unauthenticated,
+            ),
+        ] {
+            let error = given(text).unwrap_err();
+            assert_eq!(error.kind(), kind, "{text}");
+            let shown = format!("{error:?}");
+            assert!(
+                !shown.contains("hunter2") && !shown.contains("GQ9778"),
+                "{shown}"
+            );
+        }
+        assert!(Identity::parse(&[0xff], Location::Keyring).is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert!(!format!("{:?}", given(KEY).unwrap()).contains("SECRET"));
+    }
+
+    #[test]
+    fn ssh_keys_work_unless_they_want_a_passphrase() {
+        let folder = tempfile::tempdir().unwrap();
+        for kind in ["ed25519", "rsa"] {
+            let Some(path) = ssh_keygen(folder.path(), kind, "") else {
+                eprintln!("left out: there is no ssh-keygen");
+                return;
+            };
+            let identity = Identity::from_source(&IdentitySource::File(path.clone())).unwrap();
+            let line = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+            assert_eq!(identity.public_key(), &line.parse().unwrap());
+            assert!(!identity.is_native());
+        }
+        for (kind, passphrase) in [("ed25519", "hunter2"), ("ecdsa", "")] {
+            let path = ssh_keygen(folder.path(), kind, passphrase).unwrap();
+            let error = Identity::from_source(&IdentitySource::File(path)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Unsupported, "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_unauthenticated() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("none"), folder.path().to_path_buf()] {
+            let error = Identity::from_source(&IdentitySource::File(path)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Unauthenticated);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Whose keys: age identities and recipients and where they are kept, Solana keypairs, and state
+//! that is sealed to the user.
+
+#[cfg(test)]
+pub mod fake_keyring;
+pub mod keeping;
+pub mod keypair;
+pub mod keys;
+mod private;
+pub mod recipients;
+pub mod sealed;

@@ -1,0 +1,204 @@
+//! What sealed files are encrypted to, and what opens them again without anybody being asked: the
+//! identity that the environment gives, else the one that keyfob keeps. What stands in such files
+//! and where they are is their owners' work.
+
+use std::cell::OnceCell;
+use std::io::Read as _;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use age::{DecryptError, Decryptor, Encryptor};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::identity::keeping::Keeping;
+use crate::identity::keys::{Identity, IdentitySource};
+use crate::identity::recipients::Recipient;
+use crate::keyring::Keyring;
+use crate::words::env::{Environment, Folders};
+use crate::words::error::{Error, Result};
+use crate::words::secret::SecretValue;
+
+mod stamp;
+
+pub use stamp::is_stamped;
+use stamp::{Stamp, Stamped};
+
+/// The variable that holds an identity where a machine keeps none, as in CI.
+pub const VARIABLE: &str = "KEYFOB_FALLBACK_KEY";
+
+/// Making the identity takes a moment; another process may be at it.
+const MAKING: Duration = Duration::from_secs(10);
+
+/// What the sealed files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// What a change that was interrupted needs to be finished. Whatever identity is at hand may
+    /// open it.
+    Journal,
+    /// What is used in place of a backend's answers. It may come from elsewhere, so it bears a
+    /// stamp that takes the identity to make; and where the environment gives an identity, no
+    /// other is looked for.
+    Snapshot,
+}
+
+impl Purpose {
+    fn noun(self) -> &'static str {
+        match self {
+            Purpose::Journal => "journal",
+            Purpose::Snapshot => "fallback snapshot",
+        }
+    }
+}
+
+/// Tells the user something.
+pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The identities at hand, each read when it is first needed.
+pub struct Keys {
+    purpose: Purpose,
+    data: PathBuf,
+    keyring: Keyring,
+    given: Option<SecretValue>,
+    own: OnceCell<Identity>,
+    notice: Notice,
+}
+
+impl Keys {
+    /// Those for files of `purpose`. `notice` tells the user when keyfob
+    /// makes an identity. Touches nothing yet.
+    pub fn new(
+        purpose: Purpose,
+        env: &Environment,
+        folders: &Folders,
+        keyring: &Keyring,
+        notice: Notice,
+    ) -> Self {
+        Self {
+            purpose,
+            data: folders.data.clone(),
+            keyring: keyring.clone(),
+            given: env.var(VARIABLE).map(SecretValue::from),
+            own: OnceCell::new(),
+            notice,
+        }
+    }
+
+    /// The age file that holds `content` as JSON, which goes straight into the cipher.
+    ///
+    /// # Errors
+    /// What reading or making the identity fails with.
+    pub fn encrypt(&self, content: &impl Serialize) -> Result<Vec<u8>> {
+        let given = self.given()?;
+        let identity = match &given {
+            Some(identity) => identity,
+            None => self.own()?,
+        };
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::failed(format!(
+                "cannot encrypt the {}: {error}",
+                self.purpose.noun()
+            ))
+        };
+        let stamp = Stamp(identity);
+        let stamp = (self.purpose == Purpose::Snapshot).then_some(&stamp as &dyn age::Recipient);
+        let recipients = identity.recipients().iter().map(Recipient::as_age);
+        let recipients = recipients.chain(stamp);
+        let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(&error))?;
+        let write = || -> std::io::Result<Vec<u8>> {
+            let mut output = encryptor.wrap_output(Vec::new())?;
+            serde_json::to_writer(&mut output, content)?;
+            output.finish()
+        };
+        write().map_err(|error| failed(&error))
+    }
+
+    /// What the age file `sealed`, which was read from `path`, holds.
+    ///
+    /// # Errors
+    /// `unauthenticated` where no identity at hand opens it, `invalid_data` where it is damaged.
+    pub fn decrypt(&self, sealed: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+        let noun = self.purpose.noun();
+        let decrypt = |identity: &Identity| {
+            let plaintext = match self.purpose {
+                Purpose::Journal => decrypt(sealed, identity.as_age()),
+                Purpose::Snapshot => decrypt(sealed, iter::once(&Stamped(identity) as _)),
+            };
+            plaintext.map_err(|_| {
+                Error::invalid_data(format!("the {noun} {} is damaged", path.display()))
+            })
+        };
+        let given = self.given()?;
+        let mut plaintext = given.as_ref().map(decrypt).transpose()?.flatten();
+        let alone = given.is_some() && self.purpose == Purpose::Snapshot;
+        if plaintext.is_none() && !alone {
+            plaintext = self.kept()?.map(decrypt).transpose()?.flatten();
+        }
+        plaintext.ok_or_else(|| {
+            Error::unauthenticated(format!(
+                "the {noun} {} is encrypted to an identity that is not at hand",
+                path.display()
+            ))
+            .hint(format!(
+                "set {VARIABLE} to the identity that it was set to then"
+            ))
+        })
+    }
+
+    /// The identity that the environment gives.
+    fn given(&self) -> Result<Option<Identity>> {
+        let source = self.given.as_ref().map(|text| IdentitySource::Text {
+            text: text.clone(),
+            origin: format!("environment {VARIABLE}"),
+        });
+        source
+            .map(|source| Identity::from_source(&source))
+            .transpose()
+    }
+
+    /// The identity that keyfob keeps, where one was made.
+    fn kept(&self) -> Result<Option<&Identity>> {
+        if self.own.get().is_none() {
+            let kept = Keeping::new(&self.data, &self.keyring).load()?;
+            return Ok(kept.map(|kept| self.own.get_or_init(|| kept)));
+        }
+        Ok(self.own.get())
+    }
+
+    /// The identity that keyfob keeps, made where there is none yet.
+    fn own(&self) -> Result<&Identity> {
+        if let Some(own) = self.own.get() {
+            return Ok(own);
+        }
+        let (own, made) = Keeping::new(&self.data, &self.keyring).load_or_make(Some(MAKING))?;
+        if made {
+            // The local vault will find it and say nothing any more.
+            (self.notice)(&format!(
+                "made an identity and put it into the {}: it opens what keyfob encrypts on this machine, the local vault included\n\
+                 public key: {}",
+                own.location(),
+                own.public_key()
+            ));
+        }
+        Ok(self.own.get_or_init(|| own))
+    }
+}
+
+/// The plaintext, or `None` where the file is not encrypted to `identity`.
+fn decrypt<'a>(
+    sealed: &[u8],
+    identity: impl Iterator<Item = &'a dyn age::Identity>,
+) -> Result<Option<Zeroizing<Vec<u8>>>, DecryptError> {
+    let decryptor = Decryptor::new_buffered(sealed)?;
+    let mut reader = match decryptor.decrypt(identity) {
+        Ok(reader) => reader,
+        Err(DecryptError::NoMatchingKeys) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // The plaintext is shorter than the file, so the buffer never moves and leaves copies.
+    let mut plaintext = Zeroizing::new(Vec::with_capacity(sealed.len()));
+    reader.read_to_end(&mut plaintext)?;
+    Ok(Some(plaintext))
+}

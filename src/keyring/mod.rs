@@ -1,0 +1,381 @@
+//! The OS keyring, reached within two seconds or not at all.
+//!
+//! A keyring that is absent, locked, hanging or damaged is an [`Unreachable`], never a failure of
+//! the command: each caller has another way, or says in its own words what it needed. Nothing
+//! here prompts: a locked keyring is found out before the `keyring` crate would have it unlocked.
+
+use std::fmt;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use zeroize::Zeroizing;
+
+use crate::words::env::Environment;
+
+#[cfg(all(
+    unix,
+    not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+))]
+#[path = "secret_service.rs"]
+mod gate;
+#[cfg(not(all(
+    unix,
+    not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+)))]
+#[path = "native.rs"]
+mod gate;
+
+#[cfg(target_os = "linux")]
+#[path = "keyutils.rs"]
+pub mod kernel;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_keyutils.rs"]
+pub mod kernel;
+
+/// What all calls of a process together may take. A person waits for it once, not at every call.
+const BUDGET: Duration = Duration::from_secs(2);
+
+/// The service under which everything of keyfob is kept; the account tells entries apart.
+const SERVICE: &str = "keyfob";
+
+/// Why the keyring could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreachable {
+    /// There is none on this machine or in this session.
+    Absent,
+    /// It is locked, and unlocking would need a person.
+    Locked,
+    /// It did not answer in time.
+    Slow,
+    /// It answered with a fault, described without any secret.
+    Faulty(String),
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreachable::Absent => f.write_str("there is no OS keyring in this session"),
+            Unreachable::Locked => f.write_str("the OS keyring is locked"),
+            Unreachable::Slow => f.write_str("the OS keyring did not answer within 2 s"),
+            Unreachable::Faulty(what) => write!(f, "the OS keyring is faulty: {what}"),
+        }
+    }
+}
+
+/// What `doctor` tells of the keyring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// What keyring this platform has: "Secret Service", "Keychain", "Credential Manager".
+    pub name: &'static str,
+    /// Why it cannot be used; `None` where it can.
+    pub why: Option<Unreachable>,
+    /// How long finding that out took.
+    pub took: Duration,
+}
+
+impl Status {
+    /// Whether entries can be read and written.
+    pub fn reachable(&self) -> bool {
+        self.why.is_none()
+    }
+}
+
+/// The OS keyring. Making one touches nothing; the first call connects. Clones share what was
+/// learnt: once it was found unreachable, it is not tried again in this process.
+///
+/// The default one is unreachable, for tests and for commands that must not use it.
+#[derive(Clone)]
+pub struct Keyring(Arc<Mutex<State>>);
+
+struct State {
+    /// Why it is not tried any more.
+    verdict: Option<Unreachable>,
+    /// What calls have taken so far.
+    spent: Duration,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing was called yet.
+    New(gate::Gate),
+    /// The worker has the connection and does one job after the other. One that hangs is left
+    /// behind; the process's end ends it.
+    Working(Sender<Job>),
+    /// There is no keyring to talk to.
+    Absent,
+}
+
+type Job = Box<dyn FnOnce(&mut gate::Gate) + Send>;
+
+/// Why a call failed, and whether another one can do better.
+enum Fault {
+    /// Nothing can be done with this keyring any more.
+    Keyring(Unreachable),
+    /// This entry alone is at fault, described without any secret.
+    Entry(String),
+}
+
+/// What is known of an entry before the `keyring` crate is asked for it.
+enum Outlook {
+    /// There is none, for sure.
+    Missing,
+    /// There may be one, and reading it will not prompt.
+    Possible,
+}
+
+impl Default for Keyring {
+    fn default() -> Self {
+        Self::made(Stage::Absent)
+    }
+}
+
+impl Keyring {
+    /// A handle that has not connected yet. Where `env` shows that this session has no keyring,
+    /// it never will.
+    pub fn new(env: &Environment) -> Self {
+        Self::made(gate::Gate::new(env).map_or(Stage::Absent, Stage::New))
+    }
+
+    fn made(stage: Stage) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            verdict: matches!(stage, Stage::Absent).then_some(Unreachable::Absent),
+            spent: Duration::ZERO,
+            stage,
+        })))
+    }
+
+    /// The secret kept under `account`, or `None` where there is none.
+    pub fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        let account = account.to_owned();
+        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
+            Outlook::Missing => Ok(None),
+            Outlook::Possible => match entry(&account)?.get_secret() {
+                Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+                Err(keyring::Error::NoEntry) => Ok(None),
+                Err(error) => Err(fault(&error)),
+            },
+        })
+    }
+
+    /// Keeps `secret` under `account`, replacing what was there.
+    pub fn set(&self, account: &str, secret: &[u8]) -> Result<(), Unreachable> {
+        let account = account.to_owned();
+        let secret = Zeroizing::new(secret.to_vec());
+        self.call(move |gate| {
+            gate.outlook(SERVICE, &account)?;
+            let entry = entry(&account)?;
+            match entry.set_secret(&secret) {
+                // Another program made a second entry of this name: one of ours replaces both.
+                Err(keyring::Error::Ambiguous(entries)) => {
+                    for double in entries {
+                        double.delete_credential().map_err(|error| fault(&error))?;
+                    }
+                    entry.set_secret(&secret)
+                }
+                done => done,
+            }
+            .map_err(|error| fault(&error))
+        })
+    }
+
+    /// Forgets what is kept under `account`; tells whether there was something.
+    pub fn delete(&self, account: &str) -> Result<bool, Unreachable> {
+        let account = account.to_owned();
+        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
+            Outlook::Missing => Ok(false),
+            Outlook::Possible => match entry(&account)?.delete_credential() {
+                Ok(()) => Ok(true),
+                Err(keyring::Error::NoEntry) => Ok(false),
+                Err(keyring::Error::Ambiguous(entries)) => {
+                    for double in entries {
+                        double.delete_credential().map_err(|error| fault(&error))?;
+                    }
+                    Ok(true)
+                }
+                Err(error) => Err(fault(&error)),
+            },
+        })
+    }
+
+    /// Finds out whether the keyring can be used, without reading or writing anything in it.
+    pub fn probe(&self) -> Status {
+        let begun = Instant::now();
+        let why = self.call(|gate| gate.check()).err();
+        Status {
+            name: gate::NAME,
+            why,
+            took: begun.elapsed(),
+        }
+    }
+
+    /// Whether anything was sent to the keyring so far.
+    pub fn touched(&self) -> bool {
+        matches!(self.state().stage, Stage::Working(_))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the worker do `work`, for as long as is left of the budget.
+    fn call<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut gate::Gate) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Unreachable> {
+        let mut state = self.state();
+        if let Some(why) = &state.verdict {
+            return Err(why.clone());
+        }
+        let begun = Instant::now();
+        let (answer, answered) = mpsc::sync_channel(1);
+        let job: Job = Box::new(move |gate| {
+            // Nobody may be waiting any more.
+            let _ = answer.send(work(gate));
+        });
+        let result = match state.send(job) {
+            Ok(()) => match answered.recv_timeout(BUDGET.saturating_sub(state.spent)) {
+                Ok(result) => result,
+                Err(RecvTimeoutError::Timeout) => Err(Fault::Keyring(Unreachable::Slow)),
+                Err(RecvTimeoutError::Disconnected) => Err(gone()),
+            },
+            Err(fault) => Err(fault),
+        };
+        state.spent += begun.elapsed();
+        match result {
+            Ok(value) => Ok(value),
+            Err(Fault::Entry(what)) => Err(Unreachable::Faulty(what)),
+            Err(Fault::Keyring(why)) => {
+                state.verdict = Some(why.clone());
+                Err(why)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Keyring")
+            .field("verdict", &state.verdict)
+            .field("spent", &state.spent)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Gives `job` to the worker, which the first one starts.
+    fn send(&mut self, job: Job) -> Result<(), Fault> {
+        let sender = match std::mem::replace(&mut self.stage, Stage::Absent) {
+            Stage::Absent => return Err(Fault::Keyring(Unreachable::Absent)),
+            Stage::Working(sender) => sender,
+            Stage::New(mut gate) => {
+                let (sender, jobs) = mpsc::channel::<Job>();
+                thread::Builder::new()
+                    .name("keyring".to_owned())
+                    .spawn(move || jobs.into_iter().for_each(|job| job(&mut gate)))
+                    .map_err(|error| Fault::Keyring(Unreachable::Faulty(error.to_string())))?;
+                sender
+            }
+        };
+        let sent = sender.send(job).map_err(|_| gone());
+        self.stage = Stage::Working(sender);
+        sent
+    }
+}
+
+fn gone() -> Fault {
+    Fault::Keyring(Unreachable::Faulty("its client broke off".to_owned()))
+}
+
+/// The entry of `account`; the first one connects the `keyring` crate to its store.
+fn entry(account: &str) -> Result<keyring::Entry, Fault> {
+    if let Err(error) = keyring::Entry::store_status() {
+        return Err(fault(error));
+    }
+    keyring::Entry::new(SERVICE, account).map_err(|error| fault(&error))
+}
+
+/// What an error of the `keyring` crate means. Those of its messages that are passed on hold no
+/// value: the variants that carry one are named without it.
+fn fault(error: &keyring::Error) -> Fault {
+    use keyring::Error;
+    match error {
+        Error::NoStorageAccess(_) => Fault::Keyring(Unreachable::Locked),
+        Error::PlatformFailure(why) => Fault::Keyring(Unreachable::Faulty(why.to_string())),
+        Error::BadEncoding(_) | Error::BadDataFormat(..) => {
+            Fault::Entry("an entry in it is damaged".to_owned())
+        }
+        Error::Ambiguous(_) => Fault::Entry("it holds two entries of the same name".to_owned()),
+        Error::TooLong(..) => Fault::Entry("it does not take entries of that size".to_owned()),
+        other => Fault::Keyring(Unreachable::Faulty(other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_one_is_absent() {
+        let keyring = Keyring::default();
+        assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
+        assert_eq!(keyring.set("x", b"y"), Err(Unreachable::Absent));
+        assert_eq!(keyring.delete("x"), Err(Unreachable::Absent));
+        assert_eq!(keyring.probe().why, Some(Unreachable::Absent));
+        assert!(!keyring.touched());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn without_a_session_bus_nothing_is_tried() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
+        let keyring = Keyring::new(&env);
+        assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
+        assert!(!keyring.touched());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn addresses_that_lead_nowhere_are_no_keyring() {
+        let folder = tempfile::tempdir().unwrap();
+        for address in [
+            "disabled:",
+            "/dev/null",
+            "autolaunch:",
+            "unix:path=/no/such/socket",
+        ] {
+            let env = Environment::from_vars([("DBUS_SESSION_BUS_ADDRESS", address)], "/");
+            let keyring = Keyring::new(&env);
+            assert_eq!(keyring.get("x"), Err(Unreachable::Absent), "{address}");
+        }
+        // A socket left behind by a bus that has ended.
+        let path = folder.path().join("bus");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
+        let keyring = Keyring::new(&env);
+        assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
+        assert!(keyring.touched());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn one_that_never_answers_costs_the_budget_once() {
+        let folder = tempfile::tempdir().unwrap();
+        // It accepts connections, by its backlog, and says nothing.
+        let _silent = std::os::unix::net::UnixListener::bind(folder.path().join("bus")).unwrap();
+        let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
+        let keyring = Keyring::new(&env);
+        let begun = Instant::now();
+        assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
+        assert!(begun.elapsed() >= BUDGET);
+        let begun = Instant::now();
+        for clone in [keyring.clone(), keyring] {
+            assert_eq!(clone.set("x", b"y"), Err(Unreachable::Slow));
+            assert_eq!(clone.probe().why, Some(Unreachable::Slow));
+        }
+        assert!(begun.elapsed() < BUDGET, "it was tried again");
+    }
+}

@@ -1,0 +1,72 @@
+//! What the stores show of a rotation's targets: each store asked once, all at the same time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use super::record::Seen;
+use crate::providers::Capability;
+use crate::store::Store;
+use crate::words::batch::{Filter, Selection};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Name, Reference, StoreName};
+
+/// The stores of a rotation, by name.
+pub type Stores = BTreeMap<StoreName, Store>;
+
+/// What each store answered.
+pub struct Look(BTreeMap<StoreName, Result<BTreeMap<Name, Seen>>>);
+
+impl Look {
+    /// Looks at `targets`.
+    pub async fn at<'t>(stores: &Stores, targets: impl IntoIterator<Item = &'t Reference>) -> Self {
+        let mut by_store: BTreeMap<&StoreName, BTreeSet<&Name>> = BTreeMap::new();
+        for target in targets {
+            by_store
+                .entry(&target.store)
+                .or_default()
+                .insert(&target.name);
+        }
+        let asked = by_store.into_iter().filter_map(|(store, names)| {
+            let store = stores.get(store)?;
+            Some(async move {
+                let seen = look_in(store, &names).await;
+                (
+                    store.name().clone(),
+                    seen.map_err(|error| store.named(error)),
+                )
+            })
+        });
+        Self(join_all(asked).await.into_iter().collect())
+    }
+
+    /// What was seen of `target`.
+    ///
+    /// # Errors
+    /// What its store answered instead.
+    pub fn of(&self, target: &Reference) -> Result<Seen> {
+        match self.0.get(&target.store) {
+            Some(Ok(seen)) => Ok(seen.get(&target.name).cloned().unwrap_or(Seen::Absent)),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(Error::failed(format!("{target} was not looked at"))),
+        }
+    }
+}
+
+async fn look_in(store: &Store, names: &BTreeSet<&Name>) -> Result<BTreeMap<Name, Seen>> {
+    let provider = store.provider();
+    if provider.capabilities().has(Capability::Read) {
+        let selection = Selection::Names(names.iter().map(|name| (*name).clone()).collect());
+        let values = provider.read(&selection).await?;
+        let values = values.into_iter();
+        return Ok(values
+            .map(|(name, value)| (name, Seen::Value(value)))
+            .collect());
+    }
+    let entries = provider.list(&Filter::default()).await?;
+    Ok(entries
+        .into_iter()
+        .filter(|entry| names.contains(&entry.name))
+        .map(|entry| (entry.name, Seen::Hidden))
+        .collect())
+}

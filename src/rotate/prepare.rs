@@ -1,0 +1,202 @@
+//! From a plan to a rotation on the disk: what can fail without harm fails here, before the first
+//! write.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::claim::Claim;
+use super::engine::Engine;
+use super::ledger::Open;
+use super::look::Look;
+use super::made::Made;
+use super::plan::{self, Plan, Role, Source};
+use super::record::{Direction, Old, Rotation, Seen, State, Target};
+use crate::providers::{Capability, Composite};
+use crate::words::error::{Error, Result};
+use crate::words::scope::Scope;
+use crate::words::secret::{Reference, SecretValue, StoreName};
+
+impl Engine<'_> {
+    /// Looks at the targets, makes the new values, and puts the rotation on the disk. Nothing was
+    /// changed where it fails.
+    ///
+    /// # Errors
+    /// `not_found` where the secret does not exist; `conflict` where a rotation of a target is
+    /// under way; whatever the stores answer, and what keeps a value from being made or held.
+    pub(super) async fn prepare(&self, plan: &Plan, given: Given) -> Result<(Open, Claim)> {
+        let scopes = self.scopes(plan).await?;
+        let mut places: Vec<(&Reference, &Scope)> = Vec::new();
+        for target in &plan.targets {
+            let reference = &target.reference;
+            let store = self.store(&reference.store)?;
+            let checked = store.provider().check_name(&reference.name);
+            checked.map_err(|error| store.named(error))?;
+            let place = scope_of(&scopes, reference)?;
+            if let Some((other, _)) = places
+                .iter()
+                .find(|(other, scope)| *scope == place && other.name == reference.name)
+            {
+                return Err(Error::usage(format!(
+                    "{reference} and {other} are the same secret"
+                )));
+            }
+            places.push((reference, place));
+        }
+        let claim = self.ledger.claim_new(&places)?;
+        let look = Look::at(
+            self.stores,
+            plan.targets.iter().map(|target| &target.reference),
+        )
+        .await;
+        let mut old = Vec::with_capacity(plan.targets.len());
+        for target in &plan.targets {
+            let seen = look.of(&target.reference)?;
+            if seen == Seen::Absent && target.role == Role::Secret {
+                let store = self.store(&target.reference.store)?;
+                return Err(store.missing(&target.reference.name).hint(format!(
+                    "a rotation needs a secret to begin with: keyfob set {} --generate makes it",
+                    crate::words::error::shell_word(&target.reference.to_string())
+                )));
+            }
+            old.push(match seen {
+                Seen::Absent => Old::Absent,
+                Seen::Value(value) => Old::Value(value),
+                Seen::Hidden => Old::Hidden,
+            });
+        }
+        // Only now, as a command may change something by making the value.
+        let made = self.make(plan, given).await?;
+        match self.begin(plan, &made, old, &scopes) {
+            Ok(open) => Ok((open, claim)),
+            Err((error, old)) => Err(self.take_back(plan, old, error).await),
+        }
+    }
+
+    /// The rotation on the disk, or why it is not there, with what the targets held.
+    fn begin(
+        &self,
+        plan: &Plan,
+        made: &Made,
+        old: Vec<Old>,
+        scopes: &BTreeMap<StoreName, Scope>,
+    ) -> Result<Open, (Error, Vec<Old>)> {
+        let targets = plan.targets.iter().zip(&old);
+        let targets = targets
+            .map(|(target, old)| self.target(target, made, old.clone(), scopes))
+            .collect::<Result<Vec<_>>>();
+        let begun = targets.and_then(|targets| {
+            self.ledger.begin(Rotation {
+                secret: plan.secret().clone(),
+                begun_at: Timestamp::now(),
+                targets,
+                verify: plan.verify.clone(),
+                on_rollback: plan.on_rollback.clone(),
+                told_rollback: false,
+                direction: Direction::Forward,
+            })
+        });
+        begun.map_err(|error| (error, old))
+    }
+
+    fn target(
+        &self,
+        target: &plan::Target,
+        made: &Made,
+        old: Old,
+        scopes: &BTreeMap<StoreName, Scope>,
+    ) -> Result<Target> {
+        let reference = target.reference.clone();
+        let new = match &target.role {
+            Role::Secret | Role::Copy => made.value.clone(),
+            Role::Derived(derivation) => derivation.apply(reference.name.as_str(), &made.value)?,
+        };
+        let store = self.store(&reference.store)?;
+        if new.expose_str().is_none() {
+            let what = format!("the new value of {reference}, which is not text,");
+            store.require(Capability::Binary, &what)?;
+        }
+        let whole = !matches!(target.role, Role::Derived(_)) && store.spec().composite.is_some();
+        Ok(Target {
+            scope: scope_of(scopes, &reference)?.clone(),
+            reference,
+            readable: target.readable,
+            new,
+            attributes: match whole {
+                true => made.attributes.clone(),
+                false => BTreeMap::new(),
+            },
+            old,
+            // Those that can be taken back may be written as soon as this is on the disk.
+            state: match target.readable {
+                true => State::Unclear,
+                false => State::Untouched,
+            },
+        })
+    }
+
+    /// Tells the command that is told of rollbacks that the value which a command has made is not
+    /// used, because of `error`.
+    async fn take_back(&self, plan: &Plan, old: Vec<Old>, error: Error) -> Error {
+        let (Source::Command(_), Some(command)) = (&plan.source, &plan.on_rollback) else {
+            return error;
+        };
+        let old = match old.first() {
+            Some(Old::Value(old)) => Some(old),
+            _ => None,
+        };
+        match self.hooks.rolled_back(command, plan.secret(), old).await {
+            Ok(()) => error,
+            Err(untold) => error.context(untold),
+        }
+    }
+
+    async fn make(&self, plan: &Plan, given: Given) -> Result<Made> {
+        let alone = |value| Made {
+            value,
+            attributes: BTreeMap::new(),
+        };
+        match (&plan.source, given) {
+            (_, Some(value)) => Ok(alone(value)),
+            (Source::Generate(spec), None) => spec.generate().map(alone),
+            (Source::Command(command), None) => {
+                let printed = self.hooks.make(command, plan.secret()).await?;
+                // The time that took was nobody's network.
+                self.progressed();
+                let targets = plan.targets.iter();
+                let composites: Vec<Composite> = targets
+                    .filter_map(|target| self.stores.get(&target.reference.store))
+                    .filter_map(|store| store.spec().composite)
+                    .collect();
+                Made::printed(printed, &composites)
+            }
+            (Source::File(path), None) => {
+                Err(Error::failed(format!("{} was not read", path.display())))
+            }
+        }
+    }
+
+    /// Which secrets the names of each of the plan's stores stand for.
+    async fn scopes(&self, plan: &Plan) -> Result<BTreeMap<StoreName, Scope>> {
+        let mut scopes = BTreeMap::new();
+        for target in &plan.targets {
+            let name = &target.reference.store;
+            if !scopes.contains_key(name) {
+                scopes.insert(name.clone(), self.store(name)?.scope().await?);
+            }
+        }
+        Ok(scopes)
+    }
+}
+
+fn scope_of<'s>(
+    scopes: &'s BTreeMap<StoreName, Scope>,
+    reference: &Reference,
+) -> Result<&'s Scope> {
+    scopes
+        .get(&reference.store)
+        .ok_or_else(|| Error::failed(format!("the store {} is not open", reference.store)))
+}
+
+/// The new value, where the command line brought it.
+pub(super) type Given = Option<SecretValue>;

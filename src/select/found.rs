@@ -1,0 +1,175 @@
+//! Asking stores for what is wanted of them: each once, and all at the same time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+
+use crate::providers::Capability;
+use crate::store::Store;
+use crate::words::batch::{Filter, Selection};
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Name, Reference, SecretValue, StoreName};
+
+/// Which secrets are wanted of which stores.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants(BTreeMap<StoreName, Wanted>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Names(BTreeSet<Name>),
+}
+
+impl Wants {
+    /// Wants the secret behind `reference` too.
+    pub fn add(&mut self, reference: &Reference) {
+        let wanted = self
+            .0
+            .entry(reference.store.clone())
+            .or_insert_with(|| Wanted::Names(BTreeSet::new()));
+        if let Wanted::Names(names) = wanted {
+            names.insert(reference.name.clone());
+        }
+    }
+
+    /// Wants all of `store`.
+    pub fn add_all(&mut self, store: &StoreName) {
+        self.0.insert(store.clone(), Wanted::All);
+    }
+
+    /// The stores that something is wanted of.
+    pub fn stores(&self) -> impl Iterator<Item = &StoreName> {
+        self.0.keys()
+    }
+
+    fn selection(&self, store: &StoreName) -> Selection {
+        match self.0.get(store) {
+            Some(Wanted::All) => Selection::All,
+            Some(Wanted::Names(names)) => Selection::Names(names.iter().cloned().collect()),
+            None => Selection::Names(Vec::new()),
+        }
+    }
+}
+
+/// What each of the stores that were asked answered.
+pub struct Answers<'s> {
+    stores: &'s [Store],
+    answers: Vec<Result<BTreeMap<Name, SecretValue>>>,
+}
+
+impl<'s> Answers<'s> {
+    /// Asks `stores` for what is wanted of them. Where one of them cannot be read, none but that
+    /// one is asked: it says what to do instead.
+    pub async fn ask(stores: &'s [Store], wants: &Wants) -> Self {
+        let unreadable = stores
+            .iter()
+            .find(|store| !store.provider().capabilities().has(Capability::Read));
+        let stores = unreadable.map_or(stores, std::slice::from_ref);
+        let answers = stores.iter().map(|store| async {
+            let selection = wants.selection(store.name());
+            let answer = store.provider().read(&selection).await;
+            answer.map_err(|error| store.named(error))
+        });
+        Self {
+            stores,
+            answers: join_all(answers).await,
+        }
+    }
+
+    /// The stores that failed, and with what.
+    pub fn failures(&self) -> impl Iterator<Item = (&'s Store, &Error)> {
+        let answers = self.stores.iter().zip(&self.answers);
+        answers.filter_map(|(store, answer)| Some((store, answer.as_ref().err()?)))
+    }
+
+    /// What was found.
+    ///
+    /// # Errors
+    /// That of the first store that failed.
+    pub fn found(self) -> Result<Found<'s, SecretValue>> {
+        Found::collect(self.stores, self.answers)
+    }
+}
+
+/// What the stores answered: a value for each name, or nothing where names alone were asked for.
+pub struct Found<'s, V> {
+    stores: &'s [Store],
+    by_store: BTreeMap<&'s StoreName, BTreeMap<Name, V>>,
+}
+
+impl<'s> Found<'s, SecretValue> {
+    /// Reads what is wanted of `stores`.
+    ///
+    /// # Errors
+    /// `unsupported` where one of the stores cannot be read, before any other is asked; whatever
+    /// a store answers.
+    pub async fn read(stores: &'s [Store], wants: &Wants) -> Result<Self> {
+        Answers::ask(stores, wants).await.found()
+    }
+}
+
+impl<'s> Found<'s, ()> {
+    /// Asks `stores` for their names alone, which works where values cannot be read, too.
+    ///
+    /// # Errors
+    /// Whatever a store answers.
+    pub async fn list(stores: &'s [Store]) -> Result<Self> {
+        let answers = stores.iter().map(|store| async {
+            let entries = store.provider().list(&Filter::default()).await?;
+            Ok(entries.into_iter().map(|entry| (entry.name, ())).collect())
+        });
+        Self::collect(stores, join_all(answers).await)
+    }
+}
+
+impl<'s, V> Found<'s, V> {
+    /// What `stores` would answer if they held `values` and nothing else.
+    pub fn of(stores: &'s [Store], mut values: BTreeMap<StoreName, BTreeMap<Name, V>>) -> Self {
+        let by_store = stores.iter().map(|store| {
+            let values = values.remove(store.name());
+            (store.name(), values.unwrap_or_default())
+        });
+        Self {
+            by_store: by_store.collect(),
+            stores,
+        }
+    }
+
+    fn collect(stores: &'s [Store], answers: Vec<Result<BTreeMap<Name, V>>>) -> Result<Self> {
+        let mut by_store = BTreeMap::new();
+        for (store, answer) in stores.iter().zip(answers) {
+            by_store.insert(store.name(), answer.map_err(|error| store.named(error))?);
+        }
+        Ok(Self { stores, by_store })
+    }
+
+    /// What was found for `reference`.
+    ///
+    /// # Errors
+    /// `not_found` where its store has no such secret.
+    pub fn get(&self, reference: &Reference) -> Result<&V> {
+        self.by_store
+            .get(&reference.store)
+            .and_then(|found| found.get(&reference.name))
+            .ok_or_else(|| self.missing(reference))
+    }
+
+    /// The names found in `store`, sorted.
+    pub fn names(&self, store: &StoreName) -> impl Iterator<Item = &Name> {
+        self.by_store
+            .get(store)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+    }
+
+    fn missing(&self, reference: &Reference) -> Error {
+        let store = self
+            .stores
+            .iter()
+            .find(|store| *store.name() == reference.store);
+        match store {
+            Some(store) => store.missing(&reference.name),
+            None => Error::not_found(format!("there is no secret {reference}")),
+        }
+    }
+}

@@ -1,0 +1,384 @@
+//! Writing files so that a kill at any moment leaves the old content or the new one, and never a
+//! part of either. Who may write when is the work of [`lock`]; what stands in a file is not its
+//! concern.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::words::error::{Error, Result, io_reason};
+
+pub mod lock;
+
+/// How temporary files end; together with the name of the file they are for it tells what a
+/// killed writer left behind.
+const TEMPORARY_SUFFIX: &str = ".keyfob-tmp";
+
+/// As many links as Linux follows before it speaks of a loop.
+const MAX_LINKS: usize = 40;
+
+/// Which permissions a written file has. They mean nothing on Windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// These bits, whatever was there before and whatever the umask says.
+    Exactly(u32),
+    /// Those of the file that is replaced; a new file has these bits less the umask.
+    KeepOr(u32),
+}
+
+impl Mode {
+    /// For its owner alone.
+    pub const PRIVATE: Mode = Mode::Exactly(0o600);
+
+    fn for_new(self) -> u32 {
+        match self {
+            Mode::Exactly(bits) | Mode::KeepOr(bits) => bits,
+        }
+    }
+}
+
+/// Replaces the content of `path` by `bytes`, or makes the file: written to a temporary file in
+/// the same folder, synced, renamed, the folder synced. A symbolic link stays one; what it points
+/// at is replaced. The folder must exist.
+///
+/// # Errors
+/// `failed` with the file and the reason; the old content is then intact. Also where `path` is
+/// something other than a regular file.
+pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
+    let target = follow_links(path)?;
+    let old = existing_file(&target)?;
+    let temporary = write_temporary(&target, bytes, mode, old.as_ref())
+        .map_err(|error| cannot_write(path, &error))?;
+    temporary
+        .persist(&target)
+        .map_err(|error| cannot_write(path, &error.error))?;
+    sync_folder(folder_of(&target)).map_err(|error| cannot_write(path, &error))
+}
+
+/// Makes the file `path` with `bytes` in it, for its owner alone, and never touches one that
+/// exists. The folder must exist.
+///
+/// # Errors
+/// `conflict` where there is something at `path` already, else `failed` with the reason.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = write_temporary(path, bytes, Mode::PRIVATE, None)
+        .map_err(|error| cannot_write(path, &error))?;
+    temporary.persist_noclobber(path).map_err(|error| {
+        if error.error.kind() == io::ErrorKind::AlreadyExists {
+            Error::conflict(format!("{} exists already", path.display()))
+        } else {
+            cannot_write(path, &error.error)
+        }
+    })?;
+    sync_folder(folder_of(path)).map_err(|error| cannot_write(path, &error))
+}
+
+/// Removes the file `path`, for good: the folder is synced. One that is not there is as good.
+///
+/// # Errors
+/// `failed` with the file and the reason.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    removed
+        .and_then(|()| sync_folder(folder_of(path)))
+        .map_err(|error| Error::io(format!("cannot remove {}", path.display()), &error))
+}
+
+/// Makes the folder `path`, and those above it that are missing, for their owner alone. One that
+/// exists stays as it is.
+///
+/// # Errors
+/// `failed` with the folder and the reason.
+pub fn create_folder(path: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(path)
+        .map_err(|error| Error::io(format!("cannot make the folder {}", path.display()), &error))
+}
+
+/// Removes temporary files that killed writers of `path` left in its folder. Only for callers
+/// that hold a lock which every writer of `path` takes: a temporary file of a live writer would
+/// go with them. What cannot be removed stays; it does no harm.
+pub fn remove_stale_temporaries(path: &Path) {
+    let (prefix, Ok(entries)) = (temporary_prefix(path), fs::read_dir(folder_of(path))) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(prefix.as_encoded_bytes())
+            && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
+        {
+            // The next writer tries again.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Where the symbolic links at `path` lead, whether or not there is anything; `path` itself where
+/// it is no link.
+///
+/// # Errors
+/// `failed` for a loop, or where a link cannot be read.
+pub fn follow_links(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_path_buf();
+    for _ in 0..MAX_LINKS {
+        match fs::symlink_metadata(&target) {
+            Ok(metadata) if metadata.is_symlink() => {
+                let next = fs::read_link(&target).map_err(|error| {
+                    Error::io(format!("cannot follow {}", path.display()), &error)
+                })?;
+                target = folder_of(&target).join(next);
+            }
+            // What else is wrong with it shows when it is opened.
+            _ => return Ok(target),
+        }
+    }
+    Err(Error::failed(format!(
+        "cannot follow {}: too many symbolic links",
+        path.display()
+    )))
+}
+
+/// The folder that `path` is in; `.` for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+fn existing_file(target: &Path) -> Result<Option<fs::Metadata>> {
+    match fs::metadata(target) {
+        Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
+        Ok(_) => Err(Error::failed(format!(
+            "cannot write {}: it is not a regular file",
+            target.display()
+        ))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot_write(target, &error)),
+    }
+}
+
+fn write_temporary(
+    target: &Path,
+    bytes: &[u8],
+    mode: Mode,
+    old: Option<&fs::Metadata>,
+) -> io::Result<NamedTempFile> {
+    let prefix = temporary_prefix(target);
+    let mut builder = tempfile::Builder::new();
+    builder
+        .prefix(&prefix)
+        .suffix(TEMPORARY_SUFFIX)
+        .rand_bytes(12);
+    // What is to be private is so from the first moment; the umask applies here.
+    let first_bits = if old.is_some() { 0o600 } else { mode.for_new() };
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(first_bits));
+    #[cfg(not(unix))]
+    let _ = first_bits;
+    let mut temporary = builder.tempfile_in(folder_of(target))?;
+    settle_permissions(temporary.as_file(), mode, old)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    Ok(temporary)
+}
+
+#[cfg(unix)]
+fn settle_permissions(file: &File, mode: Mode, old: Option<&fs::Metadata>) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+
+    if let Some(old) = old {
+        let new = file.metadata()?;
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            // Under sudo the file must go on belonging to whose it was. Nobody but root may give
+            // files away, and then it becomes the writer's own.
+            let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+        }
+    }
+    match (mode, old) {
+        (Mode::Exactly(bits), _) => file.set_permissions(Permissions::from_mode(bits)),
+        (Mode::KeepOr(_), Some(old)) => {
+            file.set_permissions(Permissions::from_mode(old.mode() & 0o777))
+        }
+        (Mode::KeepOr(_), None) => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn settle_permissions(_file: &File, _mode: Mode, _old: Option<&fs::Metadata>) -> io::Result<()> {
+    Ok(())
+}
+
+fn temporary_prefix(target: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(target.file_name().unwrap_or(OsStr::new("")));
+    prefix.push(".");
+    prefix
+}
+
+/// Makes a rename in `folder` last through a power cut.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder)?.sync_all() {
+        // Some network file systems cannot sync a folder, and need not.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Error {
+    let message = format!("cannot write {}: {}", path.display(), io_reason(error));
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound => format!("make the folder {} first", folder_of(path).display()),
+        io::ErrorKind::PermissionDenied => format!(
+            "it is written by way of a temporary file, so {} itself must be writable",
+            folder_of(path).display()
+        ),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room and try again; nothing was changed".to_owned()
+        }
+        _ => return Error::failed(message),
+    };
+    Error::failed(message).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::error::Kind;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn replaces_the_content_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomically(&path, b"one", Mode::PRIVATE).unwrap();
+        write_atomically(&path, b"two", Mode::PRIVATE).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_new_file_never_replaces_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_new(&path, b"one").unwrap();
+        let error = write_new(&path, b"two").unwrap_err();
+        assert_eq!(error.kind(), Kind::Conflict);
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_folder_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_atomically(folder.path(), b"", Mode::PRIVATE).unwrap_err();
+        assert_eq!(error.kind(), Kind::Failed);
+    }
+
+    #[test]
+    fn only_the_files_own_leftovers_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".a.0123.keyfob-tmp", ".b.0123.keyfob-tmp", ".a.swp", "a"] {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        remove_stale_temporaries(&folder.path().join("a"));
+        assert_eq!(names(folder.path()), [".a.swp", ".b.0123.keyfob-tmp", "a"]);
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        use super::*;
+
+        fn bits(path: &Path) -> u32 {
+            fs::metadata(path).unwrap().permissions().mode() & 0o777
+        }
+
+        #[test]
+        fn modes_are_kept_or_set() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            write_atomically(&path, b"", Mode::KeepOr(0o600)).unwrap();
+            assert_eq!(bits(&path), 0o600);
+            fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+            write_atomically(&path, b"x", Mode::KeepOr(0o600)).unwrap();
+            assert_eq!(bits(&path), 0o640);
+            write_atomically(&path, b"y", Mode::PRIVATE).unwrap();
+            assert_eq!(bits(&path), 0o600);
+        }
+
+        #[test]
+        fn folders_are_for_their_owner() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a/b");
+            create_folder(&path).unwrap();
+            create_folder(&path).unwrap();
+            assert_eq!(bits(&path), 0o700);
+        }
+
+        #[test]
+        fn links_stay_and_their_targets_are_replaced() {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir(folder.path().join("real")).unwrap();
+            let link = folder.path().join("link");
+            symlink("real/file", &link).unwrap();
+            for content in [b"one", b"two"] {
+                write_atomically(&link, content, Mode::PRIVATE).unwrap();
+                let target = folder.path().join("real/file");
+                assert_eq!(fs::read(target).unwrap(), content);
+            }
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(names(&folder.path().join("real")), ["file"]);
+        }
+
+        #[test]
+        fn a_loop_of_links_is_an_error() {
+            let folder = tempfile::tempdir().unwrap();
+            let link = folder.path().join("link");
+            symlink("link", &link).unwrap();
+            assert!(write_atomically(&link, b"", Mode::PRIVATE).is_err());
+        }
+
+        #[test]
+        fn a_folder_that_cannot_be_written_keeps_the_old_content() {
+            if rustix::process::geteuid().is_root() {
+                // Nothing is closed to root.
+                return;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            fs::write(&path, b"old").unwrap();
+            fs::set_permissions(folder.path(), Permissions::from_mode(0o500)).unwrap();
+            let error = write_atomically(&path, b"new", Mode::PRIVATE).unwrap_err();
+            assert!(error.message().contains("permission denied"), "{error:?}");
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a store holds, as far as it tells.
+
+use std::collections::BTreeMap;
+
+use crate::providers::Capability;
+use crate::store::Store;
+use crate::words::batch::{Filter, Selection};
+use crate::words::error::Result;
+use crate::words::secret::{Mark, Name, SecretValue};
+use crate::written::{Known, Likeness};
+
+/// What a store holds.
+pub enum Held {
+    /// Names and values.
+    Values(BTreeMap<Name, SecretValue>),
+    /// Names and marks, of a store whose values cannot be read back, and what keyfob remembers of
+    /// what it stored there.
+    Names {
+        /// By name; no mark where there is none, or where several secrets have the name.
+        marks: BTreeMap<Name, Option<Mark>>,
+        /// What is remembered.
+        known: Known,
+    },
+}
+
+impl Held {
+    /// Asks `store` once: for these names, or for all it has.
+    ///
+    /// # Errors
+    /// Whatever the store answers, naming it.
+    pub async fn by(store: &Store, selection: &Selection) -> Result<Self> {
+        let provider = store.provider();
+        if provider.capabilities().has(Capability::Read) {
+            let values = provider.read(selection).await;
+            return values.map(Self::Values).map_err(|error| store.named(error));
+        }
+        let entries = provider.list(&Filter::default()).await;
+        let mut marks = BTreeMap::new();
+        for entry in entries.map_err(|error| store.named(error))? {
+            marks
+                .entry(entry.name)
+                .and_modify(|mark| *mark = None)
+                .or_insert(entry.mark);
+        }
+        // Only now: what is remembered then is no older than the list.
+        let known = store.known().await?;
+        Ok(Self::Names { marks, known })
+    }
+
+    /// Looks for those of `names` that were not found among all that `store` has, as a backend may
+    /// know a secret by more names than the one that it lists. Returns those that it does.
+    ///
+    /// # Errors
+    /// Whatever the store answers, naming it.
+    pub async fn look_closer<'n>(
+        &mut self,
+        store: &Store,
+        names: impl Iterator<Item = &'n Name>,
+    ) -> Result<Vec<Name>> {
+        // Groups have ids beside their names.
+        let Self::Values(values) = self else {
+            return Ok(Vec::new());
+        };
+        let missing: Vec<Name> = names
+            .filter(|name| !values.contains_key(*name))
+            .cloned()
+            .collect();
+        if missing.is_empty() || !store.provider().capabilities().has(Capability::Groups) {
+            return Ok(Vec::new());
+        }
+        let found = store.provider().read(&Selection::Names(missing)).await;
+        let found = found.map_err(|error| store.named(error))?;
+        let aliases = found.keys().cloned().collect();
+        values.extend(found);
+        Ok(aliases)
+    }
+
+    /// Its names, sorted.
+    pub fn names(&self) -> Box<dyn Iterator<Item = &Name> + '_> {
+        match self {
+            Self::Values(values) => Box::new(values.keys()),
+            Self::Names { marks, .. } => Box::new(marks.keys()),
+        }
+    }
+
+    /// Whether it has something under `name`.
+    pub fn has(&self, name: &Name) -> bool {
+        match self {
+            Self::Values(values) => values.contains_key(name),
+            Self::Names { marks, .. } => marks.contains_key(name),
+        }
+    }
+
+    /// How what is held under `name` compares with `value`; `None` where nothing is.
+    pub fn compare(&self, name: &Name, value: &SecretValue) -> Option<Likeness> {
+        match self {
+            Self::Values(values) => values.get(name).map(|held| match held == value {
+                true => Likeness::Same,
+                false => Likeness::Other,
+            }),
+            Self::Names { marks, known } => marks
+                .get(name)
+                .map(|mark| known.compare(name, mark.as_ref(), value)),
+        }
+    }
+}

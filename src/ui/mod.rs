@@ -1,0 +1,172 @@
+//! What the user sees: data on stdout, everything else on stderr.
+
+mod escape;
+mod progress;
+pub mod prompt;
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use jiff::Timestamp;
+
+pub use escape::escape;
+pub use progress::Bar;
+pub use table::Table;
+
+use crate::words::error::{Error, Result};
+
+const RED: &str = "\u{1b}[1;31m";
+const YELLOW: &str = "\u{1b}[1;33m";
+const CYAN: &str = "\u{1b}[1;36m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// A time for people: to the second.
+pub fn time(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
+}
+
+/// How to talk to the user.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    /// Print JSON.
+    pub json: bool,
+    /// Say nothing but errors.
+    pub quiet: bool,
+    /// How much to tell of what goes on: 0 is nothing.
+    pub verbose: u8,
+    /// When to use colours.
+    pub color: ColorChoice,
+    /// Whether questions may be asked.
+    pub interactive: bool,
+}
+
+impl Ui {
+    /// Whether stdout is a terminal.
+    pub fn stdout_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// How many columns the terminal has that stdout is; `None` where it is none.
+    pub fn columns(&self) -> Option<u16> {
+        #[cfg(unix)]
+        {
+            let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+            (size.ws_col > 0).then_some(size.ws_col)
+        }
+        #[cfg(not(unix))]
+        None
+    }
+
+    /// Writes `data` to stdout, byte for byte.
+    ///
+    /// # Errors
+    /// `failed` when stdout cannot be written. A reader that went away is no error: the process
+    /// ends quietly, as it has nobody left to talk to.
+    pub fn data(&self, data: &[u8]) -> Result<()> {
+        write_stdout(data).or_else(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => std::process::exit(0),
+            _ => Err(stdout_error(&error)),
+        })
+    }
+
+    /// Writes `data` to stdout, where what comes after depends on its having been read.
+    ///
+    /// # Errors
+    /// `failed` when stdout cannot be written, also when its reader went away.
+    pub fn data_that_matters(&self, data: &[u8]) -> Result<()> {
+        write_stdout(data).map_err(|error| stdout_error(&error))
+    }
+
+    /// Writes one line of data to stdout. Control characters are escaped on a terminal.
+    pub fn line(&self, line: &str) -> Result<()> {
+        let mut text = if self.stdout_is_terminal() {
+            escape(line)
+        } else {
+            line.to_owned()
+        };
+        text.push('\n');
+        self.data(text.as_bytes())
+    }
+
+    /// Writes one JSON document to stdout.
+    pub fn document(&self, document: &serde_json::Value) -> Result<()> {
+        // On a terminal a person reads it; elsewhere a program does.
+        let mut text = if self.stdout_is_terminal() {
+            format!("{document:#}")
+        } else {
+            document.to_string()
+        };
+        text.push('\n');
+        self.data(text.as_bytes())
+    }
+
+    /// Says something on stderr, unless quiet.
+    pub fn note(&self, message: &str) {
+        if !self.quiet {
+            self.stderr(&escape(message));
+        }
+    }
+
+    /// Warns on stderr, unless quiet.
+    pub fn warn(&self, message: &str) {
+        if !self.quiet {
+            self.insist(message);
+        }
+    }
+
+    /// Warns on stderr, quiet or not, of what nobody may overlook.
+    pub fn insist(&self, message: &str) {
+        self.stderr(&format!("{YELLOW}warning:{PLAIN} {}", escape(message)));
+    }
+
+    /// Tells on stderr what goes on, from the given verbosity on.
+    pub fn trace(&self, level: u8, message: &str) {
+        if self.verbose >= level {
+            self.stderr(&format!("{CYAN}keyfob:{PLAIN} {}", escape(message)));
+        }
+    }
+
+    /// Reports a failure on stderr: `error: …` and `hint: …`, or one line of JSON.
+    pub fn error(&self, error: &Error) {
+        if self.json {
+            self.stderr(&error.to_json().to_string());
+            return;
+        }
+        let store = match error.store_name() {
+            Some(store) if !error.message().contains(store) => format!("{store}: "),
+            _ => String::new(),
+        };
+        self.stderr(&format!(
+            "{RED}error:{PLAIN} {}{}",
+            escape(&store),
+            escape(error.message())
+        ));
+        if let Some(hint) = error.hint_text() {
+            self.hint(hint);
+        }
+    }
+
+    /// Says on stderr what can be done about something.
+    pub fn hint(&self, hint: &str) {
+        self.stderr(&format!("{CYAN}hint:{PLAIN} {}", escape(hint)));
+    }
+
+    fn stderr(&self, line: &str) {
+        let mut stream = AutoStream::new(io::stderr(), self.color).lock();
+        // There is nowhere to report that stderr is gone.
+        let _ = writeln!(stream, "{line}");
+    }
+}
+
+fn write_stdout(data: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(data)?;
+    stdout.flush()
+}
+
+fn stdout_error(error: &io::Error) -> Error {
+    Error::io("could not write to stdout", error)
+}

@@ -1,0 +1,75 @@
+//! Progress bars: on a terminal only, and only once work takes long enough to wonder.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::words::progress::Progress;
+
+/// A bar on stderr for the work that is going on. Its clones are the same bar.
+#[derive(Clone, Default)]
+pub struct Bar {
+    shown: bool,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
+}
+
+impl Bar {
+    /// A bar, shown where stderr is a terminal and the user has not asked for quiet.
+    pub fn new(quiet: bool) -> Self {
+        Self {
+            shown: !quiet && std::io::stderr().is_terminal(),
+            bar: Arc::default(),
+        }
+    }
+
+    /// Has `say` write to stderr while the bar is out of the way.
+    pub fn aside(&self, say: impl FnOnce()) {
+        let bar = self.bar.lock();
+        let bar = bar.unwrap_or_else(PoisonError::into_inner).clone();
+        match bar {
+            Some(bar) => bar.suspend(say),
+            None => say(),
+        }
+    }
+
+    fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
+        if self.shown {
+            act(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl Progress for Bar {
+    fn start(&self, what: &str, total: u64) {
+        self.with(|bar| {
+            // One item is done before a bar could be read.
+            if total < 2 {
+                return;
+            }
+            let new = ProgressBar::new(total).with_message(what.to_owned());
+            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+                new.set_style(style);
+            }
+            new.enable_steady_tick(Duration::from_millis(200));
+            *bar = Some(new);
+        });
+    }
+
+    fn advance(&self, done: u64) {
+        self.with(|bar| {
+            if let Some(bar) = bar {
+                bar.inc(done);
+            }
+        });
+    }
+
+    fn finish(&self) {
+        self.with(|bar| {
+            if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+}

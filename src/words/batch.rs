@@ -1,0 +1,132 @@
+//! What is asked of a store, and what it answers: filters, selections, writes and their outcomes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::words::error::Result;
+use crate::words::secret::{Mark, Name, SecretValue};
+
+/// Which entries `list` is to return.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only names that begin so.
+    pub prefix: Option<String>,
+    /// Only secrets of this type, where the backend has types.
+    pub secret_type: Option<String>,
+}
+
+impl Filter {
+    /// Whether `name` passes the filter's prefix.
+    pub fn admits(&self, name: &str) -> bool {
+        self.prefix
+            .as_deref()
+            .is_none_or(|prefix| name.starts_with(prefix))
+    }
+}
+
+/// Which secrets `read` is to return.
+#[derive(Clone, Debug)]
+pub enum Selection {
+    /// All that the store holds.
+    All,
+    /// These. One that is missing is simply not in the answer.
+    Names(Vec<Name>),
+}
+
+impl Selection {
+    /// Whether `name` is selected.
+    pub fn admits(&self, name: &str) -> bool {
+        match self {
+            Selection::All => true,
+            Selection::Names(names) => names.iter().any(|wanted| wanted.as_str() == name),
+        }
+    }
+}
+
+/// One secret to be stored.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Its name.
+    pub name: Name,
+    /// Its new value.
+    pub value: SecretValue,
+    /// Its metadata, as far as the caller names it. What is `None` or absent stays as it is.
+    pub metadata: Metadata,
+}
+
+/// What may be stored beside a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// What its owner says of it.
+    pub description: Option<String>,
+    /// When the backend is to stop serving it.
+    pub expires_at: Option<Timestamp>,
+    /// Further attributes by key; `params.region` names a key inside an object.
+    pub attributes: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+}
+
+/// Secrets to be stored together.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The secrets, no name twice.
+    pub writes: Vec<Write>,
+    /// Fail with `conflict` on each name that exists already, and leave it as it is.
+    pub if_absent: bool,
+}
+
+/// What was done with one secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It did not exist before.
+    Created,
+    /// It existed and has a new value.
+    Updated,
+    /// It was as wanted already; nothing was written.
+    Unchanged,
+    /// It is gone.
+    Deleted,
+}
+
+impl Action {
+    /// The word used for it in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Created => "created",
+            Action::Updated => "updated",
+            Action::Unchanged => "unchanged",
+            Action::Deleted => "deleted",
+        }
+    }
+}
+
+/// The result for one secret of a batch.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The secret.
+    pub name: Name,
+    /// What was done, or why nothing was.
+    pub result: Result<Action>,
+    /// By what the secret that was stored can be told from another of its name, as the backend's
+    /// own answer says: the same as in its [`Entry`]. `None` where values can be read back, or
+    /// where the answer was lost.
+    pub mark: Option<Mark>,
+}
+
+impl Outcome {
+    /// What became of `name`.
+    pub fn new(name: Name, result: Result<Action>) -> Self {
+        Self {
+            name,
+            result,
+            mark: None,
+        }
+    }
+}

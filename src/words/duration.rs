@@ -1,0 +1,241 @@
+//! Durations as people write them: `500ms`, `30s`, `5m`, `1h30m`, `30d`, and `0`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::words::error::{Error, Result};
+
+/// The units, the longest first, with their milliseconds.
+const UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
+/// A hundred years: far beyond any use, and safe to add to any clock.
+const MAX_MILLIS: u64 = 36_500 * 86_400_000;
+
+/// A duration in whole milliseconds, of at most 36500 days when it was parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HumanDuration(Duration);
+
+impl HumanDuration {
+    /// The duration itself.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+
+    /// The duration, or `None` for `0`, which stands for "no limit" where an option allows it.
+    pub fn limit(self) -> Option<Duration> {
+        (!self.0.is_zero()).then_some(self.0)
+    }
+}
+
+impl HumanDuration {
+    /// `duration` as people say it: in its two longest units at most, `2h5m`, rounded down to whole
+    /// seconds.
+    pub fn coarse(duration: Duration) -> String {
+        const HOUR: u64 = 3600;
+        let seconds = duration.as_secs();
+        let unit = match seconds {
+            0 => return "0s".to_owned(),
+            1..HOUR => 1,
+            HOUR..86_400 => 60,
+            _ => HOUR,
+        };
+        Self::from(Duration::from_secs(seconds - seconds % unit)).to_string()
+    }
+}
+
+/// How long ago `since` was at `now`, as [`HumanDuration::coarse`] says it; a time in the future is
+/// now.
+pub fn age(since: Timestamp, now: Timestamp) -> String {
+    let age = now.duration_since(since);
+    HumanDuration::coarse(age.try_into().unwrap_or_default())
+}
+
+impl From<Duration> for HumanDuration {
+    fn from(duration: Duration) -> Self {
+        Self(duration)
+    }
+}
+
+impl FromStr for HumanDuration {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::usage(format!("{text:?} is no duration: {why}"))
+                .hint("durations are written 500ms, 30s, 5m, 1h30m or 30d")
+        };
+        if text == "0" {
+            return Ok(Self(Duration::ZERO));
+        }
+        let mut rest = text;
+        let mut millis: u64 = 0;
+        let mut shorter_units = UNITS.as_slice();
+        while !rest.is_empty() {
+            let (number, after) = split_where(rest, |c| !c.is_ascii_digit());
+            if number.is_empty() {
+                return Err(bad("a number is missing"));
+            }
+            let (unit, after) = split_where(after, |c| c.is_ascii_digit());
+            if unit.is_empty() {
+                return Err(bad("a unit is missing after the number"));
+            }
+            if !UNITS.iter().any(|(name, _)| *name == unit) {
+                return Err(bad("the units are d, h, m, s and ms"));
+            }
+            let Some(at) = shorter_units.iter().position(|(name, _)| *name == unit) else {
+                return Err(bad("longer units come first, and each once"));
+            };
+            let part = number
+                .parse::<u64>()
+                .ok()
+                .and_then(|number| number.checked_mul(shorter_units[at].1));
+            millis = part
+                .and_then(|part| millis.checked_add(part))
+                .filter(|total| *total <= MAX_MILLIS)
+                .ok_or_else(|| bad("it is longer than 36500d"))?;
+            shorter_units = &shorter_units[at + 1..];
+            rest = after;
+        }
+        if text.is_empty() {
+            return Err(bad("it is empty"));
+        }
+        Ok(Self(Duration::from_millis(millis)))
+    }
+}
+
+/// `text` before and from the first character that `ends` holds for.
+fn split_where(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(ends).unwrap_or(text.len()))
+}
+
+impl fmt::Display for HumanDuration {
+    /// The shortest writing that reads back as the same whole milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut millis = self.0.as_millis();
+        if millis == 0 {
+            return f.write_str("0");
+        }
+        for (name, size) in UNITS {
+            let count = millis / u128::from(size);
+            if count > 0 {
+                write!(f, "{count}{name}")?;
+                millis %= u128::from(size);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn coarse_durations_have_two_units() {
+        for (seconds, words) in [
+            (0, "0s"),
+            (59, "59s"),
+            (61, "1m1s"),
+            (7_200 + 300 + 59, "2h5m"),
+            (86_399, "23h59m"),
+            (3 * 86_400 + 7_199, "3d1h"),
+        ] {
+            assert_eq!(HumanDuration::coarse(Duration::from_secs(seconds)), words);
+        }
+        assert_eq!(HumanDuration::coarse(Duration::from_millis(999)), "0s");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_older() {
+        let now: Timestamp = "2030-01-10T00:00:00Z".parse().unwrap();
+        let age = |since: &str| age(since.parse().unwrap(), now);
+        assert_eq!(age("2030-01-09T21:54:55Z"), "2h5m");
+        assert_eq!(age("2030-01-11T00:00:00Z"), "0s");
+    }
+
+    fn millis(text: &str) -> u128 {
+        text.parse::<HumanDuration>().unwrap().get().as_millis()
+    }
+
+    #[test]
+    fn the_writings_of_the_manual() {
+        assert_eq!(millis("500ms"), 500);
+        assert_eq!(millis("30s"), 30_000);
+        assert_eq!(millis("5m"), 300_000);
+        assert_eq!(millis("1h30m"), 5_400_000);
+        assert_eq!(millis("30d"), 2_592_000_000);
+        assert_eq!(millis("1m500ms"), 60_500);
+        assert_eq!(millis("36500d"), u128::from(MAX_MILLIS));
+    }
+
+    #[test]
+    fn nought_is_no_limit() {
+        assert_eq!("0".parse::<HumanDuration>().unwrap().limit(), None);
+        assert_eq!("0s".parse::<HumanDuration>().unwrap().limit(), None);
+        assert_eq!(
+            "1s".parse::<HumanDuration>().unwrap().limit(),
+            Some(Duration::from_secs(1))
+        );
+    }
+
+    #[test]
+    fn what_is_no_duration_says_why() {
+        for (text, why) in [
+            ("", "it is empty"),
+            ("30", "a unit is missing after the number"),
+            ("00", "a unit is missing after the number"),
+            ("s", "a number is missing"),
+            ("-5s", "a number is missing"),
+            ("1.5h", "the units are d, h, m, s and ms"),
+            ("5 m", "the units are d, h, m, s and ms"),
+            ("5M", "the units are d, h, m, s and ms"),
+            ("30m1h", "longer units come first, and each once"),
+            ("1m1m", "longer units come first, and each once"),
+            ("36501d", "it is longer than 36500d"),
+            ("99999999999999999999s", "it is longer than 36500d"),
+            ("213503982335d", "it is longer than 36500d"),
+        ] {
+            let error = text.parse::<HumanDuration>().unwrap_err();
+            assert_eq!(
+                error.message(),
+                format!("{text:?} is no duration: {why}"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_longest_units_are_shown_first() {
+        let shown = |millis| HumanDuration(Duration::from_millis(millis)).to_string();
+        assert_eq!(shown(5_400_000), "1h30m");
+        assert_eq!(shown(2_592_000_000), "30d");
+        assert_eq!(shown(0), "0");
+        assert_eq!(shown(86_461_001), "1d1m1s1ms");
+    }
+
+    proptest! {
+        #[test]
+        fn durations_survive_writing_and_reading(millis in 0..=MAX_MILLIS) {
+            let duration = HumanDuration(Duration::from_millis(millis));
+            prop_assert_eq!(duration.to_string().parse::<HumanDuration>().unwrap(), duration);
+        }
+
+        #[test]
+        fn no_text_panics(text in "[0-9dhms ]{0,12}|\\PC{0,8}") {
+            if let Ok(duration) = text.parse::<HumanDuration>() {
+                prop_assert!(duration.get() <= Duration::from_millis(MAX_MILLIS));
+            }
+        }
+    }
+}

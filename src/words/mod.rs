@@ -1,0 +1,14 @@
+//! The words that everybody uses: secrets and what is asked of them, errors, the environment,
+//! durations, random values, texts. None of them knows what keyfob does with it.
+
+pub mod batch;
+pub mod digest;
+pub mod document;
+pub mod duration;
+pub mod env;
+pub mod error;
+pub mod generate;
+pub mod progress;
+pub mod scope;
+pub mod secret;
+pub mod shell;

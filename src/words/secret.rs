@@ -1,0 +1,410 @@
+//! The words everybody uses: secret names, secret values, entries and references.
+//!
+//! A [`SecretValue`] is bytes that are wiped on drop and can't be printed by accident; an
+//! [`Entry`] is what may be known of a secret without reading it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::words::digest;
+use crate::words::error::{Error, Result};
+
+/// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
+#[derive(Clone, Default)]
+pub struct SecretValue(Zeroizing<Vec<u8>>);
+
+impl SecretValue {
+    /// Takes `bytes` over as they are.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The plain bytes. Every place where a value leaves its wrapper calls this or
+    /// [`expose_str`](Self::expose_str).
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The plain text, or `None` where the bytes are not UTF-8.
+    pub fn expose_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// The number of bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<String> for SecretValue {
+    fn from(text: String) -> Self {
+        Self::new(text.into_bytes())
+    }
+}
+
+impl From<&str> for SecretValue {
+    fn from(text: &str) -> Self {
+        Self::new(text.as_bytes().to_vec())
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for SecretValue {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl PartialEq for SecretValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).into()
+    }
+}
+
+impl Eq for SecretValue {}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(…)")
+    }
+}
+
+/// A secret's name inside a store: any text but the empty one. What more a backend asks of names
+/// its provider checks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// Checks that `text` is not empty.
+    ///
+    /// # Errors
+    /// `invalid_data` for the empty name.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        if text.is_empty() {
+            return Err(Error::invalid_data("a secret's name cannot be empty"));
+        }
+        Ok(Self(text))
+    }
+
+    /// The name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+/// What tells a stored secret from one that somebody else puts in its place: a digest of what its
+/// backend says of it, such as its id and times. Two that are equal are of one writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark(String);
+
+impl Mark {
+    /// The mark made of `parts`, which it does not reveal.
+    pub fn of(parts: &[&str]) -> Self {
+        Self(digest::of_parts(parts))
+    }
+
+    /// The digest in hexadecimal.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is known of a secret without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// The name, as `get` takes it.
+    pub name: Name,
+    /// When it was first stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// When its value was last written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated_at: Option<Timestamp>,
+    /// When the backend will stop serving it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// What its owner says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// What else the backend keeps with it, none of it secret.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, serde_json::Value>,
+    /// By what it can be told from another of its name, where its value cannot be read.
+    #[serde(skip)]
+    pub mark: Option<Mark>,
+}
+
+impl Entry {
+    /// An entry of which only the name is known.
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            created_at: None,
+            updated_at: None,
+            expires_at: None,
+            description: None,
+            attributes: BTreeMap::new(),
+            mark: None,
+        }
+    }
+}
+
+/// A store's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct StoreName(String);
+
+impl StoreName {
+    /// Checks `text` against the rule.
+    ///
+    /// # Errors
+    /// `usage` naming the rule.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let good = text.len() <= 64
+            && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_');
+        if good {
+            Ok(Self(text))
+        } else {
+            Err(Error::usage(format!(
+                "{text:?} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit"
+            )))
+        }
+    }
+
+    /// The name's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for StoreName {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for StoreName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StoreName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for StoreName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+const SCHEME: &str = "keyfob://";
+
+/// What a reference leaves as it stands; everything else is written `%XX`.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b':')
+    .remove(b'@')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b'=');
+
+/// A secret in a named store, written `keyfob://STORE/NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// The store.
+    pub store: StoreName,
+    /// The name inside it.
+    pub name: Name,
+}
+
+impl Reference {
+    /// Whether `text` means to be a reference, well-formed or not.
+    pub fn looks_like(text: &str) -> bool {
+        text.starts_with(SCHEME)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = |why: &str| {
+            Error::usage(format!("{text:?} is no reference: {why}")).hint(
+                "references are written keyfob://STORE/NAME, with %XX for odd characters in NAME",
+            )
+        };
+        let rest = text
+            .strip_prefix(SCHEME)
+            .ok_or_else(|| bad("it does not begin with keyfob://"))?;
+        let (store, name) = rest
+            .split_once('/')
+            .ok_or_else(|| bad("there is no '/' after the store"))?;
+        let store = StoreName::new(store).map_err(|error| bad(error.message()))?;
+        if !well_formed_escapes(name) {
+            return Err(bad("'%' must be followed by two hexadecimal digits"));
+        }
+        let name = percent_decode_str(name)
+            .decode_utf8()
+            .map_err(|_| bad("its escapes do not give UTF-8"))?;
+        let name = Name::new(name).map_err(|_| bad("the name is empty"))?;
+        Ok(Self { store, name })
+    }
+}
+
+fn well_formed_escapes(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.iter().enumerate().all(|(at, byte)| {
+        *byte != b'%'
+            || bytes
+                .get(at + 1..at + 3)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = utf8_percent_encode(self.name.as_str(), PLAIN);
+        write!(f, "{SCHEME}{}/{name}", self.store)
+    }
+}
+
+impl Serialize for Reference {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// What stands where a command takes a NAME: a name in the selected store, or a reference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A name in the store that `--store` and its like select.
+    Name(Name),
+    /// A reference, which overrides that store.
+    Reference(Reference),
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if Reference::looks_like(text) {
+            text.parse().map(Target::Reference)
+        } else {
+            Name::new(text).map(Target::Name)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_value_says_nothing_of_itself() {
+        let value = SecretValue::from("hunter2");
+        assert_eq!(format!("{value:?}"), "SecretValue(…)");
+    }
+
+    #[test]
+    fn references_keep_slashes_and_decode_escapes() {
+        let reference: Reference = "keyfob://web/api-env//etc/app.conf".parse().unwrap();
+        assert_eq!(reference.store.as_str(), "web");
+        assert_eq!(reference.name.as_str(), "api-env//etc/app.conf");
+        let reference: Reference = "keyfob://gpu/a%20b%25".parse().unwrap();
+        assert_eq!(reference.name.as_str(), "a b%");
+    }
+
+    #[test]
+    fn malformed_references_are_usage_errors() {
+        for text in [
+            "keyfob://",
+            "keyfob://web",
+            "keyfob://web/",
+            "keyfob:///x",
+            "keyfob://Web/x",
+            "keyfob://web/a%2",
+            "keyfob://web/%ff",
+            "keyfob://web/%zz",
+        ] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert_eq!(error.kind(), crate::words::error::Kind::Usage, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn references_survive_writing_and_reading(name in "\\PC{1,40}|[\\x00-\\x7f]{1,20}", store in "[a-z0-9][a-z0-9_-]{0,20}") {
+            let reference = Reference { store: StoreName::new(store).unwrap(), name: Name::new(name).unwrap() };
+            prop_assert_eq!(reference.to_string().parse::<Reference>().unwrap(), reference);
+        }
+    }
+}
