@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::sealed;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::env::Folders;
@@ -140,7 +140,6 @@ impl Shelf {
         // First, so that there is never a snapshot without a note.
         self.write_note(digest, note)?;
         let path = self.path(digest);
-        state::remove_stale_temporaries(&path);
         state::write_atomically(&path, sealed, Mode::PRIVATE)?;
         self.tidy(digest, now);
         Ok(())
@@ -164,7 +163,6 @@ impl Shelf {
             .map_err(|error| Error::failed(format!("cannot note the snapshot: {error}")))?;
         json.push(b'\n');
         let path = self.note_path(id);
-        state::remove_stale_temporaries(&path);
         state::write_atomically(&path, &json, Mode::PRIVATE)
     }
 
@@ -253,8 +251,8 @@ impl Shelf {
         Ok(ids)
     }
 
-    fn lock(&self) -> Result<FolderLock> {
-        FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
+    fn lock(&self) -> Result<Lock> {
+        Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
     }
 }
 

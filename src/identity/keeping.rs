@@ -19,7 +19,7 @@ use super::keys::{Identity, Location, generate};
 use super::private::read_private;
 use super::recipients::Recipient;
 use crate::keyring::{Keyring, Unreachable};
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
 
@@ -141,7 +141,7 @@ impl<'a> Keeping<'a> {
     /// otherwise as [`load`](Self::load) and [`state::write_new`].
     pub fn load_or_make(&self, timeout: Option<Duration>) -> Result<(Identity, bool)> {
         state::create_folder(self.folder)?;
-        let _lock = FolderLock::acquire(&[self.folder], timeout)?;
+        let _lock = Lock::acquire(&[self.folder], timeout)?;
         if let Some(identity) = self.load()? {
             return Ok((identity, false));
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::env::Folders;
@@ -52,13 +52,12 @@ impl History {
     /// As [`last`](Self::last), and where it cannot be written.
     pub fn note(&self, scope: &Scope, name: &Name, at: Timestamp) -> Result<()> {
         state::create_folder(&self.folder)?;
-        let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
+        let _lock = Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
         let mut record = self.read()?;
         record.rotated_at.insert(key(scope, name), at);
         let text = serde_json::to_vec_pretty(&record)
             .map_err(|error| Error::failed(format!("cannot note the rotation: {error}")))?;
         let path = self.path();
-        state::remove_stale_temporaries(&path);
         state::write_atomically(&path, &text, Mode::PRIVATE)
     }
 

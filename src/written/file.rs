@@ -82,7 +82,6 @@ impl File {
     pub fn write(&self, path: &Path) -> Result<()> {
         let json = serde_json::to_vec(self)
             .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?;
-        state::remove_stale_temporaries(path);
         state::write_atomically(path, &json, Mode::PRIVATE)
     }
 }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::state;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::words::batch::{Outcome, Write};
 use crate::words::digest;
 use crate::words::env::Folders;
@@ -95,7 +95,7 @@ impl Record {
             return Ok(None);
         }
         state::create_folder(&self.folder)?;
-        let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
+        let _lock = Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
         // What is damaged, or was made with a key that is lost, says nothing to anybody.
         let key = match readable(Key::read(&self.key))? {
             Some(key) => key,
@@ -272,7 +272,7 @@ impl Writing {
         if stored.is_empty() || !self.alone {
             return Ok(());
         }
-        let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
+        let _lock = Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
         match File::read(&self.path, &self.digester.key)? {
             Some(mut file) if file.begun == self.begun => {
                 file.secrets.extend(stored);

@@ -8,11 +8,7 @@ use crate::words::batch::{Action, Metadata};
 const URL: &str = "https://api.example.com";
 
 fn record_of(folder: &Path, place: &str) -> Record {
-    let folders = Folders {
-        config: folder.join("config"),
-        data: folder.join("data"),
-        cache: folder.join("cache"),
-    };
+    let folders = Folders::below(folder);
     Record::new(&folders, Scope::of(&[place]))
 }
 
