@@ -5,7 +5,7 @@
 //! stores the snapshot draws on, so that those of one store can be removed without opening any.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -297,23 +297,13 @@ pub(super) fn remove_file(path: &Path) -> Result<bool> {
 
 /// The first `limit` bytes of the regular file at `path`; `None` where there is nothing.
 fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let cannot = |error: &io::Error| Error::io(format!("cannot read {}", path.display()), error);
-    // Opening something else than a file, such as a pipe, may wait for ever.
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => {
-            return Err(Error::failed(format!(
-                "{} is not a regular file",
-                path.display()
-            )));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot(&error))?;
-    Ok(Some(bytes))
+    let read = || {
+        let Some(file) = state::open(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    };
+    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.display()), &error))
 }
