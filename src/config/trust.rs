@@ -13,12 +13,13 @@ use super::check::Value;
 use super::layer::Layer;
 use super::rotation::{Rotation, ValueSource};
 use super::save::{self, Lock};
-use super::source::{self, Place};
+use super::source;
 use super::{Role, merge};
 use crate::words::digest::hex;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Target;
+use crate::words::text::Place;
 
 const VERSION: u32 = 1;
 

@@ -5,14 +5,13 @@ use std::io;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
-use rand::TryRng;
-use rand::rngs::SysRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::error::{Error, Result};
+use crate::words::random;
 
 const LENGTH: usize = 32;
 
@@ -57,7 +56,7 @@ impl Key {
     /// `failed` where there are no random numbers, or the file cannot be written.
     pub fn make(path: &Path) -> Result<Self> {
         let mut key = Zeroizing::new([0; LENGTH]);
-        random(&mut *key)?;
+        random::fill(&mut *key)?;
         state::write_atomically(path, &*key, Mode::PRIVATE)?;
         Ok(Self(key))
     }
@@ -76,14 +75,4 @@ impl Key {
         tag.truncate(DIGITS);
         tag
     }
-}
-
-/// Fills `bytes` with random numbers.
-///
-/// # Errors
-/// `failed` where the system has none.
-pub fn random(bytes: &mut [u8]) -> Result<()> {
-    SysRng
-        .try_fill_bytes(bytes)
-        .map_err(|error| Error::failed(format!("no random numbers to be had: {error}")))
 }

@@ -21,6 +21,7 @@ use crate::words::batch::{Outcome, Write};
 use crate::words::digest;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
+use crate::words::random;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, Name, SecretValue};
 
@@ -113,7 +114,7 @@ impl Record {
             }
         }
         let mut nonce = [0; 16];
-        key::random(&mut nonce)?;
+        random::fill(&mut nonce)?;
         file.begun = digest::hex(&nonce);
         let (under_way, alone) = self.announce()?;
         file.write(&self.path())?;

@@ -49,7 +49,6 @@ const CIRCLES: &[&str] = &[
     "config",
     "doctor",
     "fallback",
-    "formats",
     "http",
     "keyring",
     "providers",
