@@ -48,7 +48,6 @@ const CIRCLES: &[&str] = &[
     "commands::rotate",
     "config",
     "doctor",
-    "formats",
     "http",
     "keyring",
     "providers",
