@@ -51,7 +51,6 @@ const CIRCLES: &[&str] = &[
     "http",
     "keyring",
     "providers",
-    "providers::northflank",
     "redact",
     "scan",
     "vault",
