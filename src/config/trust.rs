@@ -13,7 +13,7 @@ use super::LoadOptions;
 use super::check::Value;
 use super::layer::Layer;
 use super::rotation::{Rotation, ValueSource};
-use super::source::{self, Place};
+use super::source;
 use super::{Role, merge};
 use crate::state::file::File;
 use crate::state::lock::Lock;
@@ -21,6 +21,7 @@ use crate::words::digest::hex;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::Target;
+use crate::words::text::Place;
 
 /// The record of trust, in the user's configuration folder.
 pub struct TrustRecord {

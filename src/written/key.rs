@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::error::{Error, Result};
-use crate::words::generate;
+use crate::words::random;
 
 const LENGTH: usize = 32;
 
@@ -50,7 +50,7 @@ impl Key {
     /// `failed` where there are no random numbers, or the file cannot be written.
     pub fn make(path: &Path) -> Result<Self> {
         let mut key = Zeroizing::new([0; LENGTH]);
-        generate::fill(&mut *key)?;
+        random::fill(&mut *key)?;
         state::write_atomically(path, &*key, Mode::PRIVATE)?;
         Ok(Self(key))
     }

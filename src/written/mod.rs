@@ -21,7 +21,7 @@ use crate::words::batch::{Outcome, Write};
 use crate::words::digest;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
-use crate::words::generate;
+use crate::words::random;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, Name, SecretValue};
 
@@ -117,7 +117,7 @@ impl Record {
             }
         }
         let mut nonce = [0; 16];
-        generate::fill(&mut nonce)?;
+        random::fill(&mut nonce)?;
         content.begun = digest::hex(&nonce);
         // Says to other processes that this one writes into the store.
         let (under_way, alone) = lock::share(&self.file.path().with_extension("lock"))?;
