@@ -123,7 +123,8 @@ impl Shelf {
         file::File::new(path, "the next run with --fallback replaces it")
     }
 
-    /// Puts a snapshot and its note into the folder, and takes out what is of no use any more.
+    /// Puts the note of a snapshot into the folder, and the snapshot itself where it is not in a
+    /// file of the user's, and takes out what is of no use any more.
     pub(super) fn put(
         &self,
         digest: &str,
@@ -133,28 +134,19 @@ impl Shelf {
     ) -> Result<()> {
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
+        let id = match &note.file {
+            Some(file) => digest::of_parts(&["file", &file.to_string_lossy()]),
+            None => digest.to_owned(),
+        };
         // First, so that there is never a snapshot without a note.
-        self.write_note(digest, note)?;
-        state::write_atomically(&self.path(digest), sealed, Mode::PRIVATE)?;
-        self.tidy(digest, now);
-        Ok(())
-    }
-
-    /// Puts the note of a snapshot in a file of the user's into the folder.
-    pub(super) fn put_note(&self, file: &Path, note: &Note, now: Timestamp) -> Result<()> {
-        state::create_folder(&self.folder)?;
-        let _lock = self.lock()?;
-        let id = digest::of_parts(&["file", &file.to_string_lossy()]);
-        self.write_note(&id, note)?;
+        if self.note(&id).as_ref() != Some(note) {
+            self.note_file(&id).write(note)?;
+        }
+        if note.file.is_none() {
+            state::write_atomically(&self.path(&id), sealed, Mode::PRIVATE)?;
+        }
         self.tidy(&id, now);
         Ok(())
-    }
-
-    fn write_note(&self, id: &str, note: &Note) -> Result<()> {
-        if self.note(id).as_ref() == Some(note) {
-            return Ok(());
-        }
-        self.note_file(id).write(note)
     }
 
     /// Removes the snapshots that draw on any of `origins`, and those of which nobody knows what
