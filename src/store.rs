@@ -228,6 +228,7 @@ pub fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -235,7 +236,7 @@ mod tests {
     use crate::http::{Deadline, Http};
     use crate::keyring::Keyring;
     use crate::session::Sessions;
-    use crate::session::cache::{Policy, TokenCache};
+    use crate::session::cache::TokenCache;
     use crate::words::env::{Environment, Folders};
     use crate::words::progress::NoProgress;
 
@@ -255,8 +256,9 @@ mod tests {
         });
         let keyring = Keyring::default();
         let services = Services {
-            http: Http::new(Arc::new(Deadline::after(None)), Arc::new(|_| ())),
-            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            http: Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+            withheld: BTreeSet::new(),
+            sessions: Sessions::new(TokenCache::default(), None),
             keyring,
             env: env.clone(),
             folders: folders.clone(),

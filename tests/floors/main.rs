@@ -50,8 +50,6 @@ const CIRCLES: &[&str] = &[
     "doctor",
     "fallback",
     "formats",
-    "http",
-    "keyring",
     "providers",
     "providers::northflank",
     "redact",

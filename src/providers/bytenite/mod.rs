@@ -8,7 +8,10 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
-use super::{Account, Capabilities, Capability, Composite, Provider, ProviderSpec, Services, bulk};
+use super::{
+    Account, Capabilities, Capability, Composite, Given, Method, Provider, ProviderSpec, Services,
+    bulk,
+};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
@@ -31,7 +34,9 @@ const SCHEMA: Schema = Schema {
             "the address of the API, where it is not ByteNite's own",
         )
         .gated(),
-        Field::new("api_key", Shape::Text, "the API key").credential("BYTENITE_API_KEY"),
+        Field::new("api_key", Shape::Text, "the API key")
+            .credential()
+            .vendor_env(&["BYTENITE_API_KEY"]),
         Field::new(
             "api_key_command",
             Shape::Text,
@@ -60,7 +65,9 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         value: "secretKey",
         attributes: &["accessKey"],
     }),
-    credential: Some("api_key"),
+    credentials: &[Method {
+        fields: &["api_key"],
+    }],
     open: |config, services| Ok(Box::new(ByteNite::open(config, services)?)),
 };
 
@@ -135,7 +142,7 @@ impl ByteNite {
     /// writings; but a new secret key comes as a rule with a new access key, and under another
     /// API key every secret is another.
     async fn mark(&self, record: &Record) -> Option<Mark> {
-        let api_key = self.api.credential().get().await.ok()?;
+        let api_key = self.api.keyed.credential().await.ok()?;
         let told = record.told();
         Some(Mark::of(&[&[api_key], told.as_slice()].concat()))
     }
@@ -214,45 +221,30 @@ impl Provider for ByteNite {
         Ok(bulk::outcomes(names.iter().cloned(), results.await?))
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        let api_key = match &credential {
-            Some(credential) => text(credential),
-            None => self.api.credential().get().await?,
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |api_key: &str| {
+            let key = self.api.session_key(api_key);
+            self.services.sessions.forget(&key);
+            self.api.list_as(api_key, None).await.map(drop)
         };
-        let key = self.api.session_key(api_key);
-        self.services.sessions.forget(&key);
-        self.api.list_as(api_key, None).await?;
-        if credential.is_some() {
-            self.api.credential().keep(api_key)?;
-        }
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
-        let known = self.api.credential().peek().await;
-        let cached =
-            known.and_then(|api_key| self.services.sessions.peek(&self.api.session_key(api_key)));
-        Ok(Account {
-            url: super::shown_url(self.api.base()),
-            account: None,
-            credential: self.api.credential().source(),
-            token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
-            token_cache: cached.and_then(|_| self.services.sessions.shared_place()),
-        })
+        let known = self.api.keyed.peek().await;
+        let session = known.map(|api_key| self.api.session_key(api_key));
+        Ok(self.api.keyed.account(session.as_ref()))
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        let mut forgotten = Vec::new();
+        let keyed = &self.api.keyed;
         // Without the API key its token cannot be found, and is of no use to anybody.
-        if let Ok(api_key) = self.api.credential().get().await
-            && self
-                .services
-                .sessions
-                .forget(&self.api.session_key(api_key))
-        {
-            forgotten.push("the cached token".to_owned());
-        }
-        forgotten.extend(self.api.credential().forget()?);
+        let mut forgotten = match keyed.credential().await {
+            Ok(api_key) => keyed.endpoint.forget(&self.api.session_key(api_key)),
+            Err(_) => Vec::new(),
+        };
+        forgotten.extend(keyed.forget()?);
         Ok(forgotten)
     }
 }
