@@ -37,11 +37,7 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     };
     let store = app.open(&name)?;
     let given = given(app, &store)?;
-    let account = store
-        .provider()
-        .login(&given)
-        .await
-        .map_err(|error| store.named(error))?;
+    let account = store.login(&given).await?;
     if app.ui.json {
         return app.ui.document(&account_json(&store, &account));
     }

@@ -2,38 +2,23 @@
 
 use zeroize::Zeroizing;
 
-use super::Means;
 use crate::words::error::{Error, Result};
 use crate::words::shell::{Script, Trouble};
 
 /// No credential is longer; what is, is the wrong command's output.
 const MAX_OUTPUT: usize = 64 * 1024;
 
-/// Runs `text` with `sh -c` and returns what it prints, without one newline at the end.
-///
-/// It reads nothing, as standard input may be the value of a secret; its environment is that of
-/// `means` without the variables that are withheld.
+/// What `script` prints, without one newline at the end. Whoever makes it gives it nothing to read,
+/// as standard input may be the value of a secret.
 ///
 /// # Errors
 /// `unauthenticated` where it cannot be run, fails, or prints nothing or no text; `unavailable`
 /// where the deadline passes first, upon which it is ended. Neither the command nor its output is
 /// repeated, only the name of its `field`.
-pub(super) async fn output(
-    field: &str,
-    text: &str,
-    means: &Means<'_>,
-) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) async fn output(field: &str, script: &Script<'_>) -> Result<Zeroizing<Vec<u8>>> {
     let failed = |what: &str| {
         Error::unauthenticated(format!("{field} {what}"))
             .hint(format!("run the command that {field} holds by hand to see what it says; it must print the credential alone"))
-    };
-    let script = Script {
-        text,
-        env: means.env,
-        withheld: means.withheld,
-        vars: Vec::new(),
-        stdin: None,
-        deadline: means.http.deadline().end(),
     };
     let bytes = script
         .output(MAX_OUTPUT)
@@ -56,12 +41,9 @@ pub(super) async fn output(
 #[cfg(all(test, unix))]
 mod tests {
     use std::collections::BTreeSet;
-    use std::rc::Rc;
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::http::{Deadline, Http};
-    use crate::keyring::Keyring;
     use crate::words::env::Environment;
     use crate::words::error::Kind;
 
@@ -81,13 +63,15 @@ mod tests {
     }
 
     async fn within(limit: Option<Duration>, text: &str) -> Result<String> {
-        let means = Means {
+        let script = Script {
+            text,
             env: &env(),
             withheld: &BTreeSet::from(["NEO_API_KEY".to_owned()]),
-            keyring: &Keyring::default(),
-            http: &Http::new(Rc::new(Deadline::after(limit)), Rc::new(|_| ())),
+            vars: Vec::new(),
+            stdin: None,
+            deadline: limit.map(|limit| Instant::now() + limit),
         };
-        let printed = output("api_key_command", text, &means).await?;
+        let printed = output("api_key_command", &script).await?;
         Ok(String::from_utf8(printed.to_vec()).unwrap())
     }
 

@@ -21,6 +21,7 @@ use crate::identity::sealed;
 use crate::keyring::{Keyring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::shell::Script;
 
 /// The variables of `env` that no other program may inherit: whatever may hold a credential of a
 /// store, by keyfob's own name or a vendor's, and the key of sealed files.
@@ -192,11 +193,15 @@ impl Credential {
                 return Ok((Zeroizing::new(text.as_bytes().to_vec()), source));
             }
             Some(source) => {
-                let text = self.config.text(&self.command_field).unwrap_or_default();
-                return Ok((
-                    command::output(&self.command_field, text, means).await?,
-                    source,
-                ));
+                let script = Script {
+                    text: self.config.text(&self.command_field).unwrap_or_default(),
+                    env: means.env,
+                    withheld: means.withheld,
+                    vars: Vec::new(),
+                    stdin: None,
+                    deadline: means.http.deadline().end(),
+                };
+                return Ok((command::output(&self.command_field, &script).await?, source));
             }
             None => match means.keyring.get(&self.account) {
                 Ok(Some(bytes)) => return Ok((bytes, Source::Keyring)),
@@ -295,11 +300,7 @@ mod tests {
     fn config(vars: &[(&str, &str)]) -> StoreConfig {
         let folder = tempfile::tempdir().unwrap();
         let env = Environment::from_vars(vars.iter().copied(), folder.path());
-        let folders = Folders {
-            config: folder.path().join("config"),
-            data: folder.path().join("data"),
-            cache: folder.path().join("cache"),
-        };
+        let folders = Folders::below(folder.path());
         let options = LoadOptions {
             env: &env,
             folders: &folders,

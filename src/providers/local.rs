@@ -48,7 +48,7 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "local vault",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::Read,
         Capability::BulkWrite,
         Capability::AtomicReplace,
@@ -57,6 +57,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Times,
         Capability::History,
     ]),
+    lacks: &[],
     composite: None,
     credentials: &[],
     open: |config, services| {
@@ -150,22 +151,7 @@ impl LocalVault {
 
 #[async_trait(?Send)]
 impl Provider for LocalVault {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
-    fn check_name(&self, _name: &Name) -> Result<()> {
-        Ok(())
-    }
-
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(unsupported(
-                "the local vault",
-                "tell secrets by type",
-                "leave out --type",
-            ));
-        }
         self.told("list", |vault| vault.list(|name| filter.admits(name)))
     }
 
@@ -236,9 +222,8 @@ mod tests {
             }),
             recipients: Vec::new(),
             folders: Folders {
-                config: folder.to_owned(),
                 data: folder.to_owned(),
-                cache: folder.to_owned(),
+                ..Folders::below(folder)
             },
             keyring: Arc::new(Keyring::default()),
             lock_timeout: None,
@@ -275,12 +260,6 @@ mod tests {
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["a", "ab"]);
         assert!(entries[0].updated_at.is_some());
-        let typed = Filter {
-            secret_type: Some("api".into()),
-            ..Filter::default()
-        };
-        let error = local.list(&typed).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Unsupported);
     }
 
     #[tokio::test]

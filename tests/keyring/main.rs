@@ -110,11 +110,7 @@ fn credential(env: &Environment, url: &str, set: Option<&str>) -> Credential {
     let home = env.home().unwrap();
     let config = Config::load(&LoadOptions {
         env: &Environment::from_vars(vars, &home),
-        folders: &Folders {
-            config: home.join("config"),
-            data: home.join("data"),
-            cache: home.join("cache"),
-        },
+        folders: &Folders::below(&home),
         explicit: None,
         schemas: SCHEMAS,
     });

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::input::{self, MAX_VALUE};
+use super::input;
 use crate::app::App;
 #[cfg(unix)]
 use crate::exec::signals;
@@ -22,8 +22,7 @@ use crate::rotate::ledger::Ledger;
 use crate::rotate::plan::{Order, Plan, Source};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
-use crate::words::secret::Target;
-use crate::words::secret::{SecretValue, StoreName};
+use crate::words::secret::{MAX_VALUE, SecretValue, StoreName, Target};
 use clap::{ArgGroup, Args, ValueHint};
 use std::path::PathBuf;
 
@@ -204,7 +203,7 @@ async fn rotate(args: &RotateArgs, app: &App) -> Result<()> {
 
 fn plan(order: Order, stores: &Stores) -> Result<Plan> {
     Plan::new(order, |name| match stores.get(name) {
-        Some(store) => Ok(store.provider().capabilities().has(Capability::Read)),
+        Some(store) => Ok(store.can(Capability::Read)),
         None => Err(Error::failed(format!("the store {name} is not open"))),
     })
 }
