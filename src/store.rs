@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::config::{Config, StoreConfig};
+use crate::journal::Open;
 use crate::providers::{Capability, Provider, ProviderSpec, Services, registry};
 use crate::words::batch::{Batch, Outcome, Selection};
 use crate::words::error::{Error, Kind, Result};
@@ -121,11 +122,7 @@ impl Store {
         let intents = batch.writes.iter().map(Intent::from).collect();
         let writing = self.begin(intents).await?;
         let outcomes = self.provider.write(batch).await;
-        let outcomes = outcomes.map_err(|error| self.named(error))?;
-        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
-            self.tell_of_oblivion(&error);
-        }
-        Ok(outcomes)
+        self.end(writing, outcomes)
     }
 
     /// Deletes `names`: the only way in which commands do. The outcomes are in their order, and a
@@ -137,6 +134,25 @@ impl Store {
         let _writing = self.begin(names.iter().map(Intent::from).collect()).await?;
         let outcomes = self.provider.delete(names).await;
         outcomes.map_err(|error| self.named(error))
+    }
+
+    /// Finishes `open`, steps that its provider has announced and that were interrupted. The
+    /// outcomes are in their order.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `conflict` where it has another provider by now.
+    pub async fn resume(&self, open: Vec<Open>) -> Result<Vec<Outcome>> {
+        let Some(replacements) = self.provider.replacements() else {
+            return Err(self.named(Error::conflict(format!(
+                "the store {} is not where the replacement was begun: its provider is {} now",
+                self.name,
+                self.spec.name()
+            ))));
+        };
+        let steps = open.iter().flat_map(|open| &open.change.steps);
+        let writing = self.begin(steps.map(Intent::from).collect()).await?;
+        let outcomes = replacements.resume(open).await;
+        self.end(writing, outcomes)
     }
 
     /// What keyfob remembers of what it stored here, where that cannot be read back; a record that
@@ -180,6 +196,19 @@ impl Store {
         }
         self.tell_of_oblivion(&error);
         Ok(None)
+    }
+
+    /// Remembers what was stored.
+    fn end(
+        &self,
+        writing: Option<Writing>,
+        outcomes: Result<Vec<Outcome>>,
+    ) -> Result<Vec<Outcome>> {
+        let outcomes = outcomes.map_err(|error| self.named(error))?;
+        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
+            self.tell_of_oblivion(&error);
+        }
+        Ok(outcomes)
     }
 
     /// Says, once, that what is stored will not be known.

@@ -10,7 +10,7 @@ use super::{Services, registry};
 use crate::config::environment::{is_credential_variable, variable};
 use crate::config::{Origin, StoreConfig};
 use crate::credential::{self, Credential, Wanted};
-use crate::journal;
+use crate::identity::sealed;
 use crate::words::error::{Error, Result};
 
 /// The credential that a store has in one field: from the environment, from the command in the
@@ -145,7 +145,7 @@ impl ApiCredential {
             .filter_map(|(name, _)| name.to_str());
         names
             .filter(|name| {
-                *name == journal::KEY_VARIABLE || is_credential_variable(registry::SCHEMAS, name)
+                *name == sealed::VARIABLE || is_credential_variable(registry::SCHEMAS, name)
             })
             .map(str::to_owned)
             .collect()

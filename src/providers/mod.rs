@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
+use crate::journal;
 use crate::words::batch::{Batch, Filter, Outcome, Selection};
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
@@ -24,12 +25,10 @@ mod neo;
 mod northflank;
 mod nosana;
 pub mod registry;
-mod replacement;
 mod services;
 mod support;
 
 use credential::ApiCredential;
-pub use replacement::{OpenReplacement, Replacements, open_replacements};
 pub use services::{Services, Steps};
 pub use support::keypair;
 use support::{CA_FILE, base_url, endpoint, exists_already, missing, shown_url, tls, unsupported};
@@ -168,10 +167,21 @@ pub trait Provider {
         None
     }
 
-    /// How interrupted replacements are finished, where it cannot replace in place.
+    /// How it finishes steps that it has announced, where it cannot replace in place.
     fn replacements(&self) -> Option<&dyn Replacements> {
         None
     }
+}
+
+/// What a provider that announces steps in the journal offers beside the provider trait.
+#[async_trait(?Send)]
+pub trait Replacements {
+    /// Finishes `open`, all of them steps of this store that were interrupted: an outcome each, in
+    /// their order.
+    ///
+    /// # Errors
+    /// What keeps all of them from being finished; nothing was changed then.
+    async fn resume(&self, open: Vec<journal::Open>) -> Result<Vec<Outcome>>;
 }
 
 /// Who a store acts as, and by what right.

@@ -8,27 +8,22 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::history::History;
-use super::hooks::Hooks;
-use super::ledger::{Ledger, Open};
-use super::look::{Look, Stores};
+use super::look::Look;
+use super::next::Forward;
 use super::plan::Plan;
-use super::record::{Direction, Forward, State, Target};
-use crate::providers::{Services, open_replacements};
+use super::tools::{Stores, Tools};
+use crate::journal::{Direction, Open, State, Step};
 use crate::store::Store;
-use crate::words::batch::{Batch, Metadata, Selection, Write};
+use crate::words::batch::{Batch, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
-/// What rotations are carried out with.
+/// Carries one rotation out.
 pub struct Engine<'a> {
+    /// What with.
+    pub tools: &'a Tools<'a>,
     /// The stores of all targets, open.
     pub stores: &'a Stores,
-    /// The rotations on the disk.
-    pub ledger: &'a Ledger,
-    /// What the stores work with.
-    pub services: &'a Services,
-    /// The rotations' commands.
-    pub hooks: &'a Hooks<'a>,
 }
 
 /// How a rotation ended, for now.
@@ -119,9 +114,9 @@ impl Engine<'_> {
     /// command that fails rolls it back: whatever else fails leaves it open for another try.
     ///
     /// # Errors
-    /// As [`Ledger::claim`].
+    /// As [`Journal::claim`](crate::journal::Journal::claim).
     pub async fn resume(&self, open: &Open) -> Result<Option<Report>> {
-        let Some((mut open, _claim)) = self.ledger.claim(open)? else {
+        let Some((mut open, _claim)) = self.tools.journal.claim(open)? else {
             return Ok(None);
         };
         if let Err(error) = self.check_scopes(&open).await {
@@ -137,11 +132,11 @@ impl Engine<'_> {
     /// To the new values. `fresh` is a rotation that was prepared a moment ago, whose targets are
     /// what was seen of them then.
     async fn forward(&self, open: &mut Open, fresh: bool) -> Result<(), Stuck> {
-        let turned = open.rotation.direction == Direction::Back || open.rotation.told_rollback;
+        let turned = open.change.direction == Direction::Back || open.change.told_rollback;
         if turned {
-            open.rotation.direction = Direction::Forward;
-            open.rotation.told_rollback = false;
-            self.ledger.keep(open).map_err(Stuck::Store)?;
+            open.change.direction = Direction::Forward;
+            open.change.told_rollback = false;
+            self.tools.journal.keep(open).map_err(Stuck::Store)?;
         }
         for readable in [true, false] {
             self.bring(open, readable, fresh)
@@ -150,31 +145,31 @@ impl Engine<'_> {
             self.verify(open, readable).await.map_err(Stuck::Verify)?;
         }
         // A record that cannot be kept only makes the secret due earlier.
-        if let Some(secret) = open.rotation.targets.first() {
-            let history = History::new(&self.services.folders);
+        if let Some(secret) = open.change.steps.first() {
+            let history = History::new(&self.tools.services.folders);
             let noted = history.note(&secret.scope, &secret.reference.name, Timestamp::now());
             if let Err(error) = noted {
-                (self.services.notice)(&format!(
+                (self.tools.services.notice)(&format!(
                     "when {} was rotated could not be noted: {error}",
                     secret.reference
                 ));
             }
         }
-        self.ledger.close(open).map_err(Stuck::Store)
+        self.tools.journal.close(open).map_err(Stuck::Store)
     }
 
     /// Brings the targets that are `readable`, or those that are not, to their new values: all
     /// stores at once, each with all that is its.
     async fn bring(&self, open: &mut Open, readable: bool, fresh: bool) -> Result<()> {
-        let concerned = |target: &&Target| target.readable == readable;
-        let references = open.rotation.targets.iter().filter(concerned);
+        let concerned = |step: &&Step| step.readable == readable;
+        let references = open.change.steps.iter().filter(concerned);
         let look = match fresh {
             true => None,
             false => Some(Look::at(self.stores, references.map(|target| &target.reference)).await),
         };
         let mut writes: BTreeMap<StoreName, Vec<usize>> = BTreeMap::new();
         let mut changed = false;
-        for (at, target) in open.rotation.targets.iter_mut().enumerate() {
+        for (at, target) in open.change.steps.iter_mut().enumerate() {
             if target.readable != readable {
                 continue;
             }
@@ -195,7 +190,7 @@ impl Engine<'_> {
             target.state = state;
         }
         if changed {
-            self.ledger.keep(open)?;
+            self.tools.journal.keep(open)?;
         }
         let open = RefCell::new(open);
         let written = writes
@@ -216,20 +211,19 @@ impl Engine<'_> {
         let store = self.store(store)?;
         let writes: Vec<Write> = {
             let open = open.borrow();
-            let targets = targets.iter().map(|at| &open.rotation.targets[*at]);
-            targets.map(write_of).collect()
+            let targets = targets.iter().map(|at| &open.change.steps[*at]);
+            targets.map(Step::write).collect()
         };
         let written = self.write_and_compare(store, writes).await;
         self.progressed();
         let mut open = open.borrow_mut();
         let mut first = Ok(());
         for (at, result) in targets.iter().zip(written) {
-            let target = &mut open.rotation.targets[*at];
+            let target = &mut open.change.steps[*at];
             match result {
                 Ok(()) => target.state = State::Written,
                 Err(error) => {
-                    if !target.readable && self.is_untouched(store, &target.reference.name, &error)
-                    {
+                    if !target.readable && self.is_untouched(&target.reference, &error) {
                         target.state = State::Untouched;
                     }
                     if first.is_ok() {
@@ -240,7 +234,7 @@ impl Engine<'_> {
         }
         // What is on the disk says less than is known now, and nothing wrong: a disk that is full
         // must not keep the rotation from going on.
-        let _ = self.ledger.keep(&mut open);
+        let _ = self.tools.journal.keep(&mut open);
         first
     }
 
@@ -290,9 +284,9 @@ impl Engine<'_> {
         results
     }
 
-    /// Whether the `error` of writing `name`, whose value cannot be read, says for sure that it is
+    /// Whether the `error` of writing `target`, whose value cannot be read, says for sure that it is
     /// as it was.
-    fn is_untouched(&self, store: &Store, name: &Name, error: &Error) -> bool {
+    fn is_untouched(&self, target: &Reference, error: &Error) -> bool {
         let refused = matches!(
             error.kind(),
             Kind::Usage
@@ -305,35 +299,37 @@ impl Engine<'_> {
                 | Kind::Config
                 | Kind::Untrusted
         );
-        refused && !self.is_replacing(store, name)
+        refused && !self.is_replacing(target)
     }
 
-    /// Whether `name` may be absent right now, in the middle of a replacement that was interrupted.
-    pub(super) fn is_replacing(&self, store: &Store, name: &Name) -> bool {
-        if store.provider().replacements().is_none() {
-            return false;
-        }
-        match open_replacements(self.services, Some(store.name())) {
-            Ok(open) => open.iter().any(|open| match open {
-                Ok(open) => open.name == *name,
-                // One that cannot be read may well be this one.
-                Err(_) => true,
-            }),
-            Err(_) => true,
-        }
+    /// Whether `target` may be absent right now, in the middle of a step of its provider's that was
+    /// interrupted.
+    pub(super) fn is_replacing(&self, target: &Reference) -> bool {
+        let open = self.tools.journal.replacements(Some(&target.store));
+        // One that cannot be read may well be this one.
+        open.map_or(true, |open| {
+            let mut open = open.iter();
+            open.any(|open| {
+                open.as_ref()
+                    .map_or(true, |open| open.change.secret == *target)
+            })
+        })
     }
 
     /// Has the verify command check the new value once for each target that is `readable`, or for
     /// each that is not. It gets the rotation's one value, also for targets that are made from it:
     /// so the same command serves all of them.
     async fn verify(&self, open: &Open, readable: bool) -> Result<()> {
-        let rotation = &open.rotation;
-        let (Some(command), Some(secret)) = (&rotation.verify, rotation.targets.first()) else {
+        let change = &open.change;
+        let (Some(command), Some(secret)) = (&change.verify, change.steps.first()) else {
             return Ok(());
         };
-        for target in &open.rotation.targets {
+        for target in &change.steps {
             if target.readable == readable {
-                let verified = self.hooks.verify(command, &target.reference, &secret.new);
+                let verified = self
+                    .tools
+                    .hooks
+                    .verify(command, &target.reference, &secret.new);
                 let verified = verified.await;
                 // The time that took was nobody's network.
                 self.progressed();
@@ -346,7 +342,7 @@ impl Engine<'_> {
     /// Checks that the stores of an interrupted rotation still lead where they led.
     pub(super) async fn check_scopes(&self, open: &Open) -> Result<()> {
         let mut scopes = BTreeMap::new();
-        for target in &open.rotation.targets {
+        for target in &open.change.steps {
             let name = &target.reference.store;
             if !scopes.contains_key(name) {
                 scopes.insert(name, self.store(name)?.scope().await?);
@@ -354,7 +350,7 @@ impl Engine<'_> {
             if scopes.get(name) != Some(&target.scope) {
                 return Err(Error::conflict(format!(
                     "the store {name} does not lead where it led when the rotation of {} was begun",
-                    open.rotation.secret
+                    open.change.secret
                 ))
                 .hint("give it the settings and the account that it had then, and try again")
                 .store(name.as_str()));
@@ -371,18 +367,7 @@ impl Engine<'_> {
 
     /// Moves the deadline on.
     pub(super) fn progressed(&self) {
-        self.services.http.deadline().progressed();
-    }
-}
-
-fn write_of(target: &Target) -> Write {
-    Write {
-        name: target.reference.name.clone(),
-        value: target.new.clone(),
-        metadata: Metadata {
-            attributes: target.attributes.clone(),
-            ..Metadata::default()
-        },
+        self.tools.services.http.deadline().progressed();
     }
 }
 
@@ -396,9 +381,9 @@ pub(super) fn changed_underneath(target: &Reference) -> Error {
 
 /// How `open` stands.
 pub fn report(open: &Open, outcome: Outcome, error: Option<Error>) -> Report {
-    let targets = open.rotation.targets.iter();
+    let targets = open.change.steps.iter();
     Report {
-        secret: open.rotation.secret.clone(),
+        secret: open.change.secret.clone(),
         outcome,
         targets: targets
             .map(|target| (target.reference.clone(), target.state))

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::claim::Claim;
 use super::engine::Engine;
-use super::ledger::Open;
 use super::look::Look;
 use super::made::Made;
+use super::next::Seen;
 use super::plan::{self, Plan, Role, Source};
-use super::record::{Direction, Old, Rotation, Seen, State, Target};
+use crate::journal::{Change, Claim, Direction, Old, Open, State, Step};
 use crate::providers::{Capability, Composite};
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
@@ -43,7 +42,7 @@ impl Engine<'_> {
             }
             places.push((reference, place));
         }
-        let claim = self.ledger.claim_new(&places)?;
+        let claim = self.tools.journal.claim_new(&places)?;
         let look = Look::at(
             self.stores,
             plan.targets.iter().map(|target| &target.reference),
@@ -83,29 +82,30 @@ impl Engine<'_> {
     ) -> Result<Open, (Error, Vec<Old>)> {
         let targets = plan.targets.iter().zip(&old);
         let targets = targets
-            .map(|(target, old)| self.target(target, made, old.clone(), scopes))
+            .map(|(target, old)| self.step(target, made, old.clone(), scopes))
             .collect::<Result<Vec<_>>>();
-        let begun = targets.and_then(|targets| {
-            self.ledger.begin(Rotation {
+        let begun = targets.and_then(|steps| {
+            self.tools.journal.begin(Change {
                 secret: plan.secret().clone(),
                 begun_at: Timestamp::now(),
-                targets,
+                steps,
                 verify: plan.verify.clone(),
                 on_rollback: plan.on_rollback.clone(),
                 told_rollback: false,
                 direction: Direction::Forward,
+                announced: None,
             })
         });
         begun.map_err(|error| (error, old))
     }
 
-    fn target(
+    fn step(
         &self,
         target: &plan::Target,
         made: &Made,
         old: Old,
         scopes: &BTreeMap<StoreName, Scope>,
-    ) -> Result<Target> {
+    ) -> Result<Step> {
         let reference = target.reference.clone();
         let new = match &target.role {
             Role::Secret | Role::Copy => made.value.clone(),
@@ -117,7 +117,7 @@ impl Engine<'_> {
             store.require(Capability::Binary, &what)?;
         }
         let whole = !matches!(target.role, Role::Derived(_)) && store.spec().composite.is_some();
-        Ok(Target {
+        Ok(Step {
             scope: scope_of(scopes, &reference)?.clone(),
             reference,
             readable: target.readable,
@@ -141,11 +141,13 @@ impl Engine<'_> {
         let (Source::Command(_), Some(command)) = (&plan.source, &plan.on_rollback) else {
             return error;
         };
-        let old = match old.first() {
-            Some(Old::Value(old)) => Some(old),
-            _ => None,
-        };
-        match self.hooks.rolled_back(command, plan.secret(), old).await {
+        let old = old.first().and_then(Old::value);
+        match self
+            .tools
+            .hooks
+            .rolled_back(command, plan.secret(), old)
+            .await
+        {
             Ok(()) => error,
             Err(untold) => error.context(untold),
         }
@@ -160,7 +162,7 @@ impl Engine<'_> {
             (_, Some(value)) => Ok(alone(value)),
             (Source::Generate(spec), None) => spec.generate().map(alone),
             (Source::Command(command), None) => {
-                let printed = self.hooks.make(command, plan.secret()).await?;
+                let printed = self.tools.hooks.make(command, plan.secret()).await?;
                 // The time that took was nobody's network.
                 self.progressed();
                 let targets = plan.targets.iter();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use super::engine::{Engine, Outcome, Report, changed_underneath, report};
-use super::ledger::Open;
 use super::look::Look;
-use super::record::{Back, Direction, Old, State};
+use super::next::Back;
+use crate::journal::{Direction, Old, Open, State};
 use crate::words::batch::{Metadata, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
@@ -51,9 +51,9 @@ impl Engine<'_> {
     /// `accept` what cannot be undone is left as it is, and the rotation closed.
     ///
     /// # Errors
-    /// As [`Ledger::claim`](super::ledger::Ledger::claim).
+    /// As [`Journal::claim`](crate::journal::Journal::claim).
     pub async fn undo(&self, open: &Open, accept: bool) -> Result<Option<Report>> {
-        let Some((mut open, _claim)) = self.ledger.claim(open)? else {
+        let Some((mut open, _claim)) = self.tools.journal.claim(open)? else {
             return Ok(None);
         };
         if let Err(error) = self.check_scopes(&open).await {
@@ -64,7 +64,7 @@ impl Engine<'_> {
             // Only what nobody can change is left alone: a store that cannot be reached can be
             // undone later.
             Err(left) if accept && left.iter().all(|left| left.is_final) => {
-                match self.ledger.close(&open) {
+                match self.tools.journal.close(&open) {
                     Ok(()) => report(&open, Outcome::Abandoned, None),
                     Err(error) => report(&open, Outcome::Open, Some(error)),
                 }
@@ -81,7 +81,7 @@ impl Engine<'_> {
             Ok(()) => {
                 let error = cause.context(format!(
                     "{} was not rotated, and everything is as it was",
-                    open.rotation.secret
+                    open.change.secret
                 ));
                 report(open, Outcome::RolledBack, Some(error))
             }
@@ -103,17 +103,17 @@ impl Engine<'_> {
     /// Back to the old values, and closes the rotation. What is left, and why, where that is not
     /// possible everywhere.
     async fn back(&self, open: &mut Open) -> Result<(), Vec<Left>> {
-        if open.rotation.direction != Direction::Back {
-            open.rotation.direction = Direction::Back;
+        if open.change.direction != Direction::Back {
+            open.change.direction = Direction::Back;
             // What is on the disk leads back as well, only without saying so.
-            let _ = self.ledger.keep(open);
+            let _ = self.tools.journal.keep(open);
         }
-        let touched = open.rotation.targets.iter();
+        let touched = open.change.steps.iter();
         let touched = touched.filter(|target| target.state != State::Untouched);
         let look = Look::at(self.stores, touched.map(|target| &target.reference)).await;
         let mut left = Vec::new();
         let mut work: BTreeMap<StoreName, Work> = BTreeMap::new();
-        for (at, target) in open.rotation.targets.iter_mut().enumerate() {
+        for (at, target) in open.change.steps.iter_mut().enumerate() {
             if target.state == State::Untouched {
                 continue;
             }
@@ -140,10 +140,7 @@ impl Engine<'_> {
                     left.push(Left::for_good(changed_underneath(reference)));
                 }
                 (Back::Write | Back::Impossible, _) => {
-                    let replacing = self
-                        .store(&reference.store)
-                        .is_ok_and(|store| self.is_replacing(store, &reference.name));
-                    if replacing {
+                    if self.is_replacing(reference) {
                         let write = (at, write_of(&reference.name, &target.new));
                         work.entry(in_store()).or_default().finishes.push(write);
                     } else {
@@ -157,7 +154,7 @@ impl Engine<'_> {
             .map(|(store, work)| async move { (store, self.undo_in(store, work).await) });
         for (store, results) in join_all(undone).await {
             for (at, result) in results {
-                let target = &mut open.rotation.targets[at];
+                let target = &mut open.change.steps[at];
                 match result {
                     Ok(state) => {
                         target.state = state;
@@ -170,7 +167,7 @@ impl Engine<'_> {
                 }
             }
         }
-        let _ = self.ledger.keep(open);
+        let _ = self.tools.journal.keep(open);
         if left.iter().all(|left| left.is_final)
             && let Err(error) = self.tell(open).await
         {
@@ -178,7 +175,7 @@ impl Engine<'_> {
             left.push(Left::for_good(error));
         }
         if left.is_empty() {
-            match self.ledger.close(open) {
+            match self.tools.journal.close(open) {
                 Ok(()) => return Ok(()),
                 Err(error) => left.push(Left::for_now(error)),
             }
@@ -230,29 +227,20 @@ impl Engine<'_> {
 
     /// Runs the command that is told of a rollback, once.
     async fn tell(&self, open: &mut Open) -> Result<()> {
-        let rotation = &mut open.rotation;
-        let Some(command) = rotation
-            .on_rollback
-            .clone()
-            .filter(|_| !rotation.told_rollback)
-        else {
+        let change = &mut open.change;
+        let Some(command) = change.on_rollback.clone().filter(|_| !change.told_rollback) else {
             return Ok(());
         };
-        let old = rotation
-            .targets
-            .first()
-            .and_then(|secret| match &secret.old {
-                Old::Value(old) => Some(old),
-                _ => None,
-            });
+        let old = change.steps.first().and_then(|secret| secret.old.value());
         let told = self
+            .tools
             .hooks
-            .rolled_back(&command, &rotation.secret, old)
+            .rolled_back(&command, &change.secret, old)
             .await;
         self.progressed();
         told?;
-        rotation.told_rollback = true;
-        let _ = self.ledger.keep(open);
+        change.told_rollback = true;
+        let _ = self.tools.journal.keep(open);
         Ok(())
     }
 }

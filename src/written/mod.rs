@@ -15,6 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::journal::Step;
 use crate::state;
 use crate::state::lock::FolderLock;
 use crate::words::batch::{Outcome, Write};
@@ -206,6 +207,15 @@ impl<'a> From<&'a Write> for Intent<'a> {
         Self {
             name: &write.name,
             value: Some(&write.value),
+        }
+    }
+}
+
+impl<'a> From<&'a Step> for Intent<'a> {
+    fn from(step: &'a Step) -> Self {
+        Self {
+            name: &step.reference.name,
+            value: Some(&step.new),
         }
     }
 }

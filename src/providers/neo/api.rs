@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::StoreConfig;
 use crate::http::{Request, Response, Tls};
-use crate::providers::replacement::Old;
 use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Mark, SecretValue};
@@ -66,6 +65,14 @@ impl Listed {
             self.updated_at.as_deref(),
         )
     }
+}
+
+/// A secret on the server, so marked that a later one of its name is not taken for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Old {
+    pub id: String,
+    /// In the server's own words.
+    pub created_at: Option<String>,
 }
 
 /// A secret to be created.

@@ -64,8 +64,8 @@ fn open(path: &Path) -> std::io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::target;
-    use super::super::record::{Old, State};
+    use super::super::change::{Old, State};
+    use super::super::tests::step as target;
     use super::*;
     use crate::words::error::Kind;
 
