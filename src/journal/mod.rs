@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::identity::sealed::{Keys, Notice, Purpose};
 use crate::keyring::Keyring;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::env::{Environment, Folders};
@@ -43,9 +43,6 @@ const FORMAT: u32 = 2;
 /// The kinds of changes, as the names of their files begin.
 const ROTATION: &str = "rotation";
 const REPLACEMENT: &str = "replacement";
-
-/// The lock is held while one small file is written or removed, never longer.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The name of a change's file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +108,8 @@ pub struct Journal {
     claims: PathBuf,
     keys: Keys,
     notice: Notice,
+    /// How long the lock may take, which is held while one small file is written or removed.
+    patience: Duration,
 }
 
 impl Journal {
@@ -124,6 +123,7 @@ impl Journal {
             claims: folders.data.join("rotations"),
             keys: Keys::new(Purpose::Journal, env, folders, keyring, notice.clone()),
             notice: notice.clone(),
+            patience: folders.patience,
         }
     }
 
@@ -219,7 +219,6 @@ impl Journal {
         })?;
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
-        state::remove_stale_temporaries(&path);
         state::write_atomically(&path, &sealed, Mode::PRIVATE)?;
         Ok(Sha256::digest(&sealed).into())
     }
@@ -343,7 +342,7 @@ impl Journal {
         self.folder.join(format!("{}.age", tag.0))
     }
 
-    fn lock(&self) -> Result<FolderLock> {
-        FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
+    fn lock(&self) -> Result<Lock> {
+        Lock::acquire(&[&self.folder], Some(self.patience))
     }
 }

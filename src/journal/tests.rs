@@ -15,11 +15,7 @@ const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GE
 const GIVEN: &[(&str, &str)] = &[("KEYFOB_FALLBACK_KEY", KEY)];
 
 fn journal(folder: &Path, vars: &[(&str, &str)]) -> Journal {
-    let folders = Folders {
-        config: folder.join("config"),
-        data: folder.join("data"),
-        cache: folder.join("cache"),
-    };
+    let folders = Folders::below(folder);
     let env = Environment::from_vars(vars.iter().copied(), folder);
     let notice: Notice = Arc::new(|_| ());
     Journal::new(&env, &folders, &Keyring::default(), &notice)

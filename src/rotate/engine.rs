@@ -13,6 +13,7 @@ use super::next::Forward;
 use super::plan::Plan;
 use super::tools::{Stores, Tools};
 use crate::journal::{Direction, Open, State, Step};
+use crate::providers::Capability;
 use crate::store::Store;
 use crate::words::batch::{Batch, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
@@ -227,7 +228,7 @@ impl Engine<'_> {
                         target.state = State::Untouched;
                     }
                     if first.is_ok() {
-                        first = Err(store.named(error));
+                        first = Err(error.store(store.name().as_str()));
                     }
                 }
             }
@@ -258,15 +259,11 @@ impl Engine<'_> {
         };
         let results = outcomes.into_iter().map(|outcome| outcome.result.map(drop));
         let mut results: Vec<Result<()>> = results.collect();
-        if !store
-            .provider()
-            .capabilities()
-            .has(crate::providers::Capability::Read)
-        {
+        if !store.can(Capability::Read) {
             return results;
         }
         let names = expected.iter().map(|(name, _)| name.clone()).collect();
-        let read = store.provider().read(&Selection::Names(names)).await;
+        let read = store.read(&Selection::Names(names)).await;
         for ((name, value), result) in expected.iter().zip(&mut results) {
             if result.is_err() {
                 continue;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::input::{self, MAX_VALUE};
+use super::input;
 use crate::app::App;
 #[cfg(unix)]
 use crate::exec::signals;
@@ -22,7 +22,7 @@ use crate::rotate::plan::{Order, Plan, Source};
 use crate::rotate::tools::{Stores, Tools};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
-use crate::words::secret::SecretValue;
+use crate::words::secret::{MAX_VALUE, SecretValue};
 
 pub use args::RotateArgs;
 
@@ -110,7 +110,7 @@ async fn rotate(args: &RotateArgs, tools: &Tools<'_>, app: &App) -> Result<()> {
 
 fn plan(order: Order, stores: &Stores) -> Result<Plan> {
     Plan::new(order, |name| match stores.get(name) {
-        Some(store) => Ok(store.provider().capabilities().has(Capability::Read)),
+        Some(store) => Ok(store.can(Capability::Read)),
         None => Err(Error::failed(format!("the store {name} is not open"))),
     })
 }
