@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::history::History;
 use super::look::Look;
@@ -17,6 +18,7 @@ use crate::providers::Capability;
 use crate::store::Store;
 use crate::words::batch::{Batch, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::scope::Scope;
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 /// Carries one rotation out.
@@ -41,7 +43,8 @@ pub struct Report {
 }
 
 /// How things stand after a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// All targets have the new value.
     Rotated,
@@ -55,20 +58,6 @@ pub enum Outcome {
     Abandoned,
     /// It is neither; the journal has it.
     Open,
-}
-
-impl Outcome {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rotated => "rotated",
-            Self::Refused => "refused",
-            Self::RolledBack => "rolled_back",
-            Self::Replaced => "replaced",
-            Self::Abandoned => "abandoned",
-            Self::Open => "open",
-        }
-    }
 }
 
 /// Why a rotation did not get on.
@@ -209,14 +198,12 @@ impl Engine<'_> {
         targets: &[usize],
         open: &RefCell<&mut Open>,
     ) -> Result<()> {
-        let store = self.store(store)?;
         let writes: Vec<Write> = {
             let open = open.borrow();
-            let targets = targets.iter().map(|at| &open.change.steps[*at]);
-            targets.map(Step::write).collect()
+            let targets = targets.iter().map(|at| open.change.steps[*at].write());
+            targets.collect()
         };
         let written = self.write_and_compare(store, writes).await;
-        self.progressed();
         let mut open = open.borrow_mut();
         let mut first = Ok(());
         for (at, result) in targets.iter().zip(written) {
@@ -228,7 +215,7 @@ impl Engine<'_> {
                         target.state = State::Untouched;
                     }
                     if first.is_ok() {
-                        first = Err(error.store(store.name().as_str()));
+                        first = Err(error.store(store.as_str()));
                     }
                 }
             }
@@ -242,43 +229,44 @@ impl Engine<'_> {
     /// Writes in one batch and, where values can be read, compares: a result for each.
     pub(super) async fn write_and_compare(
         &self,
-        store: &Store,
+        store: &StoreName,
         writes: Vec<Write>,
     ) -> Vec<Result<()>> {
-        let expected: Vec<(Name, SecretValue)> = writes
-            .iter()
-            .map(|write| (write.name.clone(), write.value.clone()))
-            .collect();
-        let batch = Batch {
-            writes,
-            if_absent: false,
+        let sent = writes.iter();
+        let sent = sent.map(|write| (write.name.clone(), write.value.clone()));
+        let sent: Vec<(Name, SecretValue)> = sent.collect();
+        let written = async {
+            let store = self.store(store)?;
+            let if_absent = false;
+            let outcomes = store.write(Batch { writes, if_absent }).await?;
+            let names = sent.iter().map(|(name, _)| name.clone()).collect();
+            let read = match store.can(Capability::Read) {
+                true => Some(store.read(&Selection::Names(names)).await),
+                false => None,
+            };
+            Ok((outcomes, read))
         };
-        let outcomes = match store.write(batch).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => return expected.iter().map(|_| Err(error.clone())).collect(),
+        let written = written.await;
+        self.progressed();
+        let (outcomes, read) = match written {
+            Ok(written) => written,
+            Err(error) => return vec![Err(error); sent.len()],
         };
-        let results = outcomes.into_iter().map(|outcome| outcome.result.map(drop));
-        let mut results: Vec<Result<()>> = results.collect();
-        if !store.can(Capability::Read) {
-            return results;
-        }
-        let names = expected.iter().map(|(name, _)| name.clone()).collect();
-        let read = store.read(&Selection::Names(names)).await;
-        for ((name, value), result) in expected.iter().zip(&mut results) {
-            if result.is_err() {
-                continue;
-            }
-            *result = match &read {
-                Ok(read) if read.get(name) == Some(value) => Ok(()),
-                Ok(_) => Err(Error::conflict(format!(
+        let results = outcomes.into_iter().zip(&sent);
+        let results = results.map(|(outcome, (name, value))| {
+            outcome.result?;
+            match &read {
+                None => Ok(()),
+                Some(Ok(read)) if read.get(name) == Some(value) => Ok(()),
+                Some(Ok(_)) => Err(Error::conflict(format!(
                     "{name} was written, but holds another value than was sent"
                 ))),
-                Err(error) => Err(error
+                Some(Err(error)) => Err(error
                     .clone()
                     .context(format!("{name} was written, but could not be read back"))),
-            };
-        }
-        results
+            }
+        });
+        results.collect()
     }
 
     /// Whether the `error` of writing `target`, whose value cannot be read, says for sure that it is
@@ -336,24 +324,28 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Which secrets the names of each store stand for.
+    pub(super) async fn scopes(&self) -> Result<BTreeMap<StoreName, Scope>> {
+        let mut scopes = BTreeMap::new();
+        for (name, store) in self.stores {
+            scopes.insert(name.clone(), store.scope().await?);
+        }
+        Ok(scopes)
+    }
+
     /// Checks that the stores of an interrupted rotation still lead where they led.
     pub(super) async fn check_scopes(&self, open: &Open) -> Result<()> {
-        let mut scopes = BTreeMap::new();
-        for target in &open.change.steps {
-            let name = &target.reference.store;
-            if !scopes.contains_key(name) {
-                scopes.insert(name, self.store(name)?.scope().await?);
-            }
-            if scopes.get(name) != Some(&target.scope) {
-                return Err(Error::conflict(format!(
-                    "the store {name} does not lead where it led when the rotation of {} was begun",
-                    open.change.secret
-                ))
-                .hint("give it the settings and the account that it had then, and try again")
-                .store(name.as_str()));
-            }
+        let scopes = self.scopes().await?;
+        let mut steps = open.change.steps.iter();
+        match steps.find(|step| scopes.get(&step.reference.store) != Some(&step.scope)) {
+            None => Ok(()),
+            Some(Step { reference, .. }) => Err(Error::conflict(format!(
+                "the store {} does not lead where it led when the rotation of {} was begun",
+                reference.store, open.change.secret
+            ))
+            .hint("give it the settings and the account that it had then, and try again")
+            .store(reference.store.as_str())),
         }
-        Ok(())
     }
 
     pub(super) fn store(&self, name: &StoreName) -> Result<&Store> {

@@ -24,7 +24,7 @@ impl Engine<'_> {
     /// `not_found` where the secret does not exist; `conflict` where a rotation of a target is
     /// under way; whatever the stores answer, and what keeps a value from being made or held.
     pub(super) async fn prepare(&self, plan: &Plan, given: Given) -> Result<(Open, Claim)> {
-        let scopes = self.scopes(plan).await?;
+        let scopes = self.scopes().await?;
         let mut places: Vec<(&Reference, &Scope)> = Vec::new();
         for target in &plan.targets {
             let reference = &target.reference;
@@ -65,37 +65,31 @@ impl Engine<'_> {
         }
         // Only now, as a command may change something by making the value.
         let made = self.make(plan, given).await?;
-        match self.begin(plan, &made, old, &scopes) {
+        match self.begin(plan, &made, &old, &scopes) {
             Ok(open) => Ok((open, claim)),
-            Err((error, old)) => Err(self.take_back(plan, old, error).await),
+            Err(error) => Err(self.take_back(plan, &old, error).await),
         }
     }
 
-    /// The rotation on the disk, or why it is not there, with what the targets held.
     fn begin(
         &self,
         plan: &Plan,
         made: &Made,
-        old: Vec<Old>,
+        old: &[Old],
         scopes: &BTreeMap<StoreName, Scope>,
-    ) -> Result<Open, (Error, Vec<Old>)> {
-        let targets = plan.targets.iter().zip(&old);
-        let targets = targets
-            .map(|(target, old)| self.step(target, made, old.clone(), scopes))
-            .collect::<Result<Vec<_>>>();
-        let begun = targets.and_then(|steps| {
-            self.tools.journal.begin(Change {
-                secret: plan.secret().clone(),
-                begun_at: Timestamp::now(),
-                steps,
-                verify: plan.verify.clone(),
-                on_rollback: plan.on_rollback.clone(),
-                told_rollback: false,
-                direction: Direction::Forward,
-                announced: None,
-            })
-        });
-        begun.map_err(|error| (error, old))
+    ) -> Result<Open> {
+        let targets = plan.targets.iter().zip(old);
+        let steps = targets.map(|(target, old)| self.step(target, made, old.clone(), scopes));
+        self.tools.journal.begin(Change {
+            secret: plan.secret().clone(),
+            begun_at: Timestamp::now(),
+            steps: steps.collect::<Result<_>>()?,
+            verify: plan.verify.clone(),
+            on_rollback: plan.on_rollback.clone(),
+            told_rollback: false,
+            direction: Direction::Forward,
+            announced: None,
+        })
     }
 
     fn step(
@@ -134,7 +128,7 @@ impl Engine<'_> {
 
     /// Tells the command that is told of rollbacks that the value which a command has made is not
     /// used, because of `error`.
-    async fn take_back(&self, plan: &Plan, old: Vec<Old>, error: Error) -> Error {
+    async fn take_back(&self, plan: &Plan, old: &[Old], error: Error) -> Error {
         let (Source::Command(_), Some(command)) = (&plan.source, &plan.on_rollback) else {
             return error;
         };
@@ -173,18 +167,6 @@ impl Engine<'_> {
                 Err(Error::failed(format!("{} was not read", path.display())))
             }
         }
-    }
-
-    /// Which secrets the names of each of the plan's stores stand for.
-    async fn scopes(&self, plan: &Plan) -> Result<BTreeMap<StoreName, Scope>> {
-        let mut scopes = BTreeMap::new();
-        for target in &plan.targets {
-            let name = &target.reference.store;
-            if !scopes.contains_key(name) {
-                scopes.insert(name.clone(), self.store(name)?.scope().await?);
-            }
-        }
-        Ok(scopes)
     }
 }
 

@@ -74,7 +74,7 @@ fn as_json(report: &Report) -> Value {
     let targets = targets.map(|(target, state)| target_as_json((target, *state)));
     let mut document = json!({
         "secret": report.secret,
-        "outcome": report.outcome.as_str(),
+        "outcome": report.outcome,
         "targets": targets.collect::<Vec<_>>(),
     });
     if let Some(error) = &report.error {
