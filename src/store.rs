@@ -10,9 +10,10 @@ use std::rc::Rc;
 use crate::config::{Config, StoreConfig};
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, registry,
+    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, Versions,
+    registry,
 };
-use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
@@ -249,6 +250,34 @@ impl Store {
         forgotten.map_err(|error| self.named(error))
     }
 
+    /// The versions of `name`, newest first.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history; `not_found` where there never was such a secret,
+    /// or not for long.
+    pub async fn history(&self, name: &Name) -> Result<Vec<Version>> {
+        let versions = self.versions()?.history(name).await;
+        versions.map_err(|error| self.named(error))
+    }
+
+    /// Makes the value of an earlier version the current one again, as a new version: that of
+    /// `number`, else the newest earlier one that has a value. Deleted secrets come back so.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history; `not_found` where there is no such secret or
+    /// version; `usage` for a version in which the secret was deleted.
+    pub async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
+        let versions = self.versions()?;
+        let _writing = self.begin(vec![Intent::from(name)]).await?;
+        let restored = versions.restore(name, number).await;
+        restored.map_err(|error| self.named(error))
+    }
+
+    fn versions(&self) -> Result<&dyn Versions> {
+        let versions = self.provider.versions();
+        versions.ok_or_else(|| self.cannot(Capability::History, "an earlier version"))
+    }
+
     /// Its groups. Errors of theirs do not name the store.
     ///
     /// # Errors
@@ -261,6 +290,11 @@ impl Store {
     /// How interrupted replacements are finished, where it cannot replace in place.
     pub fn replacements(&self) -> Option<&dyn Replacements> {
         self.provider.replacements()
+    }
+
+    /// Ends whatever still runs for it, before another program takes this one's place.
+    pub async fn close(self) {
+        self.provider.close().await;
     }
 
     /// What keyfob remembers of what it stored here, where that cannot be read back; a record that

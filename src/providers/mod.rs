@@ -15,7 +15,9 @@ mod services;
 mod support;
 
 pub use credential::ApiCredential;
-pub use provider::{Account, Capabilities, Capability, Composite, Lack, Provider, ProviderSpec};
+pub use provider::{
+    Account, Capabilities, Capability, Composite, Lack, Provider, ProviderSpec, Versions,
+};
 pub use replacement::{OpenReplacement, Replacements, open_replacements};
 pub use services::{Services, Steps};
 pub use support::{

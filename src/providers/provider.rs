@@ -15,7 +15,7 @@ use super::services::Services;
 use super::support::CA_FILE;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
-use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -167,6 +167,11 @@ pub trait Provider {
     /// Forgets cached tokens and stored credentials. Returns what was forgotten, in words.
     async fn logout(&self) -> Result<Vec<String>>;
 
+    /// Its earlier versions, where it has [`Capability::History`].
+    fn versions(&self) -> Option<&dyn Versions> {
+        None
+    }
+
     /// Its groups, where it has [`Capability::Groups`].
     fn groups(&self) -> Option<&dyn Groups> {
         None
@@ -176,6 +181,27 @@ pub trait Provider {
     fn replacements(&self) -> Option<&dyn Replacements> {
         None
     }
+
+    /// Ends whatever still runs for it, before another program takes this one's place.
+    async fn close(&self) {}
+}
+
+/// What is offered by a provider that keeps earlier versions.
+#[async_trait(?Send)]
+pub trait Versions {
+    /// The versions of `name`, newest first.
+    ///
+    /// # Errors
+    /// `not_found` where there never was such a secret, or not for long.
+    async fn history(&self, name: &Name) -> Result<Vec<Version>>;
+
+    /// Makes the value of an earlier version the current one again, as a new version: that of
+    /// `number`, else the newest earlier one that has a value. Deleted secrets come back so.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret or version; `usage` for a version in which the
+    /// secret was deleted.
+    async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored>;
 }
 
 /// Who a store acts as, and by what right.

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::record::{Direction, Forward, State, Target};
 use crate::providers::{Capability, Services, open_replacements};
 use crate::store::Store;
-use crate::words::batch::{Batch, Metadata, Selection, Write};
+use crate::words::batch::{Batch, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
@@ -372,14 +372,9 @@ impl Engine<'_> {
 }
 
 pub(super) fn write_of(target: &Target) -> Write {
-    Write {
-        name: target.reference.name.clone(),
-        value: target.new.clone(),
-        metadata: Metadata {
-            attributes: target.attributes.clone(),
-            ..Metadata::default()
-        },
-    }
+    let mut write = Write::new(target.reference.name.clone(), target.new.clone());
+    write.metadata.attributes.clone_from(&target.attributes);
+    write
 }
 
 /// The error for a target that somebody else has changed meanwhile.

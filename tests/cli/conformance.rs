@@ -192,11 +192,9 @@ impl Subject {
     }
 
     fn write(&self, number: usize, value: impl Into<SecretValue>) -> Write {
-        Write {
-            name: self.named(number),
-            value: value.into(),
-            metadata: (self.metadata)(),
-        }
+        let mut write = Write::new(self.named(number), value.into());
+        write.metadata = (self.metadata)();
+        write
     }
 }
 
