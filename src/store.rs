@@ -421,9 +421,8 @@ mod tests {
     async fn scope(vars: &[(&str, &str)]) -> Scope {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders {
-            config: folder.path().join("config"),
             data: "/data".into(),
-            cache: folder.path().join("cache"),
+            ..Folders::below(folder.path())
         };
         let env = Environment::from_vars(vars.iter().copied(), folder.path());
         let config = Config::load(&LoadOptions {

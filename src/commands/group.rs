@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::input::{self, MAX_FILE, MAX_VALUE};
+use super::input::{self, MAX_FILE};
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::formats::{self, Format};
@@ -13,7 +13,7 @@ use crate::ui::prompt;
 use crate::words::batch::{Action, Outcome};
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{MAX_VALUE, Name, SecretValue};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 

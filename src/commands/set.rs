@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 
-use super::input::{self, MAX_VALUE};
+use super::input;
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::providers::Capability;
@@ -14,8 +14,8 @@ use crate::words::batch::{Action, Batch, Metadata, Write};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
-use crate::words::secret::Target;
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
+use crate::words::text::drop_newline;
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -197,16 +197,12 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
 
 /// Everything that comes through the pipe, without one newline at its end.
 fn from_pipe() -> Result<SecretValue> {
-    let bytes = input::stdin(MAX_VALUE)?;
+    let mut bytes = input::stdin(MAX_VALUE)?;
     if bytes.is_empty() {
         return Err(Error::usage("no value came on stdin").hint(
             "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
         ));
     }
-    let end = match bytes.as_slice() {
-        [.., b'\r', b'\n'] => bytes.len() - 2,
-        [.., b'\n'] => bytes.len() - 1,
-        _ => return Ok(SecretValue::from(bytes)),
-    };
-    Ok(SecretValue::new(bytes[..end].to_vec()))
+    drop_newline(&mut bytes);
+    Ok(SecretValue::from(bytes))
 }

@@ -236,9 +236,8 @@ mod tests {
             }),
             recipients: Vec::new(),
             folders: Folders {
-                config: folder.to_owned(),
                 data: folder.to_owned(),
-                cache: folder.to_owned(),
+                ..Folders::below(folder)
             },
             keyring: Arc::new(Keyring::default()),
             lock_timeout: None,

@@ -163,6 +163,7 @@ impl Subject {
             config: self.home.config(),
             data: self.home.data(),
             cache: self.home.root().join("cache/keyfob"),
+            patience: Folders::PATIENCE,
         };
         let config = Config::load(&LoadOptions {
             env: &env,

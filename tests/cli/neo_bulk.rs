@@ -41,6 +41,7 @@ fn write(
         config: home.config(),
         data: home.data(),
         cache: home.root().join("cache/keyfob"),
+        patience: Folders::PATIENCE,
     };
     let config = Config::load(&LoadOptions {
         env: &env,
