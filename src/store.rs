@@ -45,10 +45,18 @@ impl Store {
 
     /// Opens the store that `config` describes.
     pub fn open_configured(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        Self::open_with(spec_of(config)?, config, services)
+    }
+
+    /// Opens the store that `config` describes, with the provider of this line.
+    pub fn open_with(
+        spec: &'static ProviderSpec,
+        config: &StoreConfig,
+        services: &Rc<Services>,
+    ) -> Result<Self> {
         let name = config.name().clone();
         let named = |error: Error| error.store(name.as_str());
         config.check_trust().map_err(named)?;
-        let spec = spec_of(config)?;
         let provider = (spec.open)(config, services).map_err(named)?;
         let located = config.fields().filter(|(field, _)| field.locates);
         let located = located

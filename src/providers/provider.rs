@@ -104,13 +104,18 @@ pub struct Capabilities(u16);
 impl Capabilities {
     /// These.
     pub const fn of(list: &[Capability]) -> Self {
-        let mut bits = 0;
+        let mut all = Self(0);
         let mut at = 0;
         while at < list.len() {
-            bits |= 1 << list[at] as u16;
+            all = all.with(list[at]);
             at += 1;
         }
-        Self(bits)
+        all
+    }
+
+    /// These and `capability`.
+    pub const fn with(self, capability: Capability) -> Self {
+        Self(self.0 | 1 << capability as u16)
     }
 
     /// Whether `capability` is among them.
