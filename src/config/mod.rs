@@ -12,7 +12,6 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::{StoreName, Target};
 
 pub mod check;
-mod comments;
 pub mod edit;
 pub mod environment;
 mod layer;
@@ -23,6 +22,7 @@ mod rotation;
 mod save;
 pub mod schema;
 mod source;
+mod splice;
 mod store;
 pub mod trust;
 
