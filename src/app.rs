@@ -97,14 +97,17 @@ impl App {
     /// keyfob's own folders.
     ///
     /// # Errors
-    /// `config` on a machine without a home folder.
+    /// `config` on a machine without a home folder, `usage` where `KEYFOB_TIMEOUT` is no duration.
     pub fn folders(&self) -> Result<&Folders> {
         if let Some(folders) = self.folders.get() {
             return Ok(folders);
         }
-        let folders = Folders::new().ok_or_else(|| {
+        let mut folders = Folders::new().ok_or_else(|| {
             Error::config("there is no home folder to keep anything in").hint("set HOME")
         })?;
+        if let Some(limit) = self.timeout()?.and_then(HumanDuration::limit) {
+            folders.patience = folders.patience.min(limit);
+        }
         Ok(self.folders.get_or_init(|| folders))
     }
 

@@ -44,21 +44,21 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
 
 /// `command` with its completers. Only a shell that asks for completions needs them.
 pub fn hang_onto(command: Command) -> Command {
-    COMPLETERS
-        .iter()
-        .fold(command, |command, (path, argument, candidates)| {
-            let words: Vec<&str> = path.split_whitespace().collect();
-            complete(command, &words, argument, *candidates)
-        })
+    hang(command, "")
 }
 
-fn complete(command: Command, path: &[&str], argument: &str, candidates: Candidates) -> Command {
-    match path {
-        [] => command.mut_arg(argument, |arg| arg.add(ArgValueCandidates::new(candidates))),
-        [first, rest @ ..] => {
-            command.mut_subcommand(first, |sub| complete(sub, rest, argument, candidates))
+fn hang(command: Command, path: &str) -> Command {
+    let command = command.mut_args(|arg| {
+        let mut completers = COMPLETERS.iter();
+        match completers.find(|(of, name, _)| *of == path && arg.get_id() == name) {
+            Some((_, _, candidates)) => arg.add(ArgValueCandidates::new(*candidates)),
+            None => arg,
         }
-    }
+    });
+    command.mut_subcommands(|sub| {
+        let path = format!("{path} {}", sub.get_name());
+        hang(sub, path.trim_start())
+    })
 }
 
 /// The configured stores.
@@ -143,7 +143,25 @@ fn typed<'a>(words: &'a [String], short: &str, long: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::typed;
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::commands::Cli;
+
+    #[test]
+    fn every_completer_has_its_argument() {
+        let command = Cli::command();
+        for (path, argument, _) in COMPLETERS {
+            let found = path.split_whitespace().try_fold(&command, |at, word| {
+                at.get_subcommands().find(|sub| sub.get_name() == word)
+            });
+            let mut arguments = found.unwrap().get_arguments();
+            assert!(
+                arguments.any(|it| it.get_id() == argument),
+                "{path} {argument}"
+            );
+        }
+    }
 
     #[test]
     fn an_option_is_found_in_every_way_it_is_typed() {

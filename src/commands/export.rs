@@ -162,8 +162,7 @@ async fn endpoint(stores: &[Store], app: &App) -> Result<Option<String>> {
             ));
             continue;
         }
-        let account = store.provider().account().await;
-        let url = account.map_err(|error| store.named(error))?.url;
+        let url = store.account().await?.url;
         match &endpoint {
             Some(other) if *other != url => {
                 return Err(Error::usage(format!(

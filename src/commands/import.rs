@@ -63,7 +63,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     let file = input::shown(&args.file);
     let store = app.open(&app.selected_store()?)?;
     let wanted = wanted(pairs)?;
-    plan::check(&wanted, &store)?;
+    store.check(&wanted)?;
     if args.prune && wanted.is_empty() {
         return Err(Error::usage(format!(
             "{file} names no secret, and --prune would delete all of {}",

@@ -19,7 +19,6 @@ pub mod lookup;
 mod merge;
 mod reader;
 mod rotation;
-mod save;
 pub mod schema;
 mod source;
 mod splice;

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
-    const CHILD: &str = "auth::cache::kernel::tests::child";
+    const CHILD: &str = "keyring::kernel::tests::child";
     const SCRIPT: &str = "KEYFOB_TEST_SCRIPT";
 
     /// A name of this test's own; whether the kernel keeps keys here.

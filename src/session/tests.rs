@@ -173,7 +173,7 @@ mod shared {
     use super::*;
     use crate::session::cache::Place;
 
-    const CHILD: &str = "auth::session::tests::shared::child";
+    const CHILD: &str = "session::tests::shared::child";
     const FOLDER: &str = "KEYFOB_TEST_FOLDER";
 
     /// Sessions in the kernel's keyring with locks in `folder`; whether it keeps keys here.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A snapshot of the environment variables and the working directory.
 #[derive(Clone, Default)]
@@ -108,11 +109,27 @@ pub struct Folders {
     pub config: PathBuf,
     /// The vault, its identity, journals and records: what must not be lost.
     pub data: PathBuf,
-    /// Locks: what may be deleted at any time.
+    /// What may be deleted at any time.
     pub cache: PathBuf,
+    /// How long to wait for another keyfob that is writing there.
+    pub patience: Duration,
 }
 
 impl Folders {
+    /// The longest wait for another keyfob: small files are written in a moment, and what takes
+    /// longer hangs.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// All of them below `base`.
+    pub fn below(base: &Path) -> Self {
+        Self {
+            config: base.join("config"),
+            data: base.join("data"),
+            cache: base.join("cache"),
+            patience: Self::PATIENCE,
+        }
+    }
+
     /// The platform's folders for keyfob, or `None` where there is no home folder.
     ///
     /// On Linux: `$XDG_CONFIG_HOME/keyfob`, `$XDG_DATA_HOME/keyfob`, `$XDG_CACHE_HOME/keyfob`.
@@ -121,6 +138,7 @@ impl Folders {
             config: dirs.config_dir().to_path_buf(),
             data: dirs.data_dir().to_path_buf(),
             cache: dirs.cache_dir().to_path_buf(),
+            patience: Self::PATIENCE,
         })
     }
 }

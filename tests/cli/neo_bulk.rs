@@ -41,6 +41,7 @@ fn write(
         config: home.config(),
         data: home.data(),
         cache: home.root().join("cache/keyfob"),
+        patience: Folders::PATIENCE,
     };
     let config = Config::load(&LoadOptions {
         env: &env,
@@ -71,7 +72,7 @@ fn write(
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(store.provider().write(Batch {
+    runtime.block_on(store.write(Batch {
         writes,
         if_absent: false,
     }))

@@ -95,11 +95,7 @@ impl World {
         let root = std::fs::canonicalize(temporary.path()).unwrap();
         let home = root.join("home");
         let world = Self {
-            folders: Folders {
-                config: home.join("config"),
-                data: home.join("data"),
-                cache: home.join("cache"),
-            },
+            folders: Folders::below(&home),
             vars: vec![("HOME".into(), home.to_str().unwrap().into())],
             cwd: home.join("project"),
             explicit: None,
