@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, Document, Item, Table, value};
 
 use super::check::{self, Value, did_you_mean};
-use super::layer::{Layer, Providers, credential_hint};
-use super::schema::{Schema, Shape, provider};
+use super::layer::{Layer, credential_hint};
+use super::schema::{Providers, Schema, Shape, provider};
 use super::trust::TrustRecord;
 use super::{LoadOptions, Role, environment, lookup, merge, reader, source, splice};
 use crate::state::lock::Lock;

@@ -5,22 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-use super::layer::Providers;
-use super::schema::{Schema, Schemas, provider};
+pub use super::schema::variable;
+use super::schema::{PREFIX, Providers, Schema, Schemas, provider};
 use super::store::{Entry, Origin};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 
-const PREFIX: &str = "KEYFOB_";
 const PROVIDER_SUFFIX: &str = "_PROVIDER";
-
-/// The variable that sets `field` of `store`.
-pub fn variable(store: &StoreName, field: &str) -> String {
-    let mut name = format!("{PREFIX}{store}_{field}").replace('-', "_");
-    name.make_ascii_uppercase();
-    name
-}
 
 /// Whether the variable called `name` may hold a credential of keyfob's, for any store: what a
 /// child process must not inherit.

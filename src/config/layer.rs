@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::check::{self, Value, did_you_mean};
 use super::reader::{self, Entry, Item, Placed, Reader};
 use super::rotation::{self, Rotation};
-use super::schema::{Field, Schema, Schemas, Shape, provider};
+use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable};
 use super::source::Source;
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
@@ -35,9 +35,6 @@ pub(super) struct Table {
     pub replaces: bool,
     pub fields: BTreeMap<&'static str, Placed<Value>>,
 }
-
-/// Which provider each store has below a layer.
-pub(super) type Providers = BTreeMap<StoreName, &'static Schema>;
 
 impl Layer {
     /// Reads `source`, which lies over stores with the providers `below`.
@@ -202,7 +199,7 @@ fn read_field(
     let text = reader.text(&path, item)?;
     if field.inline_env && check::is_inline_key(text) {
         let message = format!("`{path}` must be a path, not the key itself");
-        let variable = super::environment::variable(store, field.name);
+        let variable = variable(store, field.name);
         let hint = format!("keep the key in a file of your own, or in {variable}");
         reader.problem(item.at, message, Some(hint));
         return None;
@@ -218,7 +215,7 @@ fn read_field(
 
 /// The ways in which a credential can be given.
 pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field) -> String {
-    let variable = super::environment::variable(store, field.name);
+    let variable = variable(store, field.name);
     let vendor = match field.vendor_env {
         Some(vendor) => format!(" or {vendor}"),
         None => String::new(),

@@ -18,6 +18,7 @@ mod layer;
 pub mod lookup;
 mod merge;
 mod reader;
+pub mod review;
 mod rotation;
 pub mod schema;
 mod source;
@@ -96,14 +97,6 @@ pub enum Role {
 }
 
 impl Config {
-    /// Finds, reads, checks and merges the files and the environment.
-    ///
-    /// # Errors
-    /// `config` with `FILE:LINE:COLUMN` for what is wrong in a file, or with the variable's name.
-    pub fn load(options: &LoadOptions<'_>) -> Result<Self> {
-        merge::load(options)
-    }
-
     /// The store that the configuration selects where no flag and no variable does.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::providers::open_replacements;
 use crate::rotate::ledger::Ledger;
 use crate::words::duration::age;

@@ -11,6 +11,9 @@
 //!
 //! A reader keeps what it was asked for and skips the rest, and a writer carries what it does not
 //! touch over as it stands: nothing is copied out of the plaintext that nobody wants.
+//!
+//! That takes seeds: serde's own derive can neither skip secrets that nobody asked for, nor borrow
+//! their names, nor refuse a name that stands twice, of which the next writing would lose one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,7 +25,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::record::Record;
+use super::record::{Record, damaged};
 use crate::identity::recipients::Recipient;
 use crate::words::error::{Error, Result};
 
@@ -139,7 +142,7 @@ impl Serialize for Document<'_> {
     }
 }
 
-/// The document as a whole; serde's own derive can neither skip secrets nor borrow their names.
+/// The document as a whole.
 struct DocumentSeed<'k, K> {
     keep: &'k K,
 }
@@ -291,12 +294,6 @@ fn explain(text: &str, error: &serde_json::Error) -> Error {
 fn not_a_vault() -> Error {
     Error::invalid_data("it is an age file, but what it holds is not a keyfob vault")
         .hint("check the store's path; keyfob does not write over it")
-}
-
-/// The error for a vault whose content cannot be right; `why` must not quote it.
-pub fn damaged(why: impl fmt::Display) -> Error {
-    Error::invalid_data(format!("the vault is damaged: {why}"))
-        .hint("restore it from a backup or from version control; keyfob does not write over it")
 }
 
 #[cfg(test)]

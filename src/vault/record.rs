@@ -1,4 +1,9 @@
 //! One secret inside a vault: its last versions, newest first, and the JSON they are kept as.
+//!
+//! Values are taken out of the JSON by [`unescape`] and not by serde_json, which undoes escapes in
+//! a buffer of its own that it does not wipe.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -8,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::format::damaged;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -258,8 +262,6 @@ fn value_of(
 }
 
 /// The text of a JSON string, quotes included in `raw`; `None` where it is none.
-///
-/// serde_json would do it by way of a buffer of its own, which it does not wipe.
 fn unescape(raw: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut rest = raw.strip_prefix('"')?.strip_suffix('"')?;
     // Never longer than with its escapes, so that it does not move and leave copies.
@@ -302,6 +304,12 @@ fn utf16_unit(text: &str) -> Option<(u16, &str)> {
 
 fn unreadable(name: &str) -> Error {
     damaged(format!("its secret {name:?} cannot be read"))
+}
+
+/// The error for a vault whose content cannot be right; `why` must not quote it.
+pub fn damaged(why: impl fmt::Display) -> Error {
+    Error::invalid_data(format!("the vault is damaged: {why}"))
+        .hint("restore it from a backup or from version control; keyfob does not write over it")
 }
 
 #[cfg(test)]
