@@ -1,9 +1,8 @@
 //! `keyfob login`: obtains and caches a token, or keeps a credential.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 
-use zeroize::Zeroizing;
-
+use super::input;
 use super::status::account_json;
 use crate::app::App;
 use crate::store::Store;
@@ -73,12 +72,7 @@ fn credential(app: &App, store: &Store) -> Result<Option<SecretValue>> {
         return prompt::credential(&app.ui, &what)
             .map(|text| Some(SecretValue::from(text.as_str())));
     }
-    let mut text = Zeroizing::new(String::new());
-    io::stdin()
-        .lock()
-        .take(MAX_CREDENTIAL)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::io("could not read stdin", &error))?;
+    let text = input::text(MAX_CREDENTIAL)?;
     match text.trim() {
         "" => Err(Error::usage(format!("input is needed: the {what}"))
             .hint("pipe it in, or run keyfob login on a terminal")),

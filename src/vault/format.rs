@@ -165,7 +165,7 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut version = None;
         let mut document = Document::default();
-        while let Some(key) = map.next_key_seed(NameSeed)? {
+        while let Some(NameRead(key)) = map.next_key()? {
             match key.as_ref() {
                 "keyfob" => version = Some(map.next_value::<u64>()?),
                 "recipients" => document.recipients = map.next_value()?,
@@ -217,7 +217,7 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for TableSeed<'_, K> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut secrets = Secrets::new();
-        while let Some(name) = map.next_key_seed(NameSeed)? {
+        while let Some(NameRead(name)) = map.next_key()? {
             if name.is_empty() {
                 return Err(M::Error::custom("empty name"));
             }
@@ -235,31 +235,8 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for TableSeed<'_, K> {
 }
 
 /// A name, borrowed where it has no escapes.
-struct NameSeed;
-
-impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
+#[derive(Deserialize)]
+struct NameRead<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What is wrong with `text`, which could not be read for `error`. Not in `error`'s words: they
 /// may quote a value.

@@ -8,7 +8,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -201,21 +201,9 @@ impl Serialize for Record {
         map.serialize_entry("updated_at", &self.current.updated_at)?;
         map.serialize_entry("version", &self.current.number)?;
         if !self.earlier.is_empty() {
-            map.serialize_entry("versions", &Earlier(&self.earlier))?;
+            map.serialize_entry("versions", &self.earlier)?;
         }
         map.end()
-    }
-}
-
-struct Earlier<'a>(&'a [Version]);
-
-impl Serialize for Earlier<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
-        for version in self.0 {
-            seq.serialize_element(version)?;
-        }
-        seq.end()
     }
 }
 
