@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -86,7 +87,7 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         keyring: Arc::new(services.keyring.clone()),
         lock_timeout: services.http.deadline().remaining(),
         trust_recorded: !config.is_from_untrusted("path"),
-        on_created: Arc::new(move |created| notice(&created.to_string())),
+        on_created: Rc::new(move |created| notice(&created.to_string())),
     }))
 }
 
@@ -216,6 +217,7 @@ impl Provider for LocalVault {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::rc::Rc;
     use std::sync::Arc;
 
     use super::*;
@@ -246,7 +248,7 @@ mod tests {
             keyring: Arc::new(Keyring::default()),
             lock_timeout: None,
             trust_recorded: true,
-            on_created: Arc::new(|_| {}),
+            on_created: Rc::new(|_| {}),
         });
         LocalVault::new(vault, &log)
     }
