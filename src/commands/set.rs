@@ -5,18 +5,18 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 
-use super::input::{self, MAX_VALUE};
-use super::outcomes::{Results, report};
+use super::input;
+use super::outcomes;
 use crate::app::App;
 use crate::providers::Capability;
 use crate::store::Store;
 use crate::ui::prompt;
-use crate::words::batch::{Action, Batch, Metadata, Write};
+use crate::words::batch::{Batch, Metadata, Write};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
-use crate::words::secret::Target;
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
+use crate::words::text::without_line_end;
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -101,25 +101,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
             if_absent: args.if_absent,
         })
         .await?;
-    if !app.ui.json {
-        for outcome in &outcomes {
-            if let Ok(action) = &outcome.result {
-                let done = match action {
-                    Action::Unchanged => "was the same already",
-                    other => other.as_str(),
-                };
-                app.ui
-                    .note(&format!("{} {done} in {}", outcome.name, store.name()));
-            }
-        }
-    }
-    report(
-        app,
-        vec![Results {
-            store: store.name().clone(),
-            outcomes,
-        }],
-    )
+    outcomes::written(app, "", &store, outcomes)
 }
 
 /// The refusal of a value on the command line.
@@ -221,10 +203,5 @@ fn from_pipe() -> Result<SecretValue> {
             "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
         ));
     }
-    let end = match bytes.as_slice() {
-        [.., b'\r', b'\n'] => bytes.len() - 2,
-        [.., b'\n'] => bytes.len() - 1,
-        _ => return Ok(SecretValue::from(bytes)),
-    };
-    Ok(SecretValue::new(bytes[..end].to_vec()))
+    Ok(SecretValue::new(without_line_end(&bytes).to_vec()))
 }

@@ -15,6 +15,7 @@ use super::schema::{Field, Schema, Schemas, Shape, provider};
 use super::source::{Place, Source};
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
+use crate::words::text::is_variable_name;
 
 const KEYS: [&str; 4] = ["default_store", "stores", "env", "rotation"];
 
@@ -251,10 +252,4 @@ fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed
         }
     }
     env
-}
-
-/// Whether every shell can name the variable.
-fn is_variable_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -21,7 +21,7 @@ impl Lock {
     /// `failed` where the lock's file cannot be made.
     pub fn acquire(folders: &Folders) -> Result<Self> {
         let path = folders.cache.join("config.lock");
-        let failed = |error| Error::io(format!("cannot lock {}", path.display()), &error);
+        let failed = |error| Error::io(format!("cannot lock {}", path.display()), error);
         std::fs::create_dir_all(&folders.cache).map_err(failed)?;
         let file = File::options()
             .create(true)
@@ -52,6 +52,6 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
     }
 }

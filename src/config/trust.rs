@@ -15,7 +15,6 @@ use super::rotation::{Rotation, ValueSource};
 use super::save::{self, Lock};
 use super::source::{self, Place};
 use super::{Role, merge};
-use crate::words::digest::hex;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Target;
@@ -299,5 +298,5 @@ fn rotation_texts(rotation: &Rotation) -> Vec<(&'static str, String)> {
 
 /// The SHA-256 of `bytes` in hexadecimal.
 fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }

@@ -239,7 +239,7 @@ impl Shelf {
 
     /// What snapshots and notes are called, without their extension.
     fn ids(&self) -> Result<BTreeSet<String>> {
-        let cannot = |error| Error::io(format!("cannot read {}", self.folder.display()), &error);
+        let cannot = |error| Error::io(format!("cannot read {}", self.folder.display()), error);
         let mut ids = BTreeSet::new();
         for entry in fs::read_dir(&self.folder).map_err(cannot)? {
             let name = entry.map_err(cannot)?.file_name();
@@ -308,7 +308,7 @@ pub(super) fn remove_file(path: &Path) -> Result<bool> {
 
 /// The first `limit` bytes of the regular file at `path`; `None` where there is nothing.
 fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let cannot = |error: &io::Error| Error::io(format!("cannot read {}", path.display()), error);
+    let cannot = |error: io::Error| Error::io(format!("cannot read {}", path.display()), error);
     // Opening something else than a file, such as a pipe, may wait for ever.
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
@@ -319,12 +319,10 @@ fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
             )));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
+        Err(error) => return Err(cannot(error)),
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot(&error))?;
+    let file = File::open(path).map_err(cannot)?;
+    file.take(limit).read_to_end(&mut bytes).map_err(cannot)?;
     Ok(Some(bytes))
 }

@@ -12,14 +12,13 @@
 //! ends in a carriage return keeps it. Empty lines between entries are skipped: the text begins
 //! with one, in case that an earlier writer left its last line open.
 
-use rand::TryRng;
-use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use super::Format::Github;
 use super::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
+use crate::words::generate;
 
 /// How the runner on this platform ends a line.
 const BREAK: &str = if cfg!(windows) { "\r\n" } else { "\n" };
@@ -90,9 +89,7 @@ pub(super) fn variables(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 fn delimiter(value: &str) -> Result<String> {
     loop {
         let mut random = [0; 16];
-        SysRng
-            .try_fill_bytes(&mut random)
-            .map_err(|error| Error::failed(format!("no random numbers to be had: {error}")))?;
+        generate::fill(&mut random)?;
         let delimiter = format!("keyfob_{:032x}", u128::from_ne_bytes(random));
         if !value.contains(&delimiter) {
             return Ok(delimiter);

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Format;
 use crate::words::error::{Error, Result};
+use crate::words::text::is_variable_name;
 
 /// A text under construction whose memory is wiped, that of its outgrown buffers included.
 #[derive(Default)]
@@ -116,13 +117,6 @@ pub(crate) fn check_variable_name(name: &str, format: Format) -> Result<()> {
                 .hint("map it with -e VAR=NAME, or use --upper"),
         )
     }
-}
-
-/// Whether `name` is letters, digits and `_`, and does not begin with a digit.
-pub(crate) fn is_variable_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
 /// The text of an input file, without a byte order mark.

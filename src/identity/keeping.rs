@@ -233,7 +233,7 @@ impl<'a> Keeping<'a> {
                 ))
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
         }
     }
 

@@ -16,7 +16,7 @@ const MAX_SIZE: u64 = 1 << 20;
 /// # Errors
 /// `unauthenticated` where others can read it, with the command that ends it.
 pub fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let cannot = |error: &io::Error| {
+    let cannot = |error: io::Error| {
         Error::io(
             format!("cannot read the identity file {}", path.display()),
             error,
@@ -32,10 +32,10 @@ pub fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
         }
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
+        Err(error) => return Err(cannot(error)),
     }
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    let metadata = file.metadata().map_err(|error| cannot(&error))?;
+    let file = File::open(path).map_err(cannot)?;
+    let metadata = file.metadata().map_err(cannot)?;
     #[cfg(unix)]
     if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
         return Err(Error::unauthenticated(format!(
@@ -58,7 +58,7 @@ pub fn read_private(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let mut content = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(MAX_SIZE)
         .read_to_end(&mut content)
-        .map_err(|error| cannot(&error))?;
+        .map_err(cannot)?;
     Ok(Some(content))
 }
 

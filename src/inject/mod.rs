@@ -10,9 +10,9 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use crate::formats::Filter;
-use crate::select::is_variable_name;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue};
+use crate::words::text::is_variable_name;
 
 const OPEN: &[u8] = b"{{";
 const CLOSE: &[u8] = b"}}";

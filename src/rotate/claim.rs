@@ -29,10 +29,9 @@ impl Claim {
         let mut files = Vec::new();
         for (reference, scope) in targets {
             let path = path(folder, reference, scope);
-            let cannot = |error: &std::io::Error| {
-                Error::io(format!("cannot lock {}", path.display()), error)
-            };
-            let file = open(&path).map_err(|error| cannot(&error))?;
+            let cannot =
+                |error: std::io::Error| Error::io(format!("cannot lock {}", path.display()), error);
+            let file = open(&path).map_err(cannot)?;
             match file.try_lock() {
                 Ok(()) => files.push(file),
                 Err(TryLockError::WouldBlock) => {
@@ -41,7 +40,7 @@ impl Claim {
                     ))
                     .hint("wait until it is done; keyfob rotate --list shows what is open"));
                 }
-                Err(TryLockError::Error(error)) => return Err(cannot(&error)),
+                Err(TryLockError::Error(error)) => return Err(cannot(error)),
             }
         }
         Ok(Self { _files: files })

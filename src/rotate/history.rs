@@ -70,7 +70,7 @@ impl History {
                 )
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
         }
     }
 

@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Reference, SecretValue};
+use crate::words::secret::{MAX_VALUE, Reference, SecretValue};
 use crate::words::shell::{Script, Trouble};
+use crate::words::text::without_line_end;
 
 /// The variable that tells a command which secret it is about.
 const TARGET: &str = "KEYFOB_TARGET";
-
-/// No backend holds a value near this size, in bytes.
-const MAX_VALUE: usize = 16 * 1024 * 1024;
 
 /// What the commands run in.
 pub struct Hooks<'a> {
@@ -32,20 +30,14 @@ impl Hooks<'_> {
     pub async fn make(&self, command: &str, secret: &Reference) -> Result<SecretValue> {
         let script = self.script(command, secret, None);
         let printed = script.output(MAX_VALUE).await;
-        let mut bytes =
-            printed.map_err(|trouble| failed("the command for the new value", &trouble))?;
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-            if bytes.last() == Some(&b'\r') {
-                bytes.pop();
-            }
-        }
-        if bytes.is_empty() {
+        let bytes = printed.map_err(|trouble| failed("the command for the new value", &trouble))?;
+        let value = without_line_end(&bytes);
+        if value.is_empty() {
             return Err(Error::failed(
                 "the command for the new value printed nothing",
             ));
         }
-        Ok(bytes.into())
+        Ok(SecretValue::new(value.to_vec()))
     }
 
     /// Has `command` check the new `value`, which `target` has now or is made from.

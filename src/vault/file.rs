@@ -33,7 +33,7 @@ impl VaultFile {
     /// `invalid_data` where it is something other than an age file; `failed` where it cannot be
     /// read.
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        let cannot = |error: &io::Error| {
+        let cannot = |error: io::Error| {
             Error::io(format!("cannot read the vault {}", path.display()), error)
         };
         // Asked before it is opened: opening a pipe would wait for a writer.
@@ -43,16 +43,16 @@ impl VaultFile {
             }
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot(&error)),
+            Err(error) => return Err(cannot(error)),
         }
-        let mut file = File::open(path).map_err(|error| cannot(&error))?;
-        let size = file.metadata().map_err(|error| cannot(&error))?.len();
+        let mut file = File::open(path).map_err(cannot)?;
+        let size = file.metadata().map_err(cannot)?.len();
         let mut beginning = Vec::with_capacity(ARMORED.len());
         (&mut file)
             .take(ARMORED.len() as u64)
             .read_to_end(&mut beginning)
             .and_then(|_| io::Seek::rewind(&mut file))
-            .map_err(|error| cannot(&error))?;
+            .map_err(cannot)?;
         if beginning.is_empty() {
             return Err(foreign(path, "empty"));
         }
@@ -95,7 +95,7 @@ fn decrypt(
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let broken = |error: io::Error| match error.raw_os_error() {
         // The disk's fault; everything else age found in the bytes.
-        Some(_) => Error::io(format!("cannot read the vault {}", path.display()), &error),
+        Some(_) => Error::io(format!("cannot read the vault {}", path.display()), error),
         None => damaged(path),
     };
     let decryptor = match Decryptor::new_buffered(input) {

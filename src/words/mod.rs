@@ -12,3 +12,4 @@ pub mod progress;
 pub mod scope;
 pub mod secret;
 pub mod shell;
+pub mod text;

@@ -56,7 +56,7 @@ impl File {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), &error));
+                return Err(Error::io(format!("cannot read {}", path.display()), error));
             }
         };
         let file = serde_json::from_slice(&bytes)

@@ -5,14 +5,12 @@ use std::io;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
-use rand::TryRng;
-use rand::rngs::SysRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::state::{self, Mode};
-use crate::words::digest;
 use crate::words::error::{Error, Result};
+use crate::words::generate;
 
 const LENGTH: usize = 32;
 
@@ -38,7 +36,7 @@ impl Key {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), &error));
+                return Err(Error::io(format!("cannot read {}", path.display()), error));
             }
         };
         match <[u8; LENGTH]>::try_from(bytes.as_slice()) {
@@ -57,7 +55,7 @@ impl Key {
     /// `failed` where there are no random numbers, or the file cannot be written.
     pub fn make(path: &Path) -> Result<Self> {
         let mut key = Zeroizing::new([0; LENGTH]);
-        random(&mut *key)?;
+        generate::fill(&mut *key)?;
         state::write_atomically(path, &*key, Mode::PRIVATE)?;
         Ok(Self(key))
     }
@@ -72,18 +70,8 @@ impl Key {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);
         }
-        let mut tag = digest::hex(&mac.finalize().into_bytes());
+        let mut tag = base16ct::lower::encode_string(&mac.finalize().into_bytes());
         tag.truncate(DIGITS);
         tag
     }
-}
-
-/// Fills `bytes` with random numbers.
-///
-/// # Errors
-/// `failed` where the system has none.
-pub fn random(bytes: &mut [u8]) -> Result<()> {
-    SysRng
-        .try_fill_bytes(bytes)
-        .map_err(|error| Error::failed(format!("no random numbers to be had: {error}")))
 }

@@ -18,9 +18,9 @@ use std::time::Duration;
 use crate::state;
 use crate::state::lock::Lock;
 use crate::words::batch::{Outcome, Write};
-use crate::words::digest;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
+use crate::words::generate;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, Name, SecretValue};
 
@@ -113,8 +113,8 @@ impl Record {
             }
         }
         let mut nonce = [0; 16];
-        key::random(&mut nonce)?;
-        file.begun = digest::hex(&nonce);
+        generate::fill(&mut nonce)?;
+        file.begun = base16ct::lower::encode_string(&nonce);
         let (under_way, alone) = self.announce()?;
         file.write(&self.path())?;
         Ok(Some(Writing {
@@ -144,25 +144,24 @@ impl Record {
     /// the store; and tells whether it is the only one. Only under the folder's lock.
     fn announce(&self) -> Result<(LockFile, bool)> {
         let path = self.folder.join(format!("{}.lock", self.scope.as_str()));
-        let cannot =
-            |error: &io::Error| Error::io(format!("cannot lock {}", path.display()), error);
+        let cannot = |error: io::Error| Error::io(format!("cannot lock {}", path.display()), error);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| cannot(&error))?;
+        let file = options.open(&path).map_err(cannot)?;
         let alone = match file.try_lock() {
             Ok(()) => {
-                file.unlock().map_err(|error| cannot(&error))?;
+                file.unlock().map_err(cannot)?;
                 true
             }
             Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
         };
         // Those who write share it, and none of them keeps it to itself.
         file.try_lock_shared().map_err(|error| match error {
-            TryLockError::WouldBlock => cannot(&io::ErrorKind::WouldBlock.into()),
-            TryLockError::Error(error) => cannot(&error),
+            TryLockError::WouldBlock => cannot(io::ErrorKind::WouldBlock.into()),
+            TryLockError::Error(error) => cannot(error),
         })?;
         Ok((file, alone))
     }

@@ -53,9 +53,6 @@ const CIRCLES: &[&str] = &[
     "http",
     "keyring",
     "providers",
-    "providers::northflank",
-    "redact",
-    "scan",
     "vault",
 ];
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::input::{self, MAX_VALUE};
+use super::input;
 use crate::app::App;
 #[cfg(unix)]
 use crate::exec::signals;
@@ -23,8 +23,7 @@ use crate::rotate::ledger::Ledger;
 use crate::rotate::plan::{Order, Plan, Source};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
-use crate::words::secret::Target;
-use crate::words::secret::{SecretValue, StoreName};
+use crate::words::secret::{MAX_VALUE, SecretValue, StoreName, Target};
 use clap::{ArgGroup, Args, ValueHint};
 use std::path::PathBuf;
 

@@ -28,13 +28,13 @@ impl Keypair {
                 Error::unauthenticated(format!("there is no keypair file {shown}"))
                     .hint("make one with 'keyfob key new -o FILE', or name another with 'keypair'")
             }
-            _ => Error::io(format!("cannot read the keypair file {shown}"), &error),
+            _ => Error::io(format!("cannot read the keypair file {shown}"), error),
         })?;
         check_private(&file, path)?;
         let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));
         file.take(MAX_FILE + 1)
             .read_to_end(&mut text)
-            .map_err(|error| Error::io(format!("cannot read the keypair file {shown}"), &error))?;
+            .map_err(|error| Error::io(format!("cannot read the keypair file {shown}"), error))?;
         let text = std::str::from_utf8(&text)
             .ok()
             .filter(|text| text.len() as u64 <= MAX_FILE)
@@ -70,7 +70,7 @@ fn check_private(file: &File, path: &Path) -> Result<()> {
     let shown = path.display();
     let mode = file
         .metadata()
-        .map_err(|error| Error::io(format!("cannot look at the keypair file {shown}"), &error))?
+        .map_err(|error| Error::io(format!("cannot look at the keypair file {shown}"), error))?
         .permissions()
         .mode();
     if mode & 0o077 == 0 {
