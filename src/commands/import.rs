@@ -12,13 +12,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
-/// The formats that are read, by their names and aliases.
+/// The names of the formats that are read, and the formats.
 fn readable() -> impl TypedValueParser<Value = Format> {
-    let formats = Format::value_variants().iter();
-    let names = formats
-        .filter(|format| format.is_readable())
-        .filter_map(Format::to_possible_value);
-    PossibleValuesParser::new(names).try_map(|name| name.parse::<Format>())
+    let values = Format::readable().filter_map(|format| {
+        let value = format.to_possible_value()?;
+        Some(match format {
+            Format::Dotenv => value.help("NAME=value lines"),
+            _ => value,
+        })
+    });
+    PossibleValuesParser::new(values).try_map(|name| Format::from_str(&name, false))
 }
 
 /// Store the secrets of a file
@@ -60,7 +63,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     let file = input::shown(&args.file);
     let store = app.open(&app.selected_store()?)?;
     let wanted = wanted(pairs)?;
-    plan::check(&wanted, &store)?;
+    store.check(&wanted)?;
     if args.prune && wanted.is_empty() {
         return Err(Error::usage(format!(
             "{file} names no secret, and --prune would delete all of {}",

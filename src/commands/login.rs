@@ -33,11 +33,7 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     };
     let store = app.open(&name)?;
     let credential = credential(app, &store)?;
-    let account = store
-        .provider()
-        .login(credential)
-        .await
-        .map_err(|error| store.named(error))?;
+    let account = store.login(credential).await?;
     if app.ui.json {
         return app.ui.document(&account_json(&store, &account));
     }

@@ -43,7 +43,9 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         let configured = config.store(&name)?;
         let mark = if name == selected { "*" } else { "" };
         let account = match app.open(&name) {
-            Ok(store) => (store.provider().account().await)
+            Ok(store) => store
+                .account()
+                .await
                 .map(|account| (account_json(&store, &account), account)),
             Err(error) => Err(error),
         };

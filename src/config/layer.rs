@@ -12,10 +12,10 @@ use super::check::{self, Value, did_you_mean};
 use super::reader::{Item, Placed, Reader};
 use super::rotation::{self, Rotation};
 use super::schema::{Field, Schema, Schemas, Shape, provider};
-use super::source::{Place, Source};
+use super::source::Source;
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
-use crate::words::text::is_variable_name;
+use crate::words::text::{Place, is_variable_name};
 
 const KEYS: [&str; 4] = ["default_store", "stores", "env", "rotation"];
 

@@ -18,13 +18,14 @@ use crate::words::duration::HumanDuration;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
-use crate::words::secret::{Name, Reference, SecretValue, StoreName};
+use crate::words::secret::{Reference, SecretValue, StoreName};
 
 mod content;
 pub mod freshness;
 pub mod shelf;
 
 use content::Content;
+pub use content::Snapshot;
 use shelf::{Note, Origin, Shelf};
 
 /// What a snapshot is good for, and for nothing else.
@@ -53,15 +54,6 @@ impl Binding {
                 .collect(),
         }
     }
-}
-
-/// What stores answered at some time.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// When they did.
-    pub taken_at: Timestamp,
-    /// The values.
-    pub values: BTreeMap<StoreName, BTreeMap<Name, SecretValue>>,
 }
 
 /// The snapshots of one selection: one, at most.

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::sealed;
+use crate::state::file;
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
@@ -21,12 +22,6 @@ use crate::words::env::Folders;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::StoreName;
-
-/// The version of the notes that this code writes, and the only one it reads.
-const FORMAT: u32 = 1;
-
-/// The lock is held while small files are written or removed, never longer.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// More than any environment holds.
 const MAX_SIZE: u64 = 64 << 20;
@@ -54,7 +49,6 @@ impl Origin {
 /// What is noted of a snapshot. No secret, and no name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    keyfob: u32,
     stores: BTreeSet<String>,
     scopes: BTreeSet<Scope>,
     max_stale_seconds: u64,
@@ -67,7 +61,6 @@ impl Note {
     /// The note of a snapshot of `origins` that is of no use when it is older than `max_stale`.
     pub fn new(origins: &[Origin], file: Option<PathBuf>, max_stale: Duration) -> Self {
         Self {
-            keyfob: FORMAT,
             stores: origins.iter().map(|origin| origin.store.clone()).collect(),
             scopes: origins
                 .iter()
@@ -108,6 +101,7 @@ impl Forgotten {
 /// The folder of snapshots and notes.
 pub struct Shelf {
     folder: PathBuf,
+    patience: Duration,
 }
 
 impl Shelf {
@@ -115,6 +109,7 @@ impl Shelf {
     pub fn new(folders: &Folders) -> Self {
         Self {
             folder: folders.data.join("fallback"),
+            patience: folders.patience,
         }
     }
 
@@ -123,8 +118,9 @@ impl Shelf {
         self.folder.join(format!("{digest}.age"))
     }
 
-    fn note_path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.json"))
+    fn note_file(&self, id: &str) -> file::File<Note> {
+        let path = self.folder.join(format!("{id}.json"));
+        file::File::new(path, "the next run with --fallback replaces it")
     }
 
     /// Puts a snapshot and its note into the folder, and takes out what is of no use any more.
@@ -139,8 +135,7 @@ impl Shelf {
         let _lock = self.lock()?;
         // First, so that there is never a snapshot without a note.
         self.write_note(digest, note)?;
-        let path = self.path(digest);
-        state::write_atomically(&path, sealed, Mode::PRIVATE)?;
+        state::write_atomically(&self.path(digest), sealed, Mode::PRIVATE)?;
         self.tidy(digest, now);
         Ok(())
     }
@@ -159,11 +154,7 @@ impl Shelf {
         if self.note(id).as_ref() == Some(note) {
             return Ok(());
         }
-        let mut json = serde_json::to_vec(note)
-            .map_err(|error| Error::failed(format!("cannot note the snapshot: {error}")))?;
-        json.push(b'\n');
-        let path = self.note_path(id);
-        state::write_atomically(&path, &json, Mode::PRIVATE)
+        self.note_file(id).write(note)
     }
 
     /// Removes the snapshots that draw on any of `origins`, and those of which nobody knows what
@@ -205,7 +196,7 @@ impl Shelf {
                 there_was
             }
         };
-        state::remove(&self.note_path(id))?;
+        state::remove(self.note_file(id).path())?;
         Ok(there_was)
     }
 
@@ -223,7 +214,7 @@ impl Shelf {
             if useless {
                 // The next one tries again.
                 let _ = match note.file {
-                    Some(_) => state::remove(&self.note_path(&id)).map(|()| false),
+                    Some(_) => state::remove(self.note_file(&id).path()).map(|()| false),
                     None => self.remove(&id, None),
                 };
             }
@@ -232,9 +223,7 @@ impl Shelf {
 
     /// The note, where there is one that makes sense.
     fn note(&self, id: &str) -> Option<Note> {
-        let json = fs::read(self.note_path(id)).ok()?;
-        let note: Note = serde_json::from_slice(&json).ok()?;
-        (note.keyfob == FORMAT).then_some(note)
+        self.note_file(id).read().ok().flatten()
     }
 
     /// What snapshots and notes are called, without their extension.
@@ -252,7 +241,7 @@ impl Shelf {
     }
 
     fn lock(&self) -> Result<Lock> {
-        Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
+        Lock::acquire(&[&self.folder], Some(self.patience))
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::words::error::Kind;
+use crate::words::secret::Name;
 
 const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 

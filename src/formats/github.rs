@@ -14,11 +14,11 @@
 
 use zeroize::Zeroizing;
 
-use super::Format::Github;
-use super::Pair;
+use super::format::Format::Github;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
-use crate::words::generate;
+use crate::words::random;
 
 /// How the runner on this platform ends a line.
 const BREAK: &str = if cfg!(windows) { "\r\n" } else { "\n" };
@@ -88,9 +88,9 @@ pub(super) fn variables(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 /// A text that nobody can foresee and `value` does not hold.
 fn delimiter(value: &str) -> Result<String> {
     loop {
-        let mut random = [0; 16];
-        generate::fill(&mut random)?;
-        let delimiter = format!("keyfob_{:032x}", u128::from_ne_bytes(random));
+        let mut bytes = [0; 16];
+        random::fill(&mut bytes)?;
+        let delimiter = format!("keyfob_{:032x}", u128::from_ne_bytes(bytes));
         if !value.contains(&delimiter) {
             return Ok(delimiter);
         }

@@ -46,7 +46,7 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "local vault",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::Read,
         Capability::BulkWrite,
         Capability::AtomicReplace,
@@ -55,6 +55,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Times,
         Capability::History,
     ]),
+    lacks: &[],
     composite: None,
     credential: None,
     open: |config, services| {
@@ -148,22 +149,7 @@ impl LocalVault {
 
 #[async_trait(?Send)]
 impl Provider for LocalVault {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
-    fn check_name(&self, _name: &Name) -> Result<()> {
-        Ok(())
-    }
-
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(unsupported(
-                "the local vault",
-                "tell secrets by type",
-                "leave out --type",
-            ));
-        }
         self.told("list", |vault| vault.list(|name| filter.admits(name)))
     }
 
@@ -180,14 +166,7 @@ impl Provider for LocalVault {
     }
 
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        if credential.is_some() {
-            return Err(unsupported(
-                "the local vault",
-                "log in with a credential: its identity opens it",
-                "name the identity's file with the field identity",
-            ));
-        }
+    async fn login(&self, _credential: Option<SecretValue>) -> Result<Account> {
         self.told("open", |vault| vault.list(|_| false))?;
         self.account().await
     }
@@ -280,12 +259,6 @@ mod tests {
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["a", "ab"]);
         assert!(entries[0].updated_at.is_some());
-        let typed = Filter {
-            secret_type: Some("api".into()),
-            ..Filter::default()
-        };
-        let error = local.list(&typed).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Unsupported);
     }
 
     #[tokio::test]

@@ -66,11 +66,12 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Nosana Secret Manager",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::Read,
         Capability::BulkWrite,
         Capability::AtomicReplace,
     ]),
+    lacks: &[],
     composite: None,
     credential: None,
     open: |config, services| Ok(Box::new(Nosana::open(config, services)?)),
@@ -346,10 +347,6 @@ impl Nosana {
 
 #[async_trait(?Send)]
 impl Provider for Nosana {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
     fn check_name(&self, name: &Name) -> Result<()> {
         if name.as_str() == "__proto__" {
             return Err(Error::invalid_data(
@@ -360,13 +357,6 @@ impl Provider for Nosana {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(super::unsupported(
-                "nosana",
-                "list by type: it has none",
-                "leave --type out",
-            ));
-        }
         let stored = self.fetch().await?;
         Ok(stored
             .into_iter()
@@ -394,23 +384,6 @@ impl Provider for Nosana {
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         self.check_writable()?;
-        for write in &batch.writes {
-            self.check_name(&write.name)?;
-            if !write.metadata.is_empty() {
-                return Err(super::unsupported(
-                    "nosana",
-                    "keep anything beside a value",
-                    "leave --description, --expires-at and --attr out",
-                ));
-            }
-            if write.value.expose_str().is_none() {
-                return Err(Error::invalid_data(format!(
-                    "the value of {} is not text, and Nosana holds text alone",
-                    write.name
-                ))
-                .hint("encode it first, for example with base64"));
-            }
-        }
         let before = self.fetch().await?;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(batch.writes.len());
         let mut wanted = Vec::new();
@@ -476,14 +449,7 @@ impl Provider for Nosana {
         Ok(outcomes)
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        if credential.is_some() {
-            return Err(super::unsupported(
-                "nosana",
-                "log in with a password or key: a Solana keypair signs in",
-                "keep a keypair in the OS keyring with: keyfob key import FILE",
-            ));
-        }
+    async fn login(&self, _credential: Option<SecretValue>) -> Result<Account> {
         let key = self.session_key()?;
         self.services.sessions.forget(&key);
         let deadline = self.services.http.deadline().end();

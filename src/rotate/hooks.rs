@@ -7,7 +7,7 @@ use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, Reference, SecretValue};
 use crate::words::shell::{Script, Trouble};
-use crate::words::text::without_line_end;
+use crate::words::text::drop_newline;
 
 /// The variable that tells a command which secret it is about.
 const TARGET: &str = "KEYFOB_TARGET";
@@ -30,14 +30,15 @@ impl Hooks<'_> {
     pub async fn make(&self, command: &str, secret: &Reference) -> Result<SecretValue> {
         let script = self.script(command, secret, None);
         let printed = script.output(MAX_VALUE).await;
-        let bytes = printed.map_err(|trouble| failed("the command for the new value", &trouble))?;
-        let value = without_line_end(&bytes);
-        if value.is_empty() {
+        let mut bytes =
+            printed.map_err(|trouble| failed("the command for the new value", &trouble))?;
+        drop_newline(&mut bytes);
+        if bytes.is_empty() {
             return Err(Error::failed(
                 "the command for the new value printed nothing",
             ));
         }
-        Ok(SecretValue::new(value.to_vec()))
+        Ok(bytes.into())
     }
 
     /// Has `command` check the new `value`, which `target` has now or is made from.

@@ -12,8 +12,8 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use self::cache::{Place, TokenCache};
-use self::lock::Lock;
 pub use self::token::{Session, SessionKey};
+use crate::state::lock::Lock;
 use crate::words::error::Result;
 
 pub mod cache;

@@ -90,18 +90,26 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder_of(path)).map_err(|error| cannot_write(path, error))
 }
 
-/// Removes the file `path`, for good: the folder is synced. One that is not there is as good.
+/// Removes the file `path`, for good: the folder is synced. One that is not there is as good, and
+/// so is a folder that is not.
 ///
 /// # Errors
 /// `failed` with the file and the reason.
 pub fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
+    let or_nowhere = |result: io::Result<()>| match result {
+        Err(error) if is_nowhere(&error) => Ok(()),
+        result => result,
     };
-    removed
-        .and_then(|()| sync_folder(folder_of(path)))
+    or_nowhere(fs::remove_file(path))
+        .and_then(|()| or_nowhere(sync_folder(folder_of(path))))
         .map_err(|error| Error::io(format!("cannot remove {}", path.display()), error))
+}
+
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Makes the folder `path`, and those above it that are missing, for their owner alone. One that

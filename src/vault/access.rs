@@ -187,6 +187,8 @@ impl Vault {
             self.settle_recipients(&mut document, &identity);
             let bytes = file::encrypt(&document, opened.armored)?;
             state::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
+            // A killed rekey leaves a private key there, and nothing else may be written for long.
+            state::sweep(&self.data);
         }
         Ok(answer)
     }

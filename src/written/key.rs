@@ -1,7 +1,5 @@
 //! The key under which all digests of the record are made: 32 random bytes in a file of its own.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
-use crate::words::generate;
+use crate::words::random;
 
 const LENGTH: usize = 32;
 
@@ -32,12 +30,8 @@ impl Key {
     /// # Errors
     /// `failed` where the file cannot be read, `invalid_data` where it holds something else.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), error));
-            }
+        let Some(bytes) = state::read(path)?.map(Zeroizing::new) else {
+            return Ok(None);
         };
         match <[u8; LENGTH]>::try_from(bytes.as_slice()) {
             Ok(key) => Ok(Some(Self(Zeroizing::new(key)))),
@@ -55,7 +49,7 @@ impl Key {
     /// `failed` where there are no random numbers, or the file cannot be written.
     pub fn make(path: &Path) -> Result<Self> {
         let mut key = Zeroizing::new([0; LENGTH]);
-        generate::fill(&mut *key)?;
+        random::fill(&mut *key)?;
         state::write_atomically(path, &*key, Mode::PRIVATE)?;
         Ok(Self(key))
     }

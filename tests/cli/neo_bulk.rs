@@ -72,7 +72,7 @@ fn write(
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(store.provider().write(Batch {
+    runtime.block_on(store.write(Batch {
         writes,
         if_absent: false,
     }))

@@ -48,8 +48,6 @@ const CIRCLES: &[&str] = &[
     "commands::rotate",
     "config",
     "doctor",
-    "fallback",
-    "formats",
     "http",
     "keyring",
     "providers",

@@ -204,7 +204,7 @@ async fn rotate(args: &RotateArgs, app: &App) -> Result<()> {
 
 fn plan(order: Order, stores: &Stores) -> Result<Plan> {
     Plan::new(order, |name| match stores.get(name) {
-        Some(store) => Ok(store.provider().capabilities().has(Capability::Read)),
+        Some(store) => Ok(store.can(Capability::Read)),
         None => Err(Error::failed(format!("the store {name} is not open"))),
     })
 }

@@ -8,10 +8,12 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
-use super::{Account, Capabilities, Capability, Composite, Provider, ProviderSpec, Services, bulk};
+use super::{
+    Account, Capabilities, Capability, Composite, Lack, Provider, ProviderSpec, Services, bulk,
+};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue, StoreName};
 
@@ -51,11 +53,17 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "ByteNite",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::AtomicReplace,
         Capability::Expiry,
         Capability::Attributes,
+        Capability::Types,
     ]),
+    lacks: &[Lack {
+        capability: Capability::Read,
+        act: "read a value back: the API never returns a secret key",
+        instead: "jobs use a secret by its type and id; keyfob list shows what there is, and a copy for yourself belongs into another store",
+    }],
     composite: Some(Composite {
         value: "secretKey",
         attributes: &["accessKey"],
@@ -153,10 +161,6 @@ impl ByteNite {
 
 #[async_trait(?Send)]
 impl Provider for ByteNite {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
     fn check_name(&self, name: &Name) -> Result<()> {
         parts(name).map(drop)
     }
@@ -176,14 +180,6 @@ impl Provider for ByteNite {
             entries.push(entry);
         }
         Ok(entries)
-    }
-
-    async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        Err(super::unsupported(
-            "bytenite",
-            "read a value back: the API never returns a secret key",
-            "jobs use a secret by its type and id; keyfob list shows what there is, and a copy for yourself belongs into another store",
-        ))
     }
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
@@ -259,27 +255,14 @@ impl Provider for ByteNite {
 
 /// Refuses what cannot be stored, before anything is sent.
 fn check(write: &Write) -> Result<()> {
-    let name = &write.name;
-    parts(name)?;
-    if write.metadata.description.is_some() {
-        return Err(super::unsupported(
-            "bytenite",
-            "keep a description",
-            "leave --description out, or give the secret a name with --attr name=TEXT",
-        ));
-    }
     for key in write.metadata.attributes.keys() {
         record::check_attribute(key)?;
     }
-    match write.value.expose_str() {
-        None => Err(Error::invalid_data(format!(
-            "the value of {name} is not text, and ByteNite holds text alone"
-        ))
-        .hint("encode it first, for example with base64")),
-        Some("") => Err(Error::usage(format!("the secret key of {name} is missing"))
-            .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again")),
-        Some(_) => Ok(()),
+    if write.value.is_empty() {
+        return Err(Error::usage(format!("the secret key of {} is missing", write.name))
+            .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again"));
     }
+    Ok(())
 }
 
 /// The type and the id that `name` is made of.

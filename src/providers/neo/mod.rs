@@ -4,7 +4,7 @@
 //! The requests are in [`api`]; [`replace`] gets a new value in place of an old one without ever
 //! losing it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::replacement::{Ledger, Old};
 use super::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, bulk,
+    Account, Capabilities, Capability, Lack, Provider, ProviderSpec, Replacements, Services, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue};
 
@@ -51,7 +51,12 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Neo Service Layer",
-    capabilities: Capabilities(&[Capability::Describe, Capability::Times]),
+    capabilities: Capabilities::of(&[Capability::Describe, Capability::Times]),
+    lacks: &[Lack {
+        capability: Capability::Read,
+        act: "read a value back: Neo documents neither retrieving nor updating a secret",
+        instead: "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
+    }],
     composite: None,
     credential: Some("api_key"),
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
@@ -226,22 +231,7 @@ impl Neo {
 
 #[async_trait(?Send)]
 impl Provider for Neo {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
-    fn check_name(&self, _name: &Name) -> Result<()> {
-        Ok(())
-    }
-
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(super::unsupported(
-                "neo",
-                "list by type: it has none",
-                "leave --type out",
-            ));
-        }
         self.ledger.tell_of_open(&[]);
         let listed = self.api.list().await?;
         let mut entries: Vec<Entry> = listed
@@ -254,20 +244,8 @@ impl Provider for Neo {
         Ok(entries)
     }
 
-    async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        self.ledger.tell_of_open(&[]);
-        Err(super::unsupported(
-            "neo",
-            "read a value back: Neo documents neither retrieving nor updating a secret",
-            "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
-        ))
-    }
-
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
-        for write in &batch.writes {
-            check(write)?;
-        }
         let names: Vec<Name> = batch
             .writes
             .iter()
@@ -315,26 +293,7 @@ impl Provider for Neo {
     }
 }
 
-/// Refuses what cannot be stored, before anything is sent.
-fn check(write: &Write) -> Result<()> {
-    if write.metadata.expires_at.is_some() || !write.metadata.attributes.is_empty() {
-        return Err(super::unsupported(
-            "neo",
-            "keep more than a description beside a value",
-            "leave --expires-at and --attr out",
-        ));
-    }
-    if write.value.expose_str().is_none() {
-        return Err(Error::invalid_data(format!(
-            "the value of {} is not text, and Neo holds text alone",
-            write.name
-        ))
-        .hint("encode it first, for example with base64"));
-    }
-    Ok(())
-}
-
-/// What [`check`] has found to be text.
+/// A value, which is text where bytes are not among the capabilities.
 fn text(value: &SecretValue) -> &str {
     value.expose_str().unwrap_or_default()
 }
