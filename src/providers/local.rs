@@ -81,7 +81,7 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         .store(config.name().as_str()));
     }
     config.check_trust()?;
-    let notice = Arc::clone(&services.notice);
+    let notice = Rc::clone(&services.notice);
     Ok(Vault::new(VaultOptions {
         path: config.path("path").map(Path::to_owned),
         identity: identity(config),

@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::testing::Keyring;
@@ -183,7 +182,7 @@ impl Subject {
             env,
             folders,
             progress: Rc::new(NoProgress),
-            notice: Arc::new(|_| ()),
+            notice: Rc::new(|_| ()),
             wait: None,
         };
         let name = StoreName::new(self.provider).expect("a store name");
