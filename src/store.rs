@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::config::{Config, StoreConfig};
+use crate::journal::Open;
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, registry,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, registry,
 };
 use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
@@ -196,11 +197,7 @@ impl Store {
         let intents = batch.writes.iter().map(Intent::from).collect();
         let writing = self.begin(intents).await?;
         let outcomes = self.provider.write(batch).await;
-        let outcomes = outcomes.map_err(|error| self.named(error))?;
-        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
-            self.tell_of_oblivion(&error);
-        }
-        Ok(outcomes)
+        self.end(writing, outcomes)
     }
 
     /// Deletes `names`. The outcomes are in their order, and a missing one fails with `not_found`
@@ -214,20 +211,39 @@ impl Store {
         outcomes.map_err(|error| self.named(error))
     }
 
+    /// Finishes `open`, steps that its provider has announced and that were interrupted. The
+    /// outcomes are in their order.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `conflict` where it has another provider by now.
+    pub async fn resume(&self, open: Vec<Open>) -> Result<Vec<Outcome>> {
+        let Some(replacements) = self.provider.replacements() else {
+            return Err(self.named(Error::conflict(format!(
+                "the store {} is not where the replacement was begun: its provider is {} now",
+                self.name,
+                self.spec.name()
+            ))));
+        };
+        let steps = open.iter().flat_map(|open| &open.change.steps);
+        let writing = self.begin(steps.map(Intent::from).collect()).await?;
+        let outcomes = replacements.resume(open).await;
+        self.end(writing, outcomes)
+    }
+
     /// Proves to the backend who keyfob is, and tells what is known of the account. With
     /// `credential`, that one is proved and then kept in the OS keyring.
     ///
     /// # Errors
     /// `unauthenticated` where the backend refuses; `unsupported` for a `credential` where the
     /// provider has another way to log in.
-    pub async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        if credential.is_some() && self.spec.credential.is_none() {
+    pub async fn login(&self, given: &Given) -> Result<Account> {
+        if !given.is_empty() && self.spec.credentials.is_empty() {
             return Err(self.named(Error::unsupported(format!(
                 "{} is not logged in to with a credential",
                 self.spec.title
             ))));
         }
-        let account = self.provider.login(credential).await;
+        let account = self.provider.login(given).await;
         account.map_err(|error| self.named(error))
     }
 
@@ -256,11 +272,6 @@ impl Store {
     pub fn groups(&self, asked_for: &str) -> Result<&dyn Groups> {
         let groups = self.provider.groups();
         groups.ok_or_else(|| self.cannot(Capability::Groups, asked_for))
-    }
-
-    /// How interrupted replacements are finished, where it cannot replace in place.
-    pub fn replacements(&self) -> Option<&dyn Replacements> {
-        self.provider.replacements()
     }
 
     /// What keyfob remembers of what it stored here, where that cannot be read back; a record that
@@ -304,6 +315,19 @@ impl Store {
         }
         self.tell_of_oblivion(&error);
         Ok(None)
+    }
+
+    /// Remembers what was stored.
+    fn end(
+        &self,
+        writing: Option<Writing>,
+        outcomes: Result<Vec<Outcome>>,
+    ) -> Result<Vec<Outcome>> {
+        let outcomes = outcomes.map_err(|error| self.named(error))?;
+        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
+            self.tell_of_oblivion(&error);
+        }
+        Ok(outcomes)
     }
 
     /// Says, once, that what is stored will not be known.
@@ -373,6 +397,7 @@ fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -380,7 +405,7 @@ mod tests {
     use crate::http::{Deadline, Http};
     use crate::keyring::Keyring;
     use crate::session::Sessions;
-    use crate::session::cache::{Policy, TokenCache};
+    use crate::session::cache::TokenCache;
     use crate::words::env::{Environment, Folders};
     use crate::words::progress::NoProgress;
 
@@ -399,8 +424,9 @@ mod tests {
         });
         let keyring = Keyring::default();
         let services = Services {
-            http: Http::new(Arc::new(Deadline::after(None)), Arc::new(|_| ())),
-            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            http: Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+            withheld: BTreeSet::new(),
+            sessions: Sessions::new(TokenCache::default(), None),
             keyring,
             env: env.clone(),
             folders: folders.clone(),

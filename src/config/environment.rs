@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-pub use super::schema::variable;
 use super::schema::{PREFIX, Providers, Schema, Schemas, provider};
+pub use super::schema::{variable, variables};
 use super::store::{Entry, Origin};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
@@ -19,7 +19,7 @@ const PROVIDER_SUFFIX: &str = "_PROVIDER";
 pub fn is_credential_variable(schemas: Schemas, name: &str) -> bool {
     let fields = schemas.iter().flat_map(|schema| schema.fields);
     fields.filter(|field| field.may_hold_secret()).any(|field| {
-        field.vendor_env == Some(name)
+        field.vendor_env.contains(&name)
             || name
                 .strip_prefix(PREFIX)
                 .and_then(|rest| rest.strip_suffix(&field.name.to_ascii_uppercase()))
@@ -52,15 +52,14 @@ pub(super) fn fields(
     let base: Arc<Path> = env.cwd().into();
     let mut found = BTreeMap::new();
     for field in schema.fields {
-        let own = variable(store, field.name);
-        let (name, text) = match (text(env, &own)?, field.vendor_env) {
-            (Some(text), _) => (own, text),
-            (None, Some(vendor)) => match self::text(env, vendor)? {
-                Some(text) => (vendor.to_owned(), text),
-                None => continue,
-            },
-            (None, None) => continue,
-        };
+        let mut set = None;
+        for name in variables(store, field) {
+            if let Some(text) = text(env, &name)? {
+                set = Some((name, text));
+                break;
+            }
+        }
+        let Some((name, text)) = set else { continue };
         let value = check::value(field, text).map_err(|why| {
             Error::config(format!("the environment variable {name} {why}")).store(store.as_str())
         })?;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::check::{self, Value, did_you_mean};
 use super::reader::{self, Entry, Item, Placed, Reader};
 use super::rotation::{self, Rotation};
-use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable};
+use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable, variables};
 use super::source::Source;
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
@@ -215,17 +215,14 @@ fn read_field(
 
 /// The ways in which a credential can be given.
 pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field) -> String {
-    let variable = variable(store, field.name);
-    let vendor = match field.vendor_env {
-        Some(vendor) => format!(" or {vendor}"),
-        None => String::new(),
-    };
+    let variables: Vec<String> = variables(store, field).collect();
+    let variables = variables.join(" or ");
     let command = format!("{}_command", field.name);
     let command = match schema.field(&command) {
         Some(_) => format!(", name a command that prints it in `{command}`"),
         None => String::new(),
     };
-    format!("set {variable}{vendor}{command}, or run `keyfob login {store}`")
+    format!("set {variables}{command}, or run `keyfob login {store}`")
 }
 
 fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed<Target>> {

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::groups::Groups;
-use super::replacement::Replacements;
 use super::services::Services;
 use super::support::CA_FILE;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
+use crate::journal;
 use crate::words::batch::{Batch, Filter, Outcome, Selection};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
@@ -155,11 +155,12 @@ pub trait Provider {
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>>;
 
     /// Proves to the backend who keyfob is, dropping whatever token is cached, and tells what is
-    /// known of the account. With `credential`, that one is proved and then kept in the OS keyring.
+    /// known of the account. What is `given` is proved in place of what there is, and then kept in
+    /// the OS keyring.
     ///
     /// # Errors
     /// `unauthenticated` where the backend refuses.
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account>;
+    async fn login(&self, given: &Given) -> Result<Account>;
 
     /// What is known of the account and session without asking the backend anything.
     async fn account(&self) -> Result<Account>;
@@ -172,10 +173,21 @@ pub trait Provider {
         None
     }
 
-    /// How interrupted replacements are finished, where it cannot replace in place.
+    /// How it finishes steps that it has announced, where it cannot replace in place.
     fn replacements(&self) -> Option<&dyn Replacements> {
         None
     }
+}
+
+/// What a provider that announces steps in the journal offers beside the provider trait.
+#[async_trait(?Send)]
+pub trait Replacements {
+    /// Finishes `open`, all of them steps of this store that were interrupted: an outcome each, in
+    /// their order.
+    ///
+    /// # Errors
+    /// What keeps all of them from being finished; nothing was changed then.
+    async fn resume(&self, open: Vec<journal::Open>) -> Result<Vec<Outcome>>;
 }
 
 /// Who a store acts as, and by what right.
@@ -199,6 +211,16 @@ pub struct Account {
 
 /// Makes a provider of a store's configuration.
 pub type Open = fn(&StoreConfig, &Rc<Services>) -> Result<Box<dyn Provider>>;
+
+/// A way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// The credential fields that it takes, all of them together.
+    pub fields: &'static [&'static str],
+}
+
+/// What a person gives to log in with, by field.
+pub type Given = BTreeMap<&'static str, SecretValue>;
 
 /// A JSON object that holds a value and attributes that change with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,8 +254,8 @@ pub struct ProviderSpec {
     /// How a command prints a new value together with what is beside it, where the two change
     /// together.
     pub composite: Option<Composite>,
-    /// The field that holds its credential, where `login` can keep one.
-    pub credential: Option<&'static str>,
+    /// The ways to sign in with what `login` can keep; it asks for the first.
+    pub credentials: &'static [Method],
     /// Opens a store of this provider. Touches neither network nor keyring.
     pub open: Open,
 }

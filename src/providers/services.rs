@@ -1,10 +1,12 @@
 //! What a provider works with, made once a command and shared by all stores it opens.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::{Deadline, Http};
+use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::session::Sessions;
 use crate::words::env::{Environment, Folders};
@@ -14,6 +16,9 @@ use crate::words::progress::{NoProgress, Progress};
 pub struct Services {
     /// The environment.
     pub env: Environment,
+    /// The variables of it that no other program may inherit; see
+    /// [`withheld`](crate::credential::withheld).
+    pub withheld: BTreeSet<String>,
     /// keyfob's own folders.
     pub folders: Folders,
     /// The HTTP floor.
@@ -31,12 +36,18 @@ pub struct Services {
 }
 
 impl Services {
+    /// What is open of changes that take several steps.
+    pub fn journal(&self) -> Journal {
+        Journal::new(&self.env, &self.folders, &self.keyring, &self.notice)
+    }
+
     /// The same for work beside other work: with a deadline of its own, and without a word.
     pub fn bounded_by(&self, deadline: Deadline) -> Self {
         Self {
             env: self.env.clone(),
+            withheld: self.withheld.clone(),
             folders: self.folders.clone(),
-            http: self.http.bounded_by(Arc::new(deadline)),
+            http: self.http.bounded_by(Rc::new(deadline)),
             sessions: self.sessions.clone(),
             keyring: self.keyring.clone(),
             progress: Rc::new(NoProgress),

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use keyfob::testing::Keyring;
 use keyfob::testing::Sessions;
 use keyfob::testing::Store;
+use keyfob::testing::TokenCache;
 use keyfob::testing::{
     Action, Batch, Capability, Filter, Metadata, NoProgress, Outcome, Selection, Services, Write,
     registry,
@@ -20,7 +22,6 @@ use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
 use keyfob::testing::{Error, Kind};
 use keyfob::testing::{Name, SecretValue, StoreName};
-use keyfob::testing::{Policy, TokenCache};
 use serde_json::json;
 
 use crate::support::home::Home;
@@ -172,12 +173,13 @@ impl Subject {
             schemas: registry::SCHEMAS,
         })
         .expect("a good configuration");
-        let deadline = Arc::new(Deadline::after(Some(Duration::from_secs(4))));
+        let deadline = Rc::new(Deadline::after(Some(Duration::from_secs(4))));
         let keyring = Keyring::default();
         let services = Services {
-            http: Http::new(Arc::clone(&deadline), Arc::new(|_| ())),
-            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            http: Http::new(deadline, Rc::new(|_| ())),
+            sessions: Sessions::new(TokenCache::default(), None),
             keyring,
+            withheld: BTreeSet::new(),
             env,
             folders,
             progress: Rc::new(NoProgress),
@@ -551,7 +553,7 @@ fn the_account_is_told_without_a_request_and_login_proves_it() {
         if let Some(server) = &subject.server {
             assert!(server.server().requests().is_empty(), "nobody was asked");
         }
-        let account = store.login(None).await.expect("a login");
+        let account = store.login(&BTreeMap::new()).await.expect("a login");
         if let Some(server) = &subject.server {
             assert_eq!(account.url, server.server().url());
             assert!(!server.server().requests().is_empty(), "somebody was asked");

@@ -12,6 +12,7 @@ mod docs;
 mod doctor;
 mod export;
 mod fallback;
+mod from_0_1;
 mod fuzz;
 mod import;
 mod inject;
@@ -42,6 +43,8 @@ mod scan;
 mod sessions;
 #[cfg(unix)]
 mod shells;
+#[cfg(unix)]
+mod state;
 mod stores;
 mod support;
 mod support_bytenite;

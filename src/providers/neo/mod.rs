@@ -6,17 +6,17 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder, ExponentialBuilder};
 
-use super::replacement::{Ledger, Old};
 use super::{
-    Account, Capabilities, Capability, Lack, Provider, ProviderSpec, Replacements, Services, bulk,
+    Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, Replacements,
+    Services, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
+use crate::http;
+use crate::journal::StoreJournal;
 use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue};
@@ -24,7 +24,7 @@ use crate::words::secret::{Entry, Mark, Name, SecretValue};
 mod api;
 mod replace;
 
-use api::{Api, Listed, New, Sent};
+use api::{Api, Listed, New, Old, Sent};
 use bulk::Stored;
 
 const SCHEMA: Schema = Schema {
@@ -36,7 +36,9 @@ const SCHEMA: Schema = Schema {
             "the address of the API, where it is not Neo's own",
         )
         .gated(),
-        Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
+        Field::new("api_key", Shape::Text, "the API key")
+            .credential()
+            .vendor_env(&["NEO_API_KEY"]),
         Field::new(
             "api_key_command",
             Shape::Text,
@@ -58,14 +60,16 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         instead: "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
     }],
     composite: None,
-    credential: Some("api_key"),
+    credentials: &[Method {
+        fields: &["api_key"],
+    }],
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
 };
 
 /// A Neo Service Layer account.
 struct Neo {
     api: Api,
-    ledger: Ledger,
+    journal: StoreJournal,
     services: Rc<Services>,
 }
 
@@ -79,25 +83,21 @@ enum Patience {
 }
 
 impl Patience {
-    fn pauses(self) -> impl Iterator<Item = Duration> {
-        ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
-            .with_max_delay(Duration::from_secs(5))
-            .with_max_times(match self {
-                Patience::Some => 4,
-                Patience::All => 1_000,
-            })
-            .with_jitter()
-            .build()
+    /// How often it is repeated.
+    fn times(self) -> usize {
+        match self {
+            Patience::Some => 4,
+            Patience::All => 1_000,
+        }
     }
 }
 
 impl Neo {
     fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
         let api = Api::new(config, services)?;
-        let url = super::shown_url(api.base());
+        let url = api.keyed.endpoint.shown();
         Ok(Self {
-            ledger: Ledger::new(config, services, url),
+            journal: StoreJournal::new(services.journal(), config, url),
             services: Rc::clone(services),
             api,
         })
@@ -105,7 +105,7 @@ impl Neo {
 
     /// Stores one secret, of whose name the list has shown `listed`.
     async fn put(&self, write: &Write, listed: &[&Listed], if_absent: bool) -> Result<Stored> {
-        let open = self.ledger.is_open(&write.name);
+        let open = self.journal.is_open(&write.name);
         match listed {
             [] if !open => {
                 let new = New {
@@ -145,7 +145,7 @@ impl Neo {
         mut sent: bool,
         patience: Patience,
     ) -> Sent<Option<Mark>> {
-        let mut pauses = patience.pauses();
+        let mut pauses = http::pauses(patience.times());
         loop {
             let error = match self.try_to_create(new, old, sent).await {
                 Sent::Unclear(error) => error,
@@ -216,12 +216,12 @@ impl Neo {
     /// replacement of it is then not wanted any more.
     async fn delete_one(&self, name: &Name, listed: &[&Listed]) -> Result<Action> {
         match listed {
-            [] => match self.ledger.discard(name)? {
+            [] => match self.journal.discard(name)? {
                 true => Ok(Action::Deleted),
                 false => Err(super::missing(name)),
             },
             [old] => match self.remove(&old.as_old()).await {
-                Sent::Done(()) => self.ledger.discard(name).map(|_| Action::Deleted),
+                Sent::Done(()) => self.journal.discard(name).map(|_| Action::Deleted),
                 Sent::Refused(error) | Sent::Unclear(error) => Err(error),
             },
             several => Err(ambiguous(name, several)),
@@ -232,7 +232,7 @@ impl Neo {
 #[async_trait(?Send)]
 impl Provider for Neo {
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        self.ledger.tell_of_open(&[]);
+        self.journal.tell_of_open(&[]);
         let listed = self.api.list().await?;
         let mut entries: Vec<Entry> = listed
             .into_iter()
@@ -251,7 +251,7 @@ impl Provider for Neo {
             .iter()
             .map(|write| write.name.clone())
             .collect();
-        self.ledger.tell_of_open(&names);
+        self.journal.tell_of_open(&names);
         let listed = self.api.list().await?;
         let listed = by_name(&listed);
         let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
@@ -262,7 +262,7 @@ impl Provider for Neo {
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
-        self.ledger.tell_of_open(names);
+        self.journal.tell_of_open(names);
         let listed = self.api.list().await?;
         let listed = by_name(&listed);
         let results = bulk::each(&self.services, "deleting secrets", names, |name| {
@@ -271,21 +271,18 @@ impl Provider for Neo {
         Ok(bulk::outcomes(names.to_vec(), results.await?))
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        self.api.login(credential).await?;
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |key: &str| self.api.prove(key).await;
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
-        Ok(Account {
-            url: super::shown_url(self.api.base()),
-            credential: self.api.credential().source(),
-            ..Account::default()
-        })
+        Ok(self.api.keyed.account(None))
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        Ok(self.api.credential().forget()?.into_iter().collect())
+        self.api.keyed.forget()
     }
 
     fn replacements(&self) -> Option<&dyn Replacements> {
