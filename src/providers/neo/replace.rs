@@ -71,7 +71,7 @@ impl Neo {
             Sent::Done(()) => self.create_new(open, progress).await,
             Sent::Refused(error) => {
                 // Nothing was changed, so nothing is open.
-                self.journal.close(&open)?;
+                self.journal.all.close(&open)?;
                 Err(error)
             }
             Sent::Unclear(error) => Err(may_be_deleted(error, &write.name)),
@@ -104,7 +104,7 @@ impl Neo {
             .await;
         let error = match created {
             Sent::Done(mark) => {
-                self.journal.close(&open)?;
+                self.journal.all.close(&open)?;
                 return Ok((Action::Updated, mark));
             }
             Sent::Unclear(error) => return Err(is_deleted(error, &name).hint(RESUME)),
