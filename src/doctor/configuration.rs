@@ -1,7 +1,7 @@
 //! The configuration: what was loaded, what of it does not count yet, and variables that mean
 //! nothing.
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::config::check::suggest;
 use crate::config::environment::variable;
 use crate::config::trust;

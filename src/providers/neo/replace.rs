@@ -112,7 +112,9 @@ impl Neo {
         };
         self.note(&mut open, &mut progress, Stage::Deleted);
         Err(match error.kind() {
-            Kind::Conflict => made_by_another(error, &name),
+            Kind::Conflict => error
+                .context(format!("somebody else has created {name} in the meantime"))
+                .hint("theirs stands, and yours is kept, encrypted, until keyfob set stores a value in its place"),
             Kind::InvalidData => is_deleted(error, &name)
                 .hint("its new value is kept, encrypted, until keyfob set stores one that the server takes"),
             _ => is_deleted(error, &name).hint(RESUME),
@@ -164,10 +166,4 @@ fn may_be_deleted(error: Error, name: &Name) -> Error {
 
 fn is_deleted(error: Error, name: &Name) -> Error {
     error.context(format!("{name} is deleted and not created again"))
-}
-
-fn made_by_another(error: Error, name: &Name) -> Error {
-    error
-        .context(format!("somebody else has created {name} in the meantime"))
-        .hint("theirs stands, and yours is kept, encrypted, until keyfob set stores a value in its place")
 }
