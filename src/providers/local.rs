@@ -3,19 +3,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services, unsupported};
+use super::{
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions,
+    unsupported,
+};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::http::Log;
 use crate::identity::keys::IdentitySource;
 use crate::identity::recipients::Recipient;
 use crate::vault::{Vault, VaultOptions};
-use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -56,7 +60,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     ]),
     lacks: &[],
     composite: None,
-    credential: None,
+    credentials: &[],
     open: |config, services| {
         let vault = vault(config, services)?;
         Ok(Box::new(LocalVault::new(vault, services.http.log())))
@@ -128,7 +132,7 @@ pub struct LocalVault {
 impl LocalVault {
     /// The provider for `vault`; `log` is told of each look into it.
     pub fn new(vault: Vault, log: &Log) -> Self {
-        let log = Arc::clone(log);
+        let log = Rc::clone(log);
         Self { vault, log }
     }
 
@@ -164,8 +168,12 @@ impl Provider for LocalVault {
         self.told("write", |vault| vault.delete(names))
     }
 
+    fn versions(&self) -> Option<&dyn Versions> {
+        Some(self)
+    }
+
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
-    async fn login(&self, _credential: Option<SecretValue>) -> Result<Account> {
+    async fn login(&self, _given: &Given) -> Result<Account> {
         self.told("open", |vault| vault.list(|_| false))?;
         self.account().await
     }
@@ -191,6 +199,17 @@ impl Provider for LocalVault {
     }
 }
 
+#[async_trait(?Send)]
+impl Versions for LocalVault {
+    async fn history(&self, name: &Name) -> Result<Vec<Version>> {
+        self.told("read", |vault| vault.history(name))
+    }
+
+    async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
+        self.told("write", |vault| vault.restore(name, number))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -201,7 +220,7 @@ mod tests {
     use crate::identity::keys::IdentitySource;
     use crate::keyring::Keyring;
     use crate::vault::VaultOptions;
-    use crate::words::batch::{Action, Metadata, Write};
+    use crate::words::batch::{Action, Write};
     use crate::words::env::Folders;
     use crate::words::error::Kind;
 
@@ -210,7 +229,7 @@ mod tests {
     const PUBLIC: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 
     fn local(folder: &Path, identity: &str) -> LocalVault {
-        let log: Log = Arc::new(|_| ());
+        let log: Log = Rc::new(|_| ());
         let vault = Vault::new(VaultOptions {
             path: Some(folder.join("team.age")),
             identity: Some(IdentitySource::Text {
@@ -232,11 +251,7 @@ mod tests {
 
     fn batch(name: &str) -> Batch {
         Batch {
-            writes: vec![Write {
-                name: Name::new(name).unwrap(),
-                value: "1".into(),
-                metadata: Metadata::default(),
-            }],
+            writes: vec![Write::new(Name::new(name).unwrap(), "1".into())],
             if_absent: false,
         }
     }
@@ -263,7 +278,7 @@ mod tests {
     async fn the_account_is_the_public_key() {
         let folder = tempfile::tempdir().unwrap();
         let local = local(folder.path(), KEY);
-        let account = local.login(None).await.unwrap();
+        let account = local.login(&Given::new()).await.unwrap();
         assert!(account.url.ends_with("team.age"));
         assert_eq!(account.account.as_deref(), Some(PUBLIC));
         assert_eq!(
@@ -289,7 +304,7 @@ mod tests {
         assert!(local.logout().await.unwrap().is_empty());
         assert_eq!(local.read(&Selection::All).await.unwrap().len(), 1);
         fs::write(local.vault.path(), "").unwrap();
-        let error = local.login(None).await.unwrap_err();
+        let error = local.login(&Given::new()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
     }
 }

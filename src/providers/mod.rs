@@ -2,7 +2,7 @@
 
 pub mod bulk;
 mod bytenite;
-mod credential;
+mod endpoint;
 pub mod groups;
 pub mod local;
 mod neo;
@@ -13,11 +13,9 @@ pub mod registry;
 mod services;
 mod support;
 
-pub use credential::ApiCredential;
 pub use provider::{
-    Account, Capabilities, Capability, Composite, Lack, Provider, ProviderSpec, Replacements,
+    Account, Capabilities, Capability, Composite, Given, Lack, Method, Provider, ProviderSpec,
+    Replacements, Versions,
 };
 pub use services::{Services, Steps};
-pub use support::{
-    CA_FILE, base_url, endpoint, exists_already, keypair, missing, shown_url, tls, unsupported,
-};
+pub use support::{CA_FILE, exists_already, keypair, missing, unsupported};

@@ -47,9 +47,6 @@ const UPWARD: &[(&str, &str)] = &[];
 const CIRCLES: &[&str] = &[
     "config",
     "doctor",
-    "http",
-    "keyring",
-    "providers",
     "redact",
     "scan",
     "vault",

@@ -14,7 +14,6 @@ use super::input;
 use crate::app::App;
 #[cfg(unix)]
 use crate::exec::signals;
-use crate::exec::start;
 use crate::providers::Capability;
 use crate::rotate::engine::Engine;
 use crate::rotate::hooks::Hooks;
@@ -117,7 +116,6 @@ fn plan(order: Order, stores: &Stores) -> Result<Plan> {
 
 /// What the rotations are carried out with.
 fn tools(app: &App) -> Result<Tools<'_>> {
-    let names = app.env.vars().map(|(name, _)| name);
     let services = app.services()?;
     Ok(Tools {
         config: app.config()?,
@@ -125,11 +123,7 @@ fn tools(app: &App) -> Result<Tools<'_>> {
         journal: services.journal(),
         hooks: Hooks {
             env: &app.env,
-            withheld: names
-                .filter(|name| start::is_own_credential(name))
-                .filter_map(|name| name.to_str())
-                .map(str::to_owned)
-                .collect(),
+            withheld: services.withheld.clone(),
             limit: app
                 .timeout()?
                 .map_or(Some(HOOK_LIMIT), HumanDuration::limit),
