@@ -10,8 +10,8 @@ use std::rc::Rc;
 use crate::config::{Config, StoreConfig};
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, Versions,
-    registry,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Replacements, Services,
+    Versions, registry,
 };
 use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Kind, Result};
@@ -229,14 +229,14 @@ impl Store {
     /// # Errors
     /// `unauthenticated` where the backend refuses; `unsupported` for a `credential` where the
     /// provider has another way to log in.
-    pub async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        if credential.is_some() && self.spec.credential.is_none() {
+    pub async fn login(&self, given: &Given) -> Result<Account> {
+        if !given.is_empty() && self.spec.credentials.is_empty() {
             return Err(self.named(Error::unsupported(format!(
                 "{} is not logged in to with a credential",
                 self.spec.title
             ))));
         }
-        let account = self.provider.login(credential).await;
+        let account = self.provider.login(given).await;
         account.map_err(|error| self.named(error))
     }
 
@@ -415,6 +415,7 @@ fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -422,7 +423,7 @@ mod tests {
     use crate::http::{Deadline, Http};
     use crate::keyring::Keyring;
     use crate::session::Sessions;
-    use crate::session::cache::{Policy, TokenCache};
+    use crate::session::cache::TokenCache;
     use crate::words::env::{Environment, Folders};
     use crate::words::progress::NoProgress;
 
@@ -441,8 +442,9 @@ mod tests {
         });
         let keyring = Keyring::default();
         let services = Services {
-            http: Http::new(Arc::new(Deadline::after(None)), Arc::new(|_| ())),
-            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            http: Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+            withheld: BTreeSet::new(),
+            sessions: Sessions::new(TokenCache::default(), None),
             keyring,
             env: env.clone(),
             folders: folders.clone(),

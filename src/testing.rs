@@ -15,10 +15,10 @@ pub use crate::identity::recipients::Recipient;
 pub use crate::identity::sealed::{Keys, Purpose};
 pub use crate::keyring::Keyring;
 pub use crate::providers::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Services, Versions,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions,
 };
 pub use crate::redact::mask::Masker;
-pub use crate::session::cache::{Policy, TokenCache};
+pub use crate::session::cache::TokenCache;
 pub use crate::session::jwt::Life;
 pub use crate::session::{Session, SessionKey, Sessions};
 pub use crate::store::Store;
@@ -37,7 +37,7 @@ pub use crate::words::secret::{Entry, Name, Reference, SecretValue, StoreName, T
 
 /// Where credentials come from.
 pub mod credential {
-    pub use crate::credential::{Wanted, forget_credential, resolve, source, store_credential};
+    pub use crate::credential::{Credential, Means};
 }
 
 /// Reading and writing files of secrets.

@@ -225,17 +225,14 @@ fn read_field(
 
 /// The ways in which a credential can be given.
 pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field) -> String {
-    let variable = super::environment::variable(store, field.name);
-    let vendor = match field.vendor_env {
-        Some(vendor) => format!(" or {vendor}"),
-        None => String::new(),
-    };
+    let variables: Vec<String> = super::environment::variables(store, field).collect();
+    let variables = variables.join(" or ");
     let command = format!("{}_command", field.name);
     let command = match schema.field(&command) {
         Some(_) => format!(", name a command that prints it in `{command}`"),
         None => String::new(),
     };
-    format!("set {variable}{vendor}{command}, or run `keyfob login {store}`")
+    format!("set {variables}{command}, or run `keyfob login {store}`")
 }
 
 fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed<Target>> {

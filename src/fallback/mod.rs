@@ -102,18 +102,23 @@ impl Snapshots {
             .keys
             .encrypt(&Content::new(&binding.digest, now, secrets))?;
         let note = Note::new(&binding.origins, self.file.clone(), max_stale.get());
-        let Some(file) = &self.file else {
-            return self.shelf.put(&binding.digest, &note, &sealed, now);
-        };
-        shelf::write_file(file, &sealed)?;
-        if let Err(error) = self.shelf.put_note(file, &note, now) {
-            // A machine where nothing can be noted is one where nobody logs out.
-            (self.notice)(&format!(
-                "logout will not find the fallback snapshot {}: {error}",
-                file.display()
-            ));
+        if let Some(file) = &self.file {
+            shelf::write_file(file, &sealed)?;
         }
-        Ok(())
+        match (
+            self.shelf.put(&binding.digest, &note, &sealed, now),
+            &self.file,
+        ) {
+            (Err(error), Some(file)) => {
+                // A machine where nothing can be noted is one where nobody logs out.
+                (self.notice)(&format!(
+                    "logout will not find the fallback snapshot {}: {error}",
+                    file.display()
+                ));
+                Ok(())
+            }
+            (kept, _) => kept,
+        }
     }
 
     /// The snapshot of `binding`, however old.

@@ -5,7 +5,7 @@
 //! stores the snapshot draws on, so that those of one store can be removed without opening any.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -123,7 +123,8 @@ impl Shelf {
         file::File::new(path, "the next run with --fallback replaces it")
     }
 
-    /// Puts a snapshot and its note into the folder, and takes out what is of no use any more.
+    /// Puts the note of a snapshot into the folder, and the snapshot itself where it is not in a
+    /// file of the user's, and takes out what is of no use any more.
     pub(super) fn put(
         &self,
         digest: &str,
@@ -133,28 +134,19 @@ impl Shelf {
     ) -> Result<()> {
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
+        let id = match &note.file {
+            Some(file) => digest::of_parts(&["file", &file.to_string_lossy()]),
+            None => digest.to_owned(),
+        };
         // First, so that there is never a snapshot without a note.
-        self.write_note(digest, note)?;
-        state::write_atomically(&self.path(digest), sealed, Mode::PRIVATE)?;
-        self.tidy(digest, now);
-        Ok(())
-    }
-
-    /// Puts the note of a snapshot in a file of the user's into the folder.
-    pub(super) fn put_note(&self, file: &Path, note: &Note, now: Timestamp) -> Result<()> {
-        state::create_folder(&self.folder)?;
-        let _lock = self.lock()?;
-        let id = digest::of_parts(&["file", &file.to_string_lossy()]);
-        self.write_note(&id, note)?;
+        if self.note(&id).as_ref() != Some(note) {
+            self.note_file(&id).write(note)?;
+        }
+        if note.file.is_none() {
+            state::write_atomically(&self.path(&id), sealed, Mode::PRIVATE)?;
+        }
         self.tidy(&id, now);
         Ok(())
-    }
-
-    fn write_note(&self, id: &str, note: &Note) -> Result<()> {
-        if self.note(id).as_ref() == Some(note) {
-            return Ok(());
-        }
-        self.note_file(id).write(note)
     }
 
     /// Removes the snapshots that draw on any of `origins`, and those of which nobody knows what
@@ -297,23 +289,13 @@ pub(super) fn remove_file(path: &Path) -> Result<bool> {
 
 /// The first `limit` bytes of the regular file at `path`; `None` where there is nothing.
 fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let cannot = |error: &io::Error| Error::io(format!("cannot read {}", path.display()), error);
-    // Opening something else than a file, such as a pipe, may wait for ever.
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => {
-            return Err(Error::failed(format!(
-                "{} is not a regular file",
-                path.display()
-            )));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot(&error))?;
-    Ok(Some(bytes))
+    let read = || {
+        let Some(file) = state::open(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    };
+    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.display()), &error))
 }

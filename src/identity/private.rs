@@ -1,11 +1,11 @@
 //! Reading files that hold private keys, and that nobody but their owner may read.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::state;
 use crate::words::error::{Error, Result, shell_word};
 
 /// Larger than any identity file, and small enough to read by mistake.
@@ -19,21 +19,17 @@ const MAX_SIZE: u64 = 1 << 20;
 /// file or too large to be one with keys; `failed` where it cannot be read.
 pub fn read_private(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let shown = path.display();
-    let cannot = |error: &io::Error| Error::io(format!("cannot read the {what} {shown}"), error);
-    // Asked before it is opened: opening a pipe would wait for a writer.
-    match std::fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(Error::unauthenticated(format!(
-                "the {what} {shown} is not a regular file"
-            )));
+    let cannot = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidInput => {
+            Error::unauthenticated(format!("the {what} {shown} is not a regular file"))
         }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
-    }
-    let file = File::open(path).map_err(|error| cannot(&error))?;
+        _ => Error::io(format!("cannot read the {what} {shown}"), &error),
+    };
+    let Some(file) = state::open(path).map_err(cannot)? else {
+        return Ok(None);
+    };
     // The open file is looked at, not its name, which might be given to another one in between.
-    let metadata = file.metadata().map_err(|error| cannot(&error))?;
+    let metadata = file.metadata().map_err(cannot)?;
     #[cfg(unix)]
     {
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
@@ -55,6 +51,6 @@ pub fn read_private(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>
     let mut content = Zeroizing::new(Vec::with_capacity(capacity));
     file.take(MAX_SIZE)
         .read_to_end(&mut content)
-        .map_err(|error| cannot(&error))?;
+        .map_err(cannot)?;
     Ok(Some(content))
 }

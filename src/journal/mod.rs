@@ -15,8 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use crate::identity::sealed::Notice;
 use crate::identity::sealed::{Keys, Purpose};
-pub use crate::identity::sealed::{Notice, VARIABLE as KEY_VARIABLE};
 use crate::keyring::Keyring;
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 
 use super::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Services, Versions, unsupported,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions,
+    unsupported,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
@@ -58,7 +60,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     ]),
     lacks: &[],
     composite: None,
-    credential: None,
+    credentials: &[],
     open: |config, services| {
         let vault = vault(config, services)?;
         Ok(Box::new(LocalVault::new(vault, services.http.log())))
@@ -130,7 +132,7 @@ pub struct LocalVault {
 impl LocalVault {
     /// The provider for `vault`; `log` is told of each look into it.
     pub fn new(vault: Vault, log: &Log) -> Self {
-        let log = Arc::clone(log);
+        let log = Rc::clone(log);
         Self { vault, log }
     }
 
@@ -171,7 +173,7 @@ impl Provider for LocalVault {
     }
 
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
-    async fn login(&self, _credential: Option<SecretValue>) -> Result<Account> {
+    async fn login(&self, _given: &Given) -> Result<Account> {
         self.told("open", |vault| vault.list(|_| false))?;
         self.account().await
     }
@@ -227,7 +229,7 @@ mod tests {
     const PUBLIC: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 
     fn local(folder: &Path, identity: &str) -> LocalVault {
-        let log: Log = Arc::new(|_| ());
+        let log: Log = Rc::new(|_| ());
         let vault = Vault::new(VaultOptions {
             path: Some(folder.join("team.age")),
             identity: Some(IdentitySource::Text {
@@ -276,7 +278,7 @@ mod tests {
     async fn the_account_is_the_public_key() {
         let folder = tempfile::tempdir().unwrap();
         let local = local(folder.path(), KEY);
-        let account = local.login(None).await.unwrap();
+        let account = local.login(&Given::new()).await.unwrap();
         assert!(account.url.ends_with("team.age"));
         assert_eq!(account.account.as_deref(), Some(PUBLIC));
         assert_eq!(
@@ -302,7 +304,7 @@ mod tests {
         assert!(local.logout().await.unwrap().is_empty());
         assert_eq!(local.read(&Selection::All).await.unwrap().len(), 1);
         fs::write(local.vault.path(), "").unwrap();
-        let error = local.login(None).await.unwrap_err();
+        let error = local.login(&Given::new()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
     }
 }

@@ -2,7 +2,7 @@
 
 pub mod bulk;
 mod bytenite;
-mod credential;
+mod endpoint;
 pub mod groups;
 pub mod local;
 mod neo;
@@ -14,12 +14,10 @@ mod replacement;
 mod services;
 mod support;
 
-pub use credential::ApiCredential;
 pub use provider::{
-    Account, Capabilities, Capability, Composite, Lack, Provider, ProviderSpec, Versions,
+    Account, Capabilities, Capability, Composite, Given, Lack, Method, Provider, ProviderSpec,
+    Versions,
 };
 pub use replacement::{OpenReplacement, Replacements, open_replacements};
 pub use services::{Services, Steps};
-pub use support::{
-    CA_FILE, base_url, endpoint, exists_already, keypair, missing, shown_url, tls, unsupported,
-};
+pub use support::{CA_FILE, exists_already, keypair, missing, unsupported};

@@ -160,11 +160,12 @@ pub trait Provider {
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>>;
 
     /// Proves to the backend who keyfob is, dropping whatever token is cached, and tells what is
-    /// known of the account. With `credential`, that one is proved and then kept in the OS keyring.
+    /// known of the account. What is `given` is proved in place of what there is, and then kept in
+    /// the OS keyring.
     ///
     /// # Errors
     /// `unauthenticated` where the backend refuses.
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account>;
+    async fn login(&self, given: &Given) -> Result<Account>;
 
     /// What is known of the account and session without asking the backend anything.
     async fn account(&self) -> Result<Account>;
@@ -231,6 +232,16 @@ pub struct Account {
 /// Makes a provider of a store's configuration.
 pub type Open = fn(&StoreConfig, &Rc<Services>) -> Result<Box<dyn Provider>>;
 
+/// A way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Method {
+    /// The credential fields that it takes, all of them together.
+    pub fields: &'static [&'static str],
+}
+
+/// What a person gives to log in with, by field.
+pub type Given = BTreeMap<&'static str, SecretValue>;
+
 /// A JSON object that holds a value and attributes that change with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Composite {
@@ -263,8 +274,8 @@ pub struct ProviderSpec {
     /// How a command prints a new value together with what is beside it, where the two change
     /// together.
     pub composite: Option<Composite>,
-    /// The field that holds its credential, where `login` can keep one.
-    pub credential: Option<&'static str>,
+    /// The ways to sign in with what `login` can keep; it asks for the first.
+    pub credentials: &'static [Method],
     /// Opens a store of this provider. Touches neither network nor keyring.
     pub open: Open,
 }

@@ -9,7 +9,7 @@
 //! has no locks nothing is written: two writers that do not know of each other lose one's work.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Lock {
         let mut paths = folders
             .iter()
             .map(|folder| fs::canonicalize(folder).map_err(|error| cannot_lock(folder, &error)))
-            .collect::<Result<Vec<PathBuf>>>()?;
+            .collect::<Result<Vec<_>>>()?;
         // In one order everywhere, so that no two processes wait for each other.
         paths.sort();
         paths.dedup();
@@ -129,6 +129,8 @@ fn try_once(path: &Path) -> io::Result<Option<Held>> {
         };
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => {
+                #[cfg(unix)]
+                open_to_writers(&file, path);
                 // For others to read, and of no consequence.
                 let _ = file.set_len(0);
                 let _ = writeln!(file, "{}", std::process::id());
@@ -147,7 +149,7 @@ fn try_once(path: &Path) -> io::Result<Option<Held>> {
 /// himself.
 fn open(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true);
+    options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -156,32 +158,19 @@ fn open(path: &Path) -> io::Result<Option<File>> {
         let flags = rustix::fs::OFlags::NOFOLLOW.bits();
         options.mode(0o600).custom_flags(flags.cast_signed());
     }
-    loop {
-        // Not in one step: Linux may refuse to make what is there already in a shared folder.
-        match options.open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error)
-                if error.kind() == io::ErrorKind::PermissionDenied
-                    && fs::symlink_metadata(path).is_ok() =>
-            {
-                return Ok(None);
-            }
-            opened => return opened.map(Some),
+    match options.open(path) {
+        Err(error)
+            if error.kind() == io::ErrorKind::PermissionDenied
+                && fs::symlink_metadata(path).is_ok() =>
+        {
+            Ok(None)
         }
-        match options.clone().create_new(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => {
-                let file = made?;
-                #[cfg(unix)]
-                open_to_writers(&file, path);
-                return Ok(Some(file));
-            }
-        }
+        opened => opened.map(Some),
     }
 }
 
-/// Has all who may write in the folder of a fresh lock file open it too, as far as that is to be
-/// had. Without it they take the lock for one that is held.
+/// Has all who may write in the folder of a lock file open it, and nobody else, as far as that is
+/// to be had. Whoever cannot takes the lock for one that is held.
 #[cfg(unix)]
 fn open_to_writers(file: &File, path: &Path) {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -221,12 +210,10 @@ fn is_at(_file: &File, _path: &Path) -> bool {
 
 /// Who has locked the file at `path`, as far as it says.
 fn holder(path: &Path) -> String {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(16).read_to_string(&mut text));
-    match (read, text.trim().parse::<u32>()) {
-        (Ok(_), Ok(id)) if id == std::process::id() => "another task of this process".to_owned(),
-        (Ok(_), Ok(id)) => format!("process {id}"),
-        (Err(error), _) if error.kind() == io::ErrorKind::PermissionDenied => {
+    match fs::read_to_string(path).map(|text| text.trim().parse::<u32>()) {
+        Ok(Ok(id)) if id == std::process::id() => "another task of this process".to_owned(),
+        Ok(Ok(id)) => format!("process {id}"),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             "a process of another user".to_owned()
         }
         _ => "another process".to_owned(),

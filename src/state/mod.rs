@@ -54,6 +54,23 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Opens the file `path` for reading; `None` where there is none. What is no regular file is not
+/// opened, as a pipe would wait for a writer.
+///
+/// # Errors
+/// `InvalidInput` for what is no regular file, else that of the system.
+pub fn open(path: &Path) -> io::Result<Option<fs::File>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::File::open(path).map(Some),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Replaces the content of `path` by `bytes`, or makes the file: written to a temporary file in
 /// the same folder, synced, renamed, the folder synced. A symbolic link stays one; what it points
 /// at is replaced. The folder must exist.

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::providers::Capability;
+use crate::providers::{Capability, Given};
 use crate::store::Store;
 use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
@@ -484,7 +484,7 @@ async fn the_account_is_told_without_a_request_and_login_proves_it(
     let account = store.account().await?;
     check(!account.url.is_empty(), "it has no address")?;
     check(requests().is_none_or(|count| count == 0), "it was asked")?;
-    let account = store.login(None).await?;
+    let account = store.login(&Given::new()).await?;
     if let Some(seen) = subject.traffic() {
         same(account.url, seen.url, "its address")?;
         check(seen.requests > 0, "nobody was asked")?;

@@ -3,7 +3,7 @@
 //! Nothing else in the crate reads `std::env`, and nothing at all writes it, so that what a
 //! command depends on can be seen in its arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,6 +73,15 @@ impl Environment {
         self.vars
             .iter()
             .map(|(key, value)| (key.as_os_str(), value.as_os_str()))
+    }
+
+    /// The same but those called as in `withheld`.
+    pub fn vars_without(
+        &self,
+        withheld: &BTreeSet<String>,
+    ) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.vars()
+            .filter(|(name, _)| !name.to_str().is_some_and(|name| withheld.contains(name)))
     }
 
     /// The working directory.

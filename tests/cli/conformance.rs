@@ -5,17 +5,16 @@
 mod memory;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::testing::conformance::{self, CASES, Traffic};
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
-use keyfob::testing::{Keyring, Sessions, Store, StoreName};
+use keyfob::testing::{Keyring, Sessions, Store, StoreName, TokenCache};
 use keyfob::testing::{NoProgress, ProviderSpec, Result, Schema, Services, registry};
-use keyfob::testing::{Policy, TokenCache};
 use serde_json::json;
 
 use crate::support::home::Home;
@@ -165,16 +164,17 @@ impl conformance::Subject for Subject {
             explicit: None,
             schemas: SCHEMAS,
         })?;
-        let deadline = Arc::new(Deadline::after(Some(Duration::from_secs(4))));
+        let deadline = Rc::new(Deadline::after(Some(Duration::from_secs(4))));
         let keyring = Keyring::default();
         let services = Services {
-            http: Http::new(Arc::clone(&deadline), Arc::new(|_| ())),
-            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            http: Http::new(deadline, Rc::new(|_| ())),
+            sessions: Sessions::new(TokenCache::default(), None),
             keyring,
+            withheld: BTreeSet::new(),
             env,
             folders,
             progress: Rc::new(NoProgress),
-            notice: Arc::new(|_| ()),
+            notice: std::sync::Arc::new(|_| ()),
             wait: None,
         };
         let name = StoreName::new(self.spec.name())?;

@@ -14,7 +14,6 @@ use super::input;
 use crate::app::App;
 #[cfg(unix)]
 use crate::exec::signals;
-use crate::exec::start;
 use crate::providers::Capability;
 use crate::rotate::Stores;
 use crate::rotate::engine::{Engine, Report};
@@ -219,14 +218,9 @@ fn open_stores<'n>(names: impl IntoIterator<Item = &'n StoreName>, app: &App) ->
 
 /// What the rotations' commands run in.
 fn hooks(app: &App) -> Result<Hooks<'_>> {
-    let names = app.env.vars().map(|(name, _)| name);
     Ok(Hooks {
         env: &app.env,
-        withheld: names
-            .filter(|name| start::is_own_credential(name))
-            .filter_map(|name| name.to_str())
-            .map(str::to_owned)
-            .collect(),
+        withheld: app.services()?.withheld.clone(),
         limit: app
             .timeout()?
             .map_or(Some(HOOK_LIMIT), HumanDuration::limit),

@@ -51,7 +51,9 @@ pub(super) const SCHEMAS: Schemas = &[
         provider: "bytenite",
         fields: &[
             BASE_URL,
-            Field::new("api_key", Shape::Text, "the key").credential("BYTENITE_API_KEY"),
+            Field::new("api_key", Shape::Text, "the key")
+                .credential()
+                .vendor_env(&["BYTENITE_API_KEY"]),
             Field::new("api_key_command", Shape::Text, "prints the key").gated(),
             CA_FILE,
         ],
@@ -60,7 +62,9 @@ pub(super) const SCHEMAS: Schemas = &[
         provider: "northflank",
         fields: &[
             BASE_URL,
-            Field::new("api_token", Shape::Text, "the token").credential("NORTHFLANK_API_TOKEN"),
+            Field::new("api_token", Shape::Text, "the token")
+                .credential()
+                .vendor_env(&["NORTHFLANK_API_TOKEN"]),
             Field::new("api_token_command", Shape::Text, "prints the token").gated(),
             Field::new("project", Shape::Text, "the project"),
             Field::new("team", Shape::Text, "the team"),
@@ -72,7 +76,9 @@ pub(super) const SCHEMAS: Schemas = &[
         provider: "neo",
         fields: &[
             BASE_URL,
-            Field::new("api_key", Shape::Text, "the key").credential("NEO_API_KEY"),
+            Field::new("api_key", Shape::Text, "the key")
+                .credential()
+                .vendor_env(&["NEO_API_KEY"]),
             Field::new("api_key_command", Shape::Text, "prints the key").gated(),
             CA_FILE,
         ],

@@ -18,6 +18,11 @@ impl Keypair {
     /// it, `invalid_data` where it holds no keypair, `failed` where it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self> {
         let shown = path.display();
+        if path.is_dir() {
+            return Err(Error::failed(format!(
+                "cannot read the keypair file {shown}: it is a folder"
+            )));
+        }
         let text = read_private(path, "keypair file")?.ok_or_else(|| {
             Error::unauthenticated(format!("there is no keypair file {shown}"))
                 .hint("make one with 'keyfob key new -o FILE', or name another with 'keypair'")

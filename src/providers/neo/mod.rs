@@ -6,17 +6,17 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::replacement::{Ledger, Old};
 use super::{
-    Account, Capabilities, Capability, Lack, Provider, ProviderSpec, Replacements, Services, bulk,
+    Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, Replacements,
+    Services, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
+use crate::http;
 use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue};
@@ -36,7 +36,9 @@ const SCHEMA: Schema = Schema {
             "the address of the API, where it is not Neo's own",
         )
         .gated(),
-        Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
+        Field::new("api_key", Shape::Text, "the API key")
+            .credential()
+            .vendor_env(&["NEO_API_KEY"]),
         Field::new(
             "api_key_command",
             Shape::Text,
@@ -58,7 +60,9 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         instead: "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
     }],
     composite: None,
-    credential: Some("api_key"),
+    credentials: &[Method {
+        fields: &["api_key"],
+    }],
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
 };
 
@@ -79,23 +83,19 @@ enum Patience {
 }
 
 impl Patience {
-    fn pauses(self) -> impl Iterator<Item = Duration> {
-        ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
-            .with_max_delay(Duration::from_secs(5))
-            .with_max_times(match self {
-                Patience::Some => 4,
-                Patience::All => 1_000,
-            })
-            .with_jitter()
-            .build()
+    /// How often it is repeated.
+    fn times(self) -> usize {
+        match self {
+            Patience::Some => 4,
+            Patience::All => 1_000,
+        }
     }
 }
 
 impl Neo {
     fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
         let api = Api::new(config, services)?;
-        let url = super::shown_url(api.base());
+        let url = api.keyed.endpoint.shown();
         Ok(Self {
             ledger: Ledger::new(config, services, url),
             services: Rc::clone(services),
@@ -145,7 +145,7 @@ impl Neo {
         mut sent: bool,
         patience: Patience,
     ) -> Sent<Option<Mark>> {
-        let mut pauses = patience.pauses();
+        let mut pauses = http::pauses(patience.times());
         loop {
             let error = match self.try_to_create(new, old, sent).await {
                 Sent::Unclear(error) => error,
@@ -271,21 +271,18 @@ impl Provider for Neo {
         Ok(bulk::outcomes(names.to_vec(), results.await?))
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        self.api.login(credential).await?;
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |key: &str| self.api.prove(key).await;
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
-        Ok(Account {
-            url: super::shown_url(self.api.base()),
-            credential: self.api.credential().source(),
-            ..Account::default()
-        })
+        Ok(self.api.keyed.account(None))
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        Ok(self.api.credential().forget()?.into_iter().collect())
+        self.api.keyed.forget()
     }
 
     fn replacements(&self) -> Option<&dyn Replacements> {

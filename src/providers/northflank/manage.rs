@@ -10,6 +10,7 @@ use super::name::{Item, derived_id};
 use super::project::Northflank;
 use super::rules::{self, Purpose};
 use super::wire::{RawGroup, payload_of};
+use crate::http;
 use crate::words::batch::Action;
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
@@ -41,7 +42,7 @@ impl Groups for Northflank {
         }
         rules::check(payload.expose(), Purpose::Create)?;
         let wanted = RawGroup::of_payload(payload);
-        for pause in change::PAUSES {
+        for pause in http::pauses(change::AGAIN) {
             let doubt = match self.api.create(&wanted).await? {
                 Created::Group(group) => return Ok(group.id().to_owned()),
                 Created::Exists => return Err(self.exists(wanted.name()).await),

@@ -24,7 +24,7 @@ use self::name::{Item, Place};
 use self::project::Northflank;
 use self::wire::RawGroup;
 use super::groups::Groups;
-use super::{Account, Capabilities, Capability, Lack, Provider, ProviderSpec, bulk};
+use super::{Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, bulk};
 use crate::config::schema::{Field, Schema, Shape};
 use crate::words::batch::{Batch, Filter, Outcome, Selection};
 use crate::words::error::Result;
@@ -39,7 +39,9 @@ const SCHEMA: Schema = Schema {
             "another address than Northflank's own",
         )
         .gated(),
-        Field::new("api_token", Shape::Text, "the API token").credential("NORTHFLANK_API_TOKEN"),
+        Field::new("api_token", Shape::Text, "the API token")
+            .credential()
+            .vendor_env(&["NORTHFLANK_API_TOKEN"]),
         Field::new(
             "api_token_command",
             Shape::Text,
@@ -80,7 +82,9 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         instead: "see keyfob group list, and leave --type out",
     }],
     composite: None,
-    credential: Some("api_token"),
+    credentials: &[Method {
+        fields: &["api_token"],
+    }],
     open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),
 };
 
@@ -208,28 +212,20 @@ impl Provider for Northflank {
         self.grant("deleting secrets", wishes, false).await
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        match &credential {
-            Some(token) => {
-                let token = token.expose_str().unwrap_or_default();
-                self.api.prove(token).await?;
-                self.api.credential().keep(token)?;
-            }
-            None => self.api.prove(self.api.credential().get().await?).await?,
-        }
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |token: &str| self.api.prove(token).await;
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
         Ok(Account {
-            url: super::shown_url(self.api.base()),
             account: self.api.project().ok(),
-            credential: self.api.credential().source(),
-            ..Account::default()
+            ..self.api.keyed.account(None)
         })
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        Ok(self.api.credential().forget()?.into_iter().collect())
+        self.api.keyed.forget()
     }
 }

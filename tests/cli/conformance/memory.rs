@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use keyfob::testing::{
-    Account, Action, Batch, Capabilities, Capability, Entry, Error, Field, Filter, Name, Outcome,
-    Provider, ProviderSpec, Restored, Result, Schema, SecretValue, Selection, Shape, Version,
-    Versions, Write,
+    Account, Action, Batch, Capabilities, Capability, Entry, Error, Field, Filter, Given, Name,
+    Outcome, Provider, ProviderSpec, Restored, Result, Schema, SecretValue, Selection, Shape,
+    Version, Versions, Write,
 };
 
 pub static SCHEMA: Schema = Schema {
@@ -23,7 +23,7 @@ pub static SPEC: ProviderSpec = ProviderSpec {
     capabilities: Capabilities::of(&[Capability::Read, Capability::BulkWrite, Capability::Binary]),
     lacks: &[],
     composite: None,
-    credential: None,
+    credentials: &[],
     open: |config, services| {
         let drawer = services
             .folders
@@ -130,7 +130,7 @@ impl Provider for Memory {
         Ok(deleted.collect())
     }
 
-    async fn login(&self, _credential: Option<SecretValue>) -> Result<Account> {
+    async fn login(&self, _given: &Given) -> Result<Account> {
         self.account().await
     }
 
