@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::config::{Config, StoreConfig};
+use crate::journal::Open;
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Replacements, Services,
-    Versions, registry,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions, registry,
 };
 use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Kind, Result};
@@ -205,11 +205,7 @@ impl Store {
         let intents = batch.writes.iter().map(Intent::from).collect();
         let writing = self.begin(intents).await?;
         let outcomes = self.provider.write(batch).await;
-        let outcomes = outcomes.map_err(|error| self.named(error))?;
-        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
-            self.tell_of_oblivion(&error);
-        }
-        Ok(outcomes)
+        self.end(writing, outcomes)
     }
 
     /// Deletes `names`. The outcomes are in their order, and a missing one fails with `not_found`
@@ -221,6 +217,25 @@ impl Store {
         let _writing = self.begin(names.iter().map(Intent::from).collect()).await?;
         let outcomes = self.provider.delete(names).await;
         outcomes.map_err(|error| self.named(error))
+    }
+
+    /// Finishes `open`, steps that its provider has announced and that were interrupted. The
+    /// outcomes are in their order.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `conflict` where it has another provider by now.
+    pub async fn resume(&self, open: Vec<Open>) -> Result<Vec<Outcome>> {
+        let Some(replacements) = self.provider.replacements() else {
+            return Err(self.named(Error::conflict(format!(
+                "the store {} is not where the replacement was begun: its provider is {} now",
+                self.name,
+                self.spec.name()
+            ))));
+        };
+        let steps = open.iter().flat_map(|open| &open.change.steps);
+        let writing = self.begin(steps.map(Intent::from).collect()).await?;
+        let outcomes = replacements.resume(open).await;
+        self.end(writing, outcomes)
     }
 
     /// Proves to the backend who keyfob is, and tells what is known of the account. With
@@ -295,11 +310,6 @@ impl Store {
         groups.ok_or_else(|| self.cannot(Capability::Groups, asked_for))
     }
 
-    /// How interrupted replacements are finished, where it cannot replace in place.
-    pub fn replacements(&self) -> Option<&dyn Replacements> {
-        self.provider.replacements()
-    }
-
     /// Ends whatever still runs for it, before another program takes this one's place.
     pub async fn close(self) {
         self.provider.close().await;
@@ -346,6 +356,19 @@ impl Store {
         }
         self.tell_of_oblivion(&error);
         Ok(None)
+    }
+
+    /// Remembers what was stored.
+    fn end(
+        &self,
+        writing: Option<Writing>,
+        outcomes: Result<Vec<Outcome>>,
+    ) -> Result<Vec<Outcome>> {
+        let outcomes = outcomes.map_err(|error| self.named(error))?;
+        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
+            self.tell_of_oblivion(&error);
+        }
+        Ok(outcomes)
     }
 
     /// Says, once, that what is stored will not be known.

@@ -36,17 +36,23 @@ pub use self::github::masks as github_masks;
 pub use self::guess::read_any;
 use crate::words::error::{Error, Result};
 
+/// Writes pairs in a format.
+type WriteFn = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
+
+/// Reads the pairs of a file in a format.
+type ReadFn = fn(&[u8]) -> Result<Vec<Pair>>;
+
 /// What makes a format, beside its name and help in [`Format`].
 struct FormatSpec {
     /// The endings that files of it have, without the dot.
     endings: &'static [&'static str],
-    write: fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>,
+    write: WriteFn,
     /// `None` where keyfob only writes it.
-    read: Option<fn(&[u8]) -> Result<Vec<Pair>>>,
+    read: Option<ReadFn>,
 }
 
 /// A format that is only written.
-const fn written(write: fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>) -> FormatSpec {
+const fn written(write: WriteFn) -> FormatSpec {
     FormatSpec {
         endings: &[],
         write,

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::groups::Groups;
-use super::replacement::Replacements;
 use super::services::Services;
 use super::support::CA_FILE;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
+use crate::journal;
 use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
@@ -183,7 +183,7 @@ pub trait Provider {
         None
     }
 
-    /// How interrupted replacements are finished, where it cannot replace in place.
+    /// How it finishes steps that it has announced, where it cannot replace in place.
     fn replacements(&self) -> Option<&dyn Replacements> {
         None
     }
@@ -208,6 +208,17 @@ pub trait Versions {
     /// `not_found` where there is no such secret or version; `usage` for a version in which the
     /// secret was deleted.
     async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored>;
+}
+
+/// What a provider that announces steps in the journal offers beside the provider trait.
+#[async_trait(?Send)]
+pub trait Replacements {
+    /// Finishes `open`, all of them steps of this store that were interrupted: an outcome each, in
+    /// their order.
+    ///
+    /// # Errors
+    /// What keeps all of them from being finished; nothing was changed then.
+    async fn resume(&self, open: Vec<journal::Open>) -> Result<Vec<Outcome>>;
 }
 
 /// Who a store acts as, and by what right.
