@@ -31,7 +31,7 @@ use clap::ValueEnum;
 use zeroize::Zeroizing;
 
 pub use self::filter::Filter;
-pub use self::format::{Format, Options, Pair};
+pub use self::format::{Format, Jobs, Options, Pair};
 pub use self::github::masks as github_masks;
 pub use self::guess::read_any;
 use crate::words::error::{Error, Result};
@@ -88,6 +88,11 @@ impl Format {
             Self::K8s => written(k8s::write),
             Self::Nosana => written(nosana::write),
         }
+    }
+
+    /// Whose jobs it names secrets to, where it holds no values.
+    pub fn jobs(self) -> Option<Jobs> {
+        (self == Self::Nosana).then_some(nosana::JOBS)
     }
 
     /// The formats that [`read`] knows.

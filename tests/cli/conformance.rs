@@ -9,12 +9,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use keyfob::testing::TokenCache;
 use keyfob::testing::conformance::{self, CASES, Traffic};
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
-use keyfob::testing::{Keyring, Sessions, Store, StoreName};
+use keyfob::testing::{Keyring, Sessions, Store, StoreName, TokenCache};
 use keyfob::testing::{NoProgress, ProviderSpec, Result, Schema, Services, registry};
 use serde_json::json;
 
