@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::sync::{CANARY, World, differences, owned};
+use crate::support::world::World;
+use crate::sync::{CANARY, differences, owned};
 
 #[test]
 fn a_line_for_each_difference_and_exit_code_1() {

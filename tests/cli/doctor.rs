@@ -2,7 +2,6 @@
 //! remedy, without hiding the others and without a word of anything secret.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -107,8 +106,7 @@ fn a_set_up_that_works_is_told_as_such() {
     home.set("KEYFOB_NOSANA_KEYPAIR", &file);
     home.set("KEYFOB_BYTENITE_BASE_URL", bytenite.url());
     home.set("KEYFOB_BYTENITE_API_KEY", bytenite::API_KEY);
-    home.set("KEYFOB_NEO_BASE_URL", neo.url());
-    home.set("NEO_API_KEY", neo::API_KEY);
+    home.knows_neo(&neo);
     home.keyfob(["set", "A"]).stdin("the-value").run().ok();
     home.run(["init"]).ok();
     nosana.put(&keypair.address(), "A", "the-value");
@@ -175,12 +173,7 @@ fn one_dead_server_hides_nothing_and_stores_are_asked_at_once() {
     }
     home.set("KEYFOB_TIMEOUT", "3s");
     let run = home.run(["doctor", "--json"]);
-    // One after the other they would take six seconds and more.
-    assert!(
-        run.elapsed < Duration::from_millis(5500),
-        "{:?}",
-        run.elapsed
-    );
+    assert_eq!(hanging.peak_requests(), 2, "they are asked side by side");
     let report = Report::of(run.code(1));
     report
         .is("store", "good", "ok", &keypair.address())
@@ -426,10 +419,9 @@ fn the_keyring_is_told_as_it_is() {
     ];
     for (bus, status, said, tokens) in cases {
         let mut home = Home::new();
-        bus.attach(&mut home);
+        home.attach(&bus);
         home.set("KEYFOB_TOKEN_CACHE", "keyring");
         let run = home.run(["doctor", "--json"]);
-        assert!(run.elapsed < Duration::from_secs(10), "{:?}", run.elapsed);
         Report::of(run.ok())
             .is("keyring", "Secret Service", status, said)
             .is("tokens", "", "ok", tokens)
@@ -439,7 +431,7 @@ fn the_keyring_is_told_as_it_is() {
     // An identity that is in a locked keyring is a fault of the vault.
     let bus = PrivateBus::unlocked();
     let mut home = Home::new();
-    bus.attach(&mut home);
+    home.attach(&bus);
     home.keyfob(["set", "A"]).stdin("1").run().ok();
     examine(&home, 0).is("store", "local", "ok", "OS keyring");
     bus.lock();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use keyfob::testing::SecretValue;
 use keyfob::testing::formats::{self, Format, Options};
@@ -15,6 +14,7 @@ use crate::support::home::{BINARY, Home};
 use crate::support::servers::nosana::{Job, Visible};
 use crate::support::servers::{Fault, Nosana};
 use crate::support::solana::Keypair;
+use crate::support::wait::until;
 
 type Values = BTreeMap<String, String>;
 
@@ -496,11 +496,9 @@ pub fn both_are_asked_before_either_answers(
         server.faults().on("GET", "/secrets", Fault::Hang);
     }
     let running = start();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while one.count("GET", "/secrets") == 0 || two.count("GET", "/secrets") == 0 {
-        assert!(Instant::now() < patience, "one waits for the other");
-        std::thread::yield_now();
-    }
+    until("both are asked", || {
+        one.count("GET", "/secrets") > 0 && two.count("GET", "/secrets") > 0
+    });
     running.kill();
     for server in [one, two] {
         server.faults().clear();
@@ -540,8 +538,7 @@ fn a_store_that_gives_no_value_back_says_so_before_another_is_asked() {
     let (server, mut home) = crate::neo::set_up();
     server.put("A", "1");
     let (nosana, keypair) = (Nosana::start(), Keypair::new(1));
-    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    home.knows_nosana(&nosana, &keypair);
     for args in [
         &["export"][..],
         &["export", "-e", "B=keyfob://nosana/B", "-e", "A=A"],

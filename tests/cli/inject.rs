@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::export::{both_are_asked_before_either_answers, home_with, two_managers, values};
 use crate::support::home::{BINARY, Home};
 use crate::support::servers::Fault;
+use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";
 
@@ -279,14 +280,11 @@ fn values_stand_in_no_argument_no_variable_and_no_other_file() {
     let (one, home, two, keypair) = two_managers();
     one.put(&keypair.address(), "A", CANARY);
     two.faults().on("GET", "/secrets", Fault::Hang);
-    let mut running = home
+    let running = home
         .keyfob(["-vvv", "inject", "-o", "out"])
         .stdin("{{ keyfob://one/A }}{{ keyfob://two/B }}")
         .spawn();
-    while two.count("GET", "/secrets") == 0 {
-        assert!(running.is_running());
-        std::thread::yield_now();
-    }
+    until("the request", || two.count("GET", "/secrets") > 0);
     for what in ["cmdline", "environ"] {
         let text = std::fs::read(format!("/proc/{}/{what}", running.pid())).unwrap();
         assert!(!String::from_utf8_lossy(&text).contains(CANARY));

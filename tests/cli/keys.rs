@@ -206,7 +206,7 @@ mod in_a_keyring {
         let bus = PrivateBus::unlocked();
         let server = Nosana::start();
         let mut home = Home::new();
-        bus.attach(&mut home);
+        home.attach(&bus);
         home.set("KEYFOB_STORE", "nosana");
         home.set("KEYFOB_NOSANA_BASE_URL", server.url());
         let (first, second) = (Keypair::new(1), Keypair::new(2));
@@ -268,7 +268,7 @@ mod in_a_keyring {
         }
         let bus = PrivateBus::locked();
         let mut home = Home::new();
-        bus.attach(&mut home);
+        home.attach(&bus);
         home.keyfob(["key", "import"])
             .stdin(Keypair::new(1).json())
             .run()

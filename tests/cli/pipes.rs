@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::support::home::Home;
 use crate::support::run::Run;
-use crate::support::servers::northflank::{API_TOKEN, PROJECT};
 use crate::support::servers::{Northflank, Nosana};
 use crate::support::solana::Keypair;
 
@@ -290,11 +289,8 @@ const RECIPIENT: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6
 fn every_command_prints_one_json_document() {
     let (nosana, northflank) = (Nosana::start(), Northflank::start());
     let mut home = Home::new();
-    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", Keypair::new(1).json());
-    home.set("KEYFOB_NORTHFLANK_BASE_URL", northflank.url());
-    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
-    home.set("KEYFOB_NORTHFLANK_API_TOKEN", API_TOKEN);
+    home.knows_nosana(&nosana, &Keypair::new(1));
+    home.knows_northflank(&northflank);
     for (args, stdin) in COMMANDS {
         let run = home
             .keyfob(args.iter().chain(&["--json"]))

@@ -449,15 +449,10 @@ fn groups_are_deleted_and_what_is_missing_is_told() {
 #[cfg(unix)]
 #[test]
 fn a_terminal_is_asked_before_a_group_goes() {
-    use rexpect::session::{Options, spawn_with_options};
     let (server, home) = set_up_rich();
     for (answer, left) in [("n", 1), ("y", 0)] {
-        let command = home
-            .keyfob(["group", "delete", "api-env"])
-            .env("TERM", "xterm")
-            .into_command();
-        let mut terminal =
-            spawn_with_options(command, Options::new().timeout_ms(Some(20_000))).unwrap();
+        let delete = home.keyfob(["group", "delete", "api-env"]);
+        let mut terminal = delete.on_a_terminal();
         terminal
             .exp_string("Delete the group api-env and all of its secrets from northflank?")
             .unwrap();

@@ -341,7 +341,7 @@ fn a_token_kept_in_the_keyring_is_for_one_address_alone() {
     }
     let bus = PrivateBus::unlocked();
     let (server, mut home) = set_up_rich();
-    bus.attach(&mut home);
+    home.attach(&bus);
     home.unset("KEYFOB_NORTHFLANK_API_TOKEN");
     home.keyfob(["login"]).stdin("wrong-token").run().code(4);
     assert_eq!(bus.items(), 0, "what is refused is not kept");
