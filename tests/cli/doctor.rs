@@ -9,6 +9,7 @@ use crate::support::home::{Home, set_mode};
 use crate::support::run::Run;
 use crate::support::servers::{ByteNite, Fault, Neo, Nosana, bytenite, neo};
 use crate::support::solana::Keypair;
+use crate::support::wait::until;
 
 /// A report, and how it is searched.
 struct Report(Value);
@@ -155,16 +156,18 @@ fn a_set_up_that_works_is_told_as_such() {
 
 #[test]
 fn one_dead_server_hides_nothing_and_stores_are_asked_at_once() {
-    let (good, hanging) = (Nosana::start(), Nosana::start());
-    let stopped = Nosana::start();
-    hanging.faults().always(Fault::Hang);
+    let (good, stopped) = (Nosana::start(), Nosana::start());
+    let hanging = [Nosana::start(), Nosana::start()];
+    for server in &hanging {
+        server.faults().always(Fault::Hang);
+    }
     stopped.stop();
     let mut home = Home::new();
     let keypair = Keypair::new(1);
     for (store, server) in [
         ("GOOD", &good),
-        ("HANGING", &hanging),
-        ("HANGINGTOO", &hanging),
+        ("HANGING", &hanging[0]),
+        ("HANGINGTOO", &hanging[1]),
         ("STOPPED", &stopped),
     ] {
         home.set(format!("KEYFOB_{store}_PROVIDER"), "nosana");
@@ -172,8 +175,14 @@ fn one_dead_server_hides_nothing_and_stores_are_asked_at_once() {
         home.set(format!("KEYFOB_{store}_KEYPAIR"), keypair.json());
     }
     home.set("KEYFOB_TIMEOUT", "3s");
-    let run = home.run(["doctor", "--json"]);
-    assert_eq!(hanging.peak_requests(), 2, "they are asked side by side");
+    let running = home.keyfob(["doctor", "--json"]).spawn();
+    // One is not given up before the other is asked.
+    until("both are waited for", || {
+        hanging
+            .iter()
+            .all(|server| server.peak_requests() == 1 && server.open_connections() == 1)
+    });
+    let run = running.wait();
     let report = Report::of(run.code(1));
     report
         .is("store", "good", "ok", &keypair.address())

@@ -55,6 +55,53 @@ fn files() -> BTreeSet<String> {
     files.map(|file| relative(&file.unwrap().path())).collect()
 }
 
+/// A command that reaches over several lines is one.
+fn commands(text: &str, begin: &str, go_on: &str) -> BTreeSet<String> {
+    let mut commands = BTreeSet::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let Some(line) = line.strip_prefix(begin) else {
+            continue;
+        };
+        // What a comment behind it says is the README's.
+        let mut command = line.split(" # ").next().unwrap().trim_end().to_owned();
+        while command.ends_with('\\') {
+            let next = lines.next().unwrap();
+            command.push_str(&format!("\n{}", next.strip_prefix(go_on).unwrap_or(next)));
+        }
+        commands.insert(command);
+    }
+    commands
+}
+
+/// Scripts of CI systems are run by another test; `…` stands for what is the reader's own.
+#[test]
+fn the_readme_s_commands_are_shown() {
+    let readme = fs::read_to_string(project("README.md")).unwrap();
+    let mut shown = BTreeSet::new();
+    for file in files() {
+        let text = fs::read_to_string(project(FOLDER).join(file)).unwrap();
+        shown.extend(commands(&text, "$ ", "> "));
+    }
+    let blocks = readme.split("```").skip(1).step_by(2);
+    let mut missing = BTreeSet::new();
+    for block in blocks {
+        let (kind, text) = block.split_once('\n').unwrap();
+        missing.extend(match kind {
+            "console" => commands(text, "$ ", ""),
+            "sh" if !text.contains(".sh,") => commands(text, "", ""),
+            _ => BTreeSet::new(),
+        });
+    }
+    missing.retain(|command| {
+        let own = ["#", "cargo ", "export ", "tests/run"];
+        !own.iter().any(|own| command.starts_with(own)) && !command.contains('…')
+    });
+    assert!(missing.len() > 30);
+    missing.retain(|command| !shown.contains(command));
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// A machine with nothing but keyfob on it.
 fn local(file: &str) {
     replay(file, Home::new(), &[]);
@@ -99,8 +146,12 @@ fn hosted(file: &str) {
         home.set(format!("KEYFOB_{store}_PROVIDER"), provider);
         home.set(format!("KEYFOB_{store}_{field}"), value);
     }
-    home.set("KEYFOB_WEB_PROJECT", PROJECT)
-        .set("KEYFOB_WEB_GROUP", GROUP)
+    let groups = world.northflank.groups();
+    groups.remove(None, PROJECT, GROUP);
+    let web = groups.put_variables("Web Env", serde_json::json!({}));
+    home.unset("KEYFOB_NORTHFLANK_GROUP")
+        .set("KEYFOB_WEB_PROJECT", PROJECT)
+        .set("KEYFOB_WEB_GROUP", web)
         .set("KEYFOB_GPU_KEYPAIR", Keypair::new(1).json());
     for variable in ["TOKEN", "SECRET_KEY", "URL"] {
         home.set(variable, format!("the {variable}"));
@@ -158,7 +209,8 @@ fn shown(run: &Run) -> String {
         shown.push_str("%\n");
     }
     for line in run.stderr.lines() {
-        shown.push_str(&format!("2> {line}\n"));
+        shown.push_str(format!("2> {line}").trim_end());
+        shown.push('\n');
     }
     match run.code {
         Some(0) => {}
@@ -184,6 +236,9 @@ fn readable(shown: &str, home: &Home, servers: &[(&str, String)]) -> String {
         (r"age1[02-9ac-hj-np-z]{58}", "[PUBLIC KEY]"),
         (r"\b(in|took) \d+ ms", "$1 [N] ms"),
         (r"\d+ bytes", "[N] bytes"),
+        (r#""size":\d+"#, r#""size":[N]"#),
+        (r"\b[1-9A-HJ-NP-Za-km-z]{43,44}\b", "[ADDRESS]"),
+        (r"(?m)^\w+\tcertificates\t.*$", "[CERTIFICATES]"),
         (r"(\d+[dhm])*\d+s ago", "[AGE] ago"),
     ] {
         let pattern = Regex::new(pattern).unwrap();

@@ -112,9 +112,13 @@ impl World {
         };
         match store {
             "local" => {
-                let export = ["export", "--all", "--format=json", "-s", "local"];
-                let export = self.home.run(export).ok().json();
-                texts(export.as_object().expect("an object").clone())
+                let list = self.home.run(["--json", "list", "-s", "local"]).ok().json();
+                let value = |entry: &Value| {
+                    let name = entry["name"].as_str().expect("a name");
+                    let value = self.home.run(["get", "-s", "local", name]).ok().text();
+                    (name.to_owned(), value)
+                };
+                list.as_array().expect("a list").iter().map(value).collect()
             }
             "nosana" => texts(self.nosana.secrets(&self.address)),
             "northflank" => texts(self.northflank.groups().variables(GROUP)),
