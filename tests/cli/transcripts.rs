@@ -184,7 +184,7 @@ fn replay(file: &str, mut home: Home, servers: &[(&str, String)]) {
             inside = !inside && line == "```console";
         }
         let Some(command) = line.strip_prefix("$ ").filter(|_| inside) else {
-            if !inside || line.starts_with("```") || line.is_empty() {
+            if !inside || line.starts_with("```") {
                 actual.push_str(&format!("{line}\n"));
             }
             continue;
@@ -235,7 +235,7 @@ fn readable(shown: &str, home: &Home, servers: &[(&str, String)]) -> String {
         (r"\d{4}-\d\d-\d\d", "[DATE]"),
         (r"age1[02-9ac-hj-np-z]{58}", "[PUBLIC KEY]"),
         (r"\b(in|took) \d+ ms", "$1 [N] ms"),
-        (r"\d+ bytes", "[N] bytes"),
+        (r"size: \d+ bytes", "size: [N] bytes"),
         (r#""size":\d+"#, r#""size":[N]"#),
         (r"\b[1-9A-HJ-NP-Za-km-z]{43,44}\b", "[ADDRESS]"),
         (r"(?m)^\w+\tcertificates\t.*$", "[CERTIFICATES]"),
