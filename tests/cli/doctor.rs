@@ -75,29 +75,6 @@ fn examine(home: &Home, code: i32) -> Report {
 }
 
 #[test]
-fn an_empty_home_is_healthy_and_stays_empty() {
-    let home = Home::new();
-    let report = examine(&home, 0);
-    report
-        .is("configuration", "", "ok", "built-in stores")
-        .is("configuration", "default store", "ok", "local")
-        .is("permissions", "", "skipped", "nothing")
-        .is("rotations", "", "ok", "none is open")
-        .is("tokens", "", "ok", "nowhere")
-        .is("keypair", "nosana", "skipped", "none")
-        .is("proxy", "", "ok", "no variable")
-        .is("store", "local", "ok", "vault.age");
-    for store in ["bytenite", "neo", "northflank", "nosana"] {
-        report.is("store", store, "skipped", "never set up");
-    }
-    assert!(home.files().is_empty());
-    let run = home.run(["doctor"]);
-    run.ok()
-        .stdout_has("skipped\tstore\tneo\tit was never set up\n")
-        .quiet();
-}
-
-#[test]
 fn a_set_up_that_works_is_told_as_such() {
     let (nosana, bytenite, neo) = (Nosana::start(), ByteNite::start(), Neo::start());
     let mut home = Home::new();

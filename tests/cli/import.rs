@@ -25,74 +25,6 @@ fn text_of(value: &Value) -> &str {
 }
 
 #[test]
-fn a_dotenv_file_is_stored_name_by_name() {
-    let home = Home::new();
-    home.write(
-        ".env",
-        "# secrets\nexport A='it is'\nB=\"two\\nlines\" # c\n",
-    );
-    let run = home.run(["import", ".env"]);
-    run.ok()
-        .stdout_is("")
-        .stderr_has("A to be created in local")
-        .stderr_has("B to be created in local")
-        .stderr_has("2 created");
-    home.run(["get", "A"]).ok().stdout_is("it is");
-    home.run(["get", "B"]).ok().stdout_is("two\nlines");
-}
-
-#[test]
-fn the_plan_comes_first_and_says_what_becomes_of_each() {
-    let home = home_with(&values([("SAME", "1"), ("OLD", "1"), ("GONE", "1")]));
-    home.write(
-        "new.json",
-        r#"{"NEW": "secret-1", "OLD": "secret-2", "SAME": "1"}"#,
-    );
-    let dry = home.run(["import", "--dry-run", "--prune", "new.json"]);
-    dry.ok()
-        .stdout_is("")
-        .lacks("secret-")
-        .stderr_has("NEW would be created")
-        .stderr_has("OLD would be updated")
-        .stderr_has("GONE would be deleted")
-        .stderr_lacks("SAME")
-        .stderr_has("1 created, 1 updated, 1 unchanged, 1 deleted");
-    home.run(["-v", "import", "-n", "new.json"])
-        .ok()
-        .stderr_has("SAME is unchanged");
-    let planned = [
-        ("NEW", "created"),
-        ("OLD", "updated"),
-        ("SAME", "unchanged"),
-        ("GONE", "deleted"),
-    ];
-    let dry = home.run(["--json", "import", "--dry-run", "--prune", "new.json"]);
-    dry.ok().quiet();
-    assert_eq!(dry.json()["store"], "local");
-    assert_eq!(actions(&dry.json()), planned);
-    home.run(["get", "OLD"]).ok().stdout_is("1");
-    home.run(["get", "NEW"]).code(3);
-    home.run(["get", "GONE"]).ok();
-
-    let done = home.run(["--json", "import", "--prune", "new.json"]);
-    assert_eq!(actions(&done.ok().json()), planned);
-    home.run(["get", "OLD"]).ok().stdout_is("secret-2");
-    home.run(["get", "GONE"]).code(3);
-    let again = home.run(["import", "--prune", "new.json"]);
-    again.ok().stdout_is("").stderr_has("3 unchanged");
-    let history = home.run(["--json", "vault", "history", "SAME"]).ok().json();
-    assert_eq!(history.as_array().unwrap().len(), 1, "written once");
-}
-
-#[test]
-fn a_dry_run_makes_nothing_in_an_empty_home() {
-    let home = Home::new();
-    let file = home.write("a.env", "A=1\n");
-    home.run(["import", "--dry-run", "a.env"]).ok();
-    assert_eq!(home.files(), [file]);
-}
-
-#[test]
 fn what_is_unchanged_is_not_written() {
     let (server, home, keypair) = set_up();
     server.put(&keypair.address(), "SAME", "1");
@@ -207,29 +139,6 @@ fn what_the_store_cannot_hold_is_refused_before_anything_is_sent() {
         .code(13)
         .stderr_has("__proto__");
     assert!(server.requests().is_empty());
-}
-
-#[test]
-fn no_name_can_add_a_line_to_the_plan() {
-    let home = Home::new();
-    home.keyfob(["import", "--dry-run", "-"])
-        .stdin(r#"{"A\nB would be deleted in local": "1"}"#)
-        .run()
-        .ok()
-        .stderr_has(r"A\nB would be deleted");
-}
-
-#[test]
-fn an_empty_file_never_prunes_a_store_away() {
-    let home = home_with(&values([("A", "1")]));
-    home.write("empty.env", "# nothing\n");
-    home.run(["import", "-y", "--prune", "empty.env"])
-        .code(2)
-        .stderr_has("--prune");
-    home.run(["get", "A"]).ok();
-    home.run(["import", "empty.env"])
-        .ok()
-        .stderr_has("names no secret");
 }
 
 #[test]

@@ -177,21 +177,6 @@ fn a_file_that_others_can_read_is_refused_with_the_remedy() {
     home.run(["key", "address", "id.json"]).ok();
 }
 
-#[test]
-fn without_a_keyring_import_says_what_to_do_instead() {
-    let home = Home::new();
-    let keypair = Keypair::new(5);
-    home.keyfob(["key", "import"])
-        .stdin(keypair.json())
-        .run()
-        .code(1)
-        .stdout_is("")
-        .stderr_has("keyring")
-        .stderr_has("KEYFOB_NOSANA_KEYPAIR");
-    assert!(home.files().is_empty());
-    home.run(["key", "import"]).code(2).stderr_has("stdin");
-}
-
 #[cfg(unix)]
 mod in_a_keyring {
     use super::*;

@@ -115,21 +115,6 @@ fn a_command_run_gets_its_streams_and_signals_as_they_were() {
 }
 
 #[test]
-fn without_a_terminal_nothing_is_asked() {
-    let home = home_with_a_secret();
-    home.keyfob(["set", "B"]).stdin("x").run().ok();
-    // There is nobody to ask; whoever scripts a deletion means it.
-    home.run(["delete", "A"]).ok();
-    home.keyfob(["delete", "B"]).env("CI", "1").run().ok();
-    home.run(["list"]).ok().stdout_is("");
-    for name in ["bytenite", "northflank", "neo"] {
-        home.run(["login", name])
-            .code(2)
-            .stderr_has("input is needed");
-    }
-}
-
-#[test]
 fn colours_come_on_request_alone_where_there_is_no_terminal() {
     let home = home_with_a_secret();
     let coloured = |run: &Run| run.stderr.contains('\u{1b}') || run.text().contains('\u{1b}');
@@ -363,35 +348,6 @@ fn every_command_that_fails_says_so_in_json() {
         assert_eq!(run.stdout_is("").error()["kind"], "usage", "{args:?}");
     }
     assert!(failures > 30, "{failures}");
-}
-
-#[test]
-fn deleting_in_several_stores_tells_of_each() {
-    let home = home_with_a_secret();
-    home.keyfob(["set", "-s", "other", "B"])
-        .env("KEYFOB_OTHER_PROVIDER", "local")
-        .env("KEYFOB_OTHER_PATH", "other.age")
-        .stdin("x")
-        .run()
-        .ok();
-    let run = home
-        .keyfob([
-            "--json",
-            "delete",
-            "A",
-            "keyfob://other/B",
-            "keyfob://other/C",
-        ])
-        .env("KEYFOB_OTHER_PROVIDER", "local")
-        .env("KEYFOB_OTHER_PATH", "other.age")
-        .run();
-    run.code(10);
-    let document = one_document(&run);
-    assert_eq!(document[0]["store"], "local");
-    assert_eq!(document[0]["results"][0]["action"], "deleted");
-    assert_eq!(document[1]["store"], "other");
-    assert_eq!(document[1]["results"][0]["action"], "deleted");
-    assert_eq!(document[1]["results"][1]["error"]["kind"], "not_found");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! In a `console` block, `$ ` begins a command for the shell and `> ` goes on with it. What it wrote
 //! to stdout follows as it is, then what it wrote to stderr behind `2> `, then `? ` and the exit
 //! code, unless that is 0. `%` ends output that ends in no newline. All commands of a file share a
-//! home. What differs from run to run has a name in brackets.
+//! home. What differs from run to run has a name in brackets. `Needs NAME.` on a line of its own leaves
+//! the file out where there is no such program.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,6 +14,7 @@ use std::path::Path;
 use regex::Regex;
 
 use crate::docs::{check, project};
+use crate::support::bus::installed;
 use crate::support::home::{BINARY, Home};
 use crate::support::run::Run;
 use crate::support::servers::northflank::PROJECT;
@@ -41,7 +43,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    local: configuration doctor errors files first_use help keys rotation run scan templates vault;
+    local: configuration doctor errors files first_use help keys mistakes rotation run scan scan_staged selection templates vault;
     hosted: between_stores doctor errors rotation stores;
 }
 
@@ -176,6 +178,13 @@ fn replay(file: &str, mut home: Home, servers: &[(&str, String)]) {
 
     let path = project(FOLDER).join(file);
     let text = fs::read_to_string(&path).unwrap();
+    let mut needed = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("Needs ")?.strip_suffix('.'));
+    if let Some(missing) = needed.find(|program| !installed(program)) {
+        eprintln!("skipped: {file} needs {missing}");
+        return;
+    }
     let mut actual = String::new();
     let mut lines = text.lines().peekable();
     let mut inside = false;
@@ -235,6 +244,7 @@ fn readable(shown: &str, home: &Home, servers: &[(&str, String)]) -> String {
         (r"\d{4}-\d\d-\d\d", "[DATE]"),
         (r"age1[02-9ac-hj-np-z]{58}", "[PUBLIC KEY]"),
         (r"\b(in|took) \d+ ms", "$1 [N] ms"),
+        (r"not a git repository.*", "[GIT]"),
         (r"size: \d+ bytes", "size: [N] bytes"),
         (r#""size":\d+"#, r#""size":[N]"#),
         (r"\b[1-9A-HJ-NP-Za-km-z]{43,44}\b", "[ADDRESS]"),

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{SECRETS, group, is_rich_apart_from_values, set_up, set_up_rich};
-use crate::support::home::Home;
 use crate::support::servers::Northflank;
 use crate::support::servers::northflank::{Names, PROJECT};
 
@@ -460,12 +459,4 @@ fn a_terminal_is_asked_before_a_group_goes() {
         terminal.exp_eof().unwrap();
         assert_eq!(server.groups().ids(None, PROJECT).len(), left);
     }
-}
-
-#[test]
-fn other_providers_have_no_groups() {
-    let home = Home::new();
-    home.run(["-s", "local", "group", "list"])
-        .code(7)
-        .stderr_has("it has no groups");
 }

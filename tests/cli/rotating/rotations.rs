@@ -211,46 +211,6 @@ fn values_come_from_generators_commands_and_files() {
 }
 
 #[test]
-fn a_new_value_that_cannot_be_made_changes_nothing() {
-    let home = local(&[("A", "old")]);
-    home.write("empty", "");
-    let both = ["--generate=uuid", "--from-command=true"];
-    for (args, code, says) in [
-        (
-            &["--from-command=echo hunter2; exit 3"][..],
-            1,
-            "exit code 3",
-        ),
-        (&["--from-command=true"], 1, "printed nothing"),
-        (
-            &["--from-command=sleep 60", "--timeout=300ms"],
-            1,
-            "did not finish in time",
-        ),
-        (&["--generate=rot13"], 2, "no generator"),
-        (&["--file=empty"], 2, "holds nothing"),
-        (&["--file=missing"], 1, "could not read missing"),
-        (&["--derive=URL=x"], 2, "no place for the new value"),
-        (&["--derive=URL"], 2, "is not NAME=TEXT"),
-        (&["--to=A"], 2, "named twice"),
-        (&both, 2, "cannot be used with"),
-    ] {
-        let run = home.keyfob(["rotate", "A"]).args(args).run();
-        run.code(code).stderr_has(says).lacks("hunter2");
-        assert_eq!(value(&home, "A"), "old", "{args:?}");
-        assert_eq!(
-            home.run(["--json", "rotate", "--list"]).ok().json(),
-            json!([])
-        );
-    }
-    home.run(["rotate", "MISSING"])
-        .code(3)
-        .stderr_has("keyfob set");
-    home.run(["rotate", "A", "MISSING", "--to=B"]).code(2);
-    home.run(["rotate"]).code(2);
-}
-
-#[test]
 fn a_command_that_made_a_value_is_told_when_it_is_not_used() {
     let home = local(&[("A", "old")]);
     // Bytes that are not text, which the derived URL cannot be made of.
