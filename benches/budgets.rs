@@ -108,6 +108,7 @@ fn vault(secrets: usize, what: &str, budget: f64) {
             config: home.config(),
             data: home.data(),
             cache: home.root().join("cache"),
+            patience: Folders::PATIENCE,
         },
         keyring: Arc::new(Keyring::default()),
         lock_timeout: None,

@@ -11,11 +11,13 @@ use std::time::Duration;
 use anstream::ColorChoice as Colors;
 
 use crate::config::{Config, LoadOptions};
-use crate::http::{Deadline, Http, Log};
+use crate::credential;
+use crate::http::{Deadline, Http};
+use crate::identity::sealed::Notice;
 use crate::keyring::Keyring;
 use crate::providers::{Services, registry};
 use crate::session::Sessions;
-use crate::session::cache::{Policy, TokenCache};
+use crate::session::cache::TokenCache;
 use crate::store::Store;
 use crate::ui::{Bar, Ui};
 use crate::words::duration::HumanDuration;
@@ -97,14 +99,17 @@ impl App {
     /// keyfob's own folders.
     ///
     /// # Errors
-    /// `config` on a machine without a home folder.
+    /// `config` on a machine without a home folder, `usage` where `KEYFOB_TIMEOUT` is no duration.
     pub fn folders(&self) -> Result<&Folders> {
         if let Some(folders) = self.folders.get() {
             return Ok(folders);
         }
-        let folders = Folders::new().ok_or_else(|| {
+        let mut folders = Folders::new().ok_or_else(|| {
             Error::config("there is no home folder to keep anything in").hint("set HOME")
         })?;
+        if let Some(limit) = self.timeout()?.and_then(HumanDuration::limit) {
+            folders.patience = folders.patience.min(limit);
+        }
         Ok(self.folders.get_or_init(|| folders))
     }
 
@@ -191,23 +196,25 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let timeout = self.timeout()?;
-        let deadline = Arc::new(Deadline::after(
+        let deadline = Rc::new(Deadline::after(
             timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit),
         ));
         let keyring = Keyring::new(&self.env);
         let bar = Bar::new(self.ui.quiet);
         let beside = bar.clone();
-        let log = Arc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
+        let log = Rc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
         let beside = bar.clone();
-        let notice: Log = Arc::new(move |message| beside.aside(|| ui.note(message)));
-        let http = Http::new(Arc::clone(&deadline), log);
+        let notice: Notice = Arc::new(move |message| beside.aside(|| ui.note(message)));
+        let told = Arc::clone(&notice);
+        let http = Http::new(deadline, log);
         let services = Services {
-            http: http.with_notice(Arc::clone(&notice)),
+            http: http.with_notice(Rc::new(move |message| told(message))),
             sessions: Sessions::new(
-                TokenCache::new(Policy::from_env(&self.env)?, keyring.clone()),
+                TokenCache::from_env(&self.env, &keyring)?,
                 Some(folders.cache.clone()),
             ),
             keyring,
+            withheld: credential::withheld(registry::SCHEMAS, &self.env),
             env: self.env.clone(),
             folders,
             progress: Rc::new(bar),

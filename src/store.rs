@@ -1,21 +1,30 @@
-//! A name and its configuration become a provider with a session.
+//! The only door to a provider: a name and its configuration become an open store.
+//!
+//! What the store cannot do is refused here, before any request; what the provider fails with
+//! comes to name the store; and what is written where it cannot be read back is remembered.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::config::{Config, StoreConfig};
-use crate::providers::{Capability, Provider, ProviderSpec, Services, registry};
-use crate::words::batch::{Batch, Outcome, Selection};
+use crate::providers::groups::Groups;
+use crate::providers::{
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Replacements, Services,
+    registry,
+};
+use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::scope::Scope;
-use crate::words::secret::{Name, SecretValue, StoreName};
+use crate::words::secret::{Entry, Name, SecretValue, StoreName};
 use crate::written::{Intent, Known, Record, Writing};
 
-/// An open store. Its provider's errors name it.
+/// An open store.
 pub struct Store {
     name: StoreName,
     spec: &'static ProviderSpec,
     provider: Box<dyn Provider>,
+    capabilities: Capabilities,
     services: Rc<Services>,
     /// The fields that decide which secrets its names stand for, and what they are set to.
     located: Vec<(&'static str, String)>,
@@ -48,6 +57,7 @@ impl Store {
         Ok(Self {
             name,
             spec,
+            capabilities: provider.capabilities().unwrap_or(spec.capabilities),
             provider,
             services: Rc::clone(services),
             located,
@@ -65,13 +75,13 @@ impl Store {
         self.spec
     }
 
-    /// Its provider.
-    pub fn provider(&self) -> &dyn Provider {
-        self.provider.as_ref()
+    /// Whether it can do this.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.has(capability)
     }
 
     /// `error`, said to concern this store.
-    pub fn named(&self, error: Error) -> Error {
+    fn named(&self, error: Error) -> Error {
         error.store(self.name.as_str())
     }
 
@@ -80,8 +90,7 @@ impl Store {
     /// # Errors
     /// What finding out the account fails with: a keypair that is not there, as a rule.
     pub async fn scope(&self) -> Result<Scope> {
-        let account = self.provider.account().await;
-        let account = account.map_err(|error| self.named(error))?;
+        let account = self.account().await?;
         let known = [
             ("provider", self.spec.name()),
             ("url", account.url.as_str()),
@@ -97,27 +106,94 @@ impl Store {
         Ok(Scope::of(&parts))
     }
 
+    /// Checks that `name` can be held. Asks no server.
+    ///
+    /// # Errors
+    /// `invalid_data` that says which rule of the backend the name breaks.
+    pub fn check_name(&self, name: &Name) -> Result<()> {
+        let checked = self.provider.check_name(name);
+        checked.map_err(|error| self.named(error))
+    }
+
+    /// Checks that each of `writes` can be held, as [`write`](Self::write) does. Asks no server.
+    ///
+    /// # Errors
+    /// `invalid_data` for a name that the backend does not take, `unsupported` for a value or
+    /// metadata that the provider has no room for.
+    pub fn check(&self, writes: &[Write]) -> Result<()> {
+        for write in writes {
+            self.check_name(&write.name)?;
+            let metadata = &write.metadata;
+            for (named, capability, option) in [
+                (
+                    metadata.description.is_some(),
+                    Capability::Describe,
+                    "--description",
+                ),
+                (
+                    metadata.expires_at.is_some(),
+                    Capability::Expiry,
+                    "--expires-at",
+                ),
+                (
+                    !metadata.attributes.is_empty(),
+                    Capability::Attributes,
+                    "--attr",
+                ),
+            ] {
+                if named {
+                    self.require(capability, option)?;
+                }
+            }
+            if !self.can(Capability::Binary) && write.value.expose_str().is_none() {
+                let what = format!("the value of {}, which is not text,", write.name);
+                self.require(Capability::Binary, &what)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries that pass `filter`, sorted by name, without values.
+    ///
+    /// # Errors
+    /// `unsupported` for a type where secrets have none.
+    pub async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
+        if filter.secret_type.is_some() && !self.can(Capability::Types) {
+            return Err(self.lack(Capability::Types));
+        }
+        let entries = self.provider.list(filter).await;
+        entries.map_err(|error| self.named(error))
+    }
+
+    /// The values of the selected secrets; a missing one is not in the answer.
+    ///
+    /// # Errors
+    /// `unsupported` where no value can be read back, with a hint at what to do instead.
+    pub async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
+        if !self.can(Capability::Read) {
+            return Err(self.lack(Capability::Read));
+        }
+        let values = self.provider.read(selection).await;
+        values.map_err(|error| self.named(error))
+    }
+
     /// The value of one secret.
     ///
     /// # Errors
-    /// `not_found` where there is none.
+    /// `not_found` where there is none; as [`read`](Self::read).
     pub async fn value(&self, name: &Name) -> Result<SecretValue> {
-        let selection = Selection::Names(vec![name.clone()]);
-        let mut values = self
-            .provider
-            .read(&selection)
-            .await
-            .map_err(|error| self.named(error))?;
+        let mut values = self.read(&Selection::Names(vec![name.clone()])).await?;
         values.remove(name).ok_or_else(|| self.missing(name))
     }
 
-    /// Stores `batch`: the only way in which commands write, as what was stored is
-    /// [remembered](Self::known) where it cannot be read back. The outcomes are in its order.
+    /// Stores `batch`; what was stored is [remembered](Self::known) where it cannot be read back.
+    /// The outcomes are in its order.
     ///
     /// # Errors
-    /// What the provider fails with, naming this store; also where keyfob remembers what it stored
-    /// before, and cannot take that back. Nothing was changed then.
+    /// As [`check`](Self::check), and what the provider fails with; also where keyfob remembers
+    /// what it stored before, and cannot take that back. Nothing was changed then.
     pub async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
+        self.check(&batch.writes)?;
         let intents = batch.writes.iter().map(Intent::from).collect();
         let writing = self.begin(intents).await?;
         let outcomes = self.provider.write(batch).await;
@@ -128,8 +204,8 @@ impl Store {
         Ok(outcomes)
     }
 
-    /// Deletes `names`: the only way in which commands do. The outcomes are in their order, and a
-    /// missing one fails with `not_found` in its own.
+    /// Deletes `names`. The outcomes are in their order, and a missing one fails with `not_found`
+    /// in its own.
     ///
     /// # Errors
     /// As [`write`](Self::write).
@@ -137,6 +213,55 @@ impl Store {
         let _writing = self.begin(names.iter().map(Intent::from).collect()).await?;
         let outcomes = self.provider.delete(names).await;
         outcomes.map_err(|error| self.named(error))
+    }
+
+    /// Proves to the backend who keyfob is, and tells what is known of the account. With
+    /// `credential`, that one is proved and then kept in the OS keyring.
+    ///
+    /// # Errors
+    /// `unauthenticated` where the backend refuses; `unsupported` for a `credential` where the
+    /// provider has another way to log in.
+    pub async fn login(&self, given: &Given) -> Result<Account> {
+        if !given.is_empty() && self.spec.credentials.is_empty() {
+            return Err(self.named(Error::unsupported(format!(
+                "{} is not logged in to with a credential",
+                self.spec.title
+            ))));
+        }
+        let account = self.provider.login(given).await;
+        account.map_err(|error| self.named(error))
+    }
+
+    /// What is known of the account and session without asking the backend anything.
+    ///
+    /// # Errors
+    /// What finding it out fails with: a keypair that is not there, as a rule.
+    pub async fn account(&self) -> Result<Account> {
+        let account = self.provider.account().await;
+        account.map_err(|error| self.named(error))
+    }
+
+    /// Forgets cached tokens and stored credentials. Returns what was forgotten, in words.
+    ///
+    /// # Errors
+    /// What forgetting fails with.
+    pub async fn logout(&self) -> Result<Vec<String>> {
+        let forgotten = self.provider.logout().await;
+        forgotten.map_err(|error| self.named(error))
+    }
+
+    /// Its groups. Errors of theirs do not name the store.
+    ///
+    /// # Errors
+    /// `unsupported` where it has none.
+    pub fn groups(&self, asked_for: &str) -> Result<&dyn Groups> {
+        let groups = self.provider.groups();
+        groups.ok_or_else(|| self.cannot(Capability::Groups, asked_for))
+    }
+
+    /// How interrupted replacements are finished, where it cannot replace in place.
+    pub fn replacements(&self) -> Option<&dyn Replacements> {
+        self.provider.replacements()
     }
 
     /// What keyfob remembers of what it stored here, where that cannot be read back; a record that
@@ -162,7 +287,7 @@ impl Store {
 
     /// Takes back what is remembered of what is about to change.
     async fn begin(&self, intents: Vec<Intent<'_>>) -> Result<Option<Writing>> {
-        if self.provider.capabilities().has(Capability::Read) {
+        if self.can(Capability::Read) {
             return Ok(None);
         }
         let record = self.record().await?;
@@ -202,24 +327,45 @@ impl Store {
         .hint(format!("keyfob list -s {} shows what there is", self.name))
     }
 
-    /// Refuses what the provider cannot do, before anything is asked of it.
+    /// Refuses what the store cannot do, before anything is asked of it.
     ///
     /// # Errors
     /// `unsupported` naming the provider and `option`.
     pub fn require(&self, capability: Capability, option: &str) -> Result<()> {
-        if self.provider.capabilities().has(capability) {
-            return Ok(());
+        match self.can(capability) {
+            true => Ok(()),
+            false => Err(self.cannot(capability, option)),
         }
-        Err(self.named(Error::unsupported(format!(
+    }
+
+    fn cannot(&self, capability: Capability, option: &str) -> Error {
+        self.named(Error::unsupported(format!(
             "{option} is not supported by {}: it has no {}",
             self.spec.name(),
             capability.noun()
-        ))))
+        )))
+    }
+
+    /// The error for reading or filtering, in the words of the registry's line.
+    fn lack(&self, capability: Capability) -> Error {
+        let mut lacks = self.spec.lacks.iter();
+        let (act, instead) = match lacks.find(|lack| lack.capability == capability) {
+            Some(lack) => (lack.act, lack.instead),
+            None if capability == Capability::Types => {
+                ("list by type: it has none", "leave --type out")
+            }
+            None => (
+                "read a value back",
+                "keep a copy for yourself in another store",
+            ),
+        };
+        let error = Error::unsupported(format!("{} cannot {act}", self.spec.name()));
+        self.named(error.hint(instead))
     }
 }
 
 /// The registry's line for the provider of `config`.
-pub fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
+fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
     registry::find(config.provider()).ok_or_else(|| {
         Error::config(format!("there is no provider named {}", config.provider()))
             .store(config.name().as_str())
@@ -228,6 +374,7 @@ pub fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
 
     use super::*;
@@ -235,16 +382,15 @@ mod tests {
     use crate::http::{Deadline, Http};
     use crate::keyring::Keyring;
     use crate::session::Sessions;
-    use crate::session::cache::{Policy, TokenCache};
+    use crate::session::cache::TokenCache;
     use crate::words::env::{Environment, Folders};
     use crate::words::progress::NoProgress;
 
     async fn scope(vars: &[(&str, &str)]) -> Scope {
         let folder = tempfile::tempdir().unwrap();
         let folders = Folders {
-            config: folder.path().join("config"),
             data: "/data".into(),
-            cache: folder.path().join("cache"),
+            ..Folders::below(folder.path())
         };
         let env = Environment::from_vars(vars.iter().copied(), folder.path());
         let config = Config::load(&LoadOptions {
@@ -255,8 +401,9 @@ mod tests {
         });
         let keyring = Keyring::default();
         let services = Services {
-            http: Http::new(Arc::new(Deadline::after(None)), Arc::new(|_| ())),
-            sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+            http: Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+            withheld: BTreeSet::new(),
+            sessions: Sessions::new(TokenCache::default(), None),
             keyring,
             env: env.clone(),
             folders: folders.clone(),

@@ -12,9 +12,9 @@ pub use crate::identity::keys::{Identity, Location, generate};
 pub use crate::identity::recipients::Recipient;
 pub use crate::identity::sealed::{Keys, Purpose};
 pub use crate::keyring::Keyring;
-pub use crate::providers::{Capability, Provider, Services};
+pub use crate::providers::{Capability, Services};
 pub use crate::redact::mask::Masker;
-pub use crate::session::cache::{Policy, TokenCache};
+pub use crate::session::cache::TokenCache;
 pub use crate::session::jwt::Life;
 pub use crate::session::{Session, SessionKey, Sessions};
 pub use crate::store::Store;
@@ -31,7 +31,7 @@ pub use crate::words::secret::{Name, Reference, SecretValue, StoreName, Target};
 
 /// Where credentials come from.
 pub mod credential {
-    pub use crate::credential::{Wanted, forget_credential, resolve, source, store_credential};
+    pub use crate::credential::{Credential, Means};
 }
 
 /// Reading and writing files of secrets.

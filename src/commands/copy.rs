@@ -60,10 +60,7 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
     let sources = selected::open(&wants, app)?;
     let target = app.open(&args.to)?;
     for name in &names {
-        target
-            .provider()
-            .check_name(name)
-            .map_err(|error| target.named(error))?;
+        target.check_name(name)?;
     }
     pair::check(&sources, &target).await?;
     let read = Found::read(&sources, &wants);
@@ -83,7 +80,7 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
             metadata: Metadata::default(),
         });
     }
-    plan::check(&wanted, &target)?;
+    target.check(&wanted)?;
     let plan = Plan::new(&wanted, &held, |_| false);
     descriptions(&mut wanted, &plan, &origins, &sources, &target).await?;
     let presented = Presented {

@@ -71,7 +71,7 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         if format != Format::K8s {
             return Err(Error::usage(format!("--name is for k8s, not for {format}")));
         }
-        options.k8s_name.clone_from(name);
+        options.name = Some(name.clone());
         // A name that will not do is told before anybody is asked.
         formats::write(format, &[], &options)?;
     }
@@ -90,7 +90,7 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
             let names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
             app.ui.document(&json!({
                 "file": path.display().to_string(),
-                "format": format.as_str(),
+                "format": format.to_string(),
                 "names": names,
             }))
         }
@@ -134,9 +134,7 @@ async fn names(args: &ExportArgs, options: &mut Options, app: &App) -> Result<Ve
     let stores = selected::open(&plan.wants(), app)?;
     let found = Found::list(&stores).await?;
     let chosen = selected::choose(&plan, &found, &args.selection, app)?;
-    if let Some(endpoint) = endpoint(&stores, app).await? {
-        options.nosana_endpoint = endpoint;
-    }
+    options.endpoint = endpoint(&stores, app).await?;
     let mut pairs = Vec::with_capacity(chosen.variables.len());
     for (variable, source) in chosen.variables {
         let Source::Secret(reference) = source else {
@@ -146,7 +144,7 @@ async fn names(args: &ExportArgs, options: &mut Options, app: &App) -> Result<Ve
             .hint(format!("leave it out with --except {variable}")));
         };
         options
-            .nosana_names
+            .source_names
             .insert(variable.clone(), reference.name.as_str().to_owned());
         pairs.push((variable, SecretValue::default()));
     }
@@ -164,8 +162,7 @@ async fn endpoint(stores: &[Store], app: &App) -> Result<Option<String>> {
             ));
             continue;
         }
-        let account = store.provider().account().await;
-        let url = account.map_err(|error| store.named(error))?.url;
+        let url = store.account().await?.url;
         match &endpoint {
             Some(other) if *other != url => {
                 return Err(Error::usage(format!(

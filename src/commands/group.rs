@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use super::input::{self, MAX_FILE, MAX_VALUE};
+use super::input::{self, MAX_FILE};
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::formats::{self, Format};
-use crate::providers::Capability;
 use crate::providers::groups::{Addon, AddonKey, Group, GroupFields, Groups, Target};
 use crate::store::Store;
 use crate::ui::Table;
@@ -14,7 +13,7 @@ use crate::ui::prompt;
 use crate::words::batch::{Action, Outcome};
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{MAX_VALUE, Name, SecretValue};
 use clap::{Args, Subcommand, ValueHint};
 use std::path::PathBuf;
 
@@ -148,10 +147,7 @@ pub struct GroupFieldArgs {
 
 pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
     let store = app.open(&app.selected_store()?)?;
-    store.require(Capability::Groups, "keyfob group")?;
-    let Some(groups) = store.provider().groups() else {
-        return Err(store.named(Error::unsupported("the provider has no groups")));
-    };
+    let groups = store.groups("keyfob group")?;
     match args.command {
         GroupCommand::List => list(groups, &store, app).await,
         GroupCommand::Show(args) => show(args, groups, &store, app).await,
@@ -159,7 +155,7 @@ pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
         GroupCommand::Update(args) => update(args, groups, &store, app).await,
         GroupCommand::Delete(args) => delete(args, groups, &store, app).await,
     }
-    .map_err(|error| store.named(error))
+    .map_err(|error| error.store(store.name().as_str()))
 }
 
 async fn list(groups: &dyn Groups, store: &Store, app: &App) -> Result<()> {

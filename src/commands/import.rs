@@ -8,33 +8,20 @@ use crate::transfer::{Held, Plan};
 use crate::words::batch::{Metadata, Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum, ValueHint};
 use std::path::PathBuf;
 
-/// The formats that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ImportFormat {
-    /// NAME=value lines
-    #[value(alias = "env")]
-    Dotenv,
-    /// A JSON object
-    Json,
-    /// A YAML mapping
-    #[value(alias = "yml")]
-    Yaml,
-    /// A TOML table
-    Toml,
-}
-
-impl From<ImportFormat> for Format {
-    fn from(format: ImportFormat) -> Self {
-        match format {
-            ImportFormat::Dotenv => Self::Dotenv,
-            ImportFormat::Json => Self::Json,
-            ImportFormat::Yaml => Self::Yaml,
-            ImportFormat::Toml => Self::Toml,
-        }
-    }
+/// The names of the formats that are read, and the formats.
+fn readable() -> impl TypedValueParser<Value = Format> {
+    let values = Format::readable().filter_map(|format| {
+        let value = format.to_possible_value()?;
+        Some(match format {
+            Format::Dotenv => value.help("NAME=value lines"),
+            _ => value,
+        })
+    });
+    PossibleValuesParser::new(values).try_map(|name| Format::from_str(&name, false))
 }
 
 /// Store the secrets of a file
@@ -57,8 +44,8 @@ pub struct ImportArgs {
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Its format, where neither name nor content tells
-    #[arg(short, long, value_name = "FORMAT")]
-    pub format: Option<ImportFormat>,
+    #[arg(short, long, value_name = "FORMAT", value_parser = readable())]
+    pub format: Option<Format>,
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -72,11 +59,11 @@ pub struct ImportArgs {
 
 pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     // Before anything that the deadline counts: a pipe may well wait for somebody's passphrase.
-    let pairs = input::pairs(&args.file, args.format.map(Format::from))?;
+    let pairs = input::pairs(&args.file, args.format)?;
     let file = input::shown(&args.file);
     let store = app.open(&app.selected_store()?)?;
     let wanted = wanted(pairs)?;
-    plan::check(&wanted, &store)?;
+    store.check(&wanted)?;
     if args.prune && wanted.is_empty() {
         return Err(Error::usage(format!(
             "{file} names no secret, and --prune would delete all of {}",

@@ -9,9 +9,6 @@ use zeroize::Zeroizing;
 use crate::formats::{self, Format, Pair};
 use crate::words::error::{Error, Result};
 
-/// No backend holds a value near this size, in bytes.
-pub const MAX_VALUE: usize = 16 * 1024 * 1024;
-
 /// No file of secrets is near this size, in bytes.
 pub const MAX_FILE: usize = 64 * 1024 * 1024;
 

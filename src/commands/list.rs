@@ -30,14 +30,11 @@ pub struct ListArgs {
 pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     app.waits(args.wait.wait);
     let store = app.open(&app.selected_store()?)?;
-    let entries = store
-        .provider()
-        .list(&Filter {
-            prefix: args.prefix,
-            secret_type: args.secret_type,
-        })
-        .await
-        .map_err(|error| store.named(error))?;
+    let filter = Filter {
+        prefix: args.prefix,
+        secret_type: args.secret_type,
+    };
+    let entries = store.list(&filter).await?;
     if app.ui.json {
         let document = serde_json::to_value(&entries)
             .map_err(|error| Error::failed(format!("could not write JSON: {error}")))?;

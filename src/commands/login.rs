@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::status::account_json;
 use crate::app::App;
+use crate::providers::Given;
 use crate::store::Store;
 use crate::ui::prompt;
 use crate::ui::time;
@@ -35,12 +36,8 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
         None => app.selected_store()?,
     };
     let store = app.open(&name)?;
-    let credential = credential(app, &store)?;
-    let account = store
-        .provider()
-        .login(credential)
-        .await
-        .map_err(|error| store.named(error))?;
+    let given = given(app, &store)?;
+    let account = store.login(&given).await?;
     if app.ui.json {
         return app.ui.document(&account_json(&store, &account));
     }
@@ -62,20 +59,28 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     Ok(())
 }
 
-/// The credential to keep, where the provider takes one and neither environment nor a command
-/// gives it: from a pipe, or asked for.
-fn credential(app: &App, store: &Store) -> Result<Option<SecretValue>> {
-    let Some(field) = store.spec().credential else {
-        return Ok(None);
+/// What the provider's first way to sign in takes and neither environment nor a command gives:
+/// from a pipe, a line each, or asked for.
+fn given(app: &App, store: &Store) -> Result<Given> {
+    let Some(method) = store.spec().credentials.first() else {
+        return Ok(Given::new());
     };
     let config = app.config()?.store(store.name())?;
-    if config.text(field).is_some() || config.text(&format!("{field}_command")).is_some() {
-        return Ok(None);
+    let is_missing = |field: &&str| {
+        config.text(field).is_none() && config.text(&format!("{field}_command")).is_none()
+    };
+    let missing: Vec<&str> = method.fields.iter().copied().filter(is_missing).collect();
+    let mut given = Given::new();
+    if missing.is_empty() {
+        return Ok(given);
     }
-    let what = format!("{} of {}", field.replace('_', " "), store.name());
+    let what = |field: &str| format!("{} of {}", field.replace('_', " "), store.name());
     if io::stdin().is_terminal() {
-        return prompt::credential(&app.ui, &what)
-            .map(|text| Some(SecretValue::from(text.as_str())));
+        for field in missing {
+            let text = prompt::credential(&app.ui, &what(field))?;
+            given.insert(field, SecretValue::from(text.as_str()));
+        }
+        return Ok(given);
     }
     let mut text = Zeroizing::new(String::new());
     io::stdin()
@@ -83,9 +88,38 @@ fn credential(app: &App, store: &Store) -> Result<Option<SecretValue>> {
         .take(MAX_CREDENTIAL)
         .read_to_string(&mut text)
         .map_err(|error| Error::io("could not read stdin", &error))?;
-    match text.trim() {
-        "" => Err(Error::usage(format!("input is needed: the {what}"))
-            .hint("pipe it in, or run keyfob login on a terminal")),
-        text => Ok(Some(SecretValue::from(text))),
+    read(&text, &missing, what)
+}
+
+/// The values of `fields` in `text`, a line each.
+fn read(text: &str, fields: &[&'static str], what: impl Fn(&str) -> String) -> Result<Given> {
+    let mut lines = text.trim().splitn(fields.len(), '\n').map(str::trim);
+    let value = |field: &&'static str| match lines.next() {
+        None | Some("") => Err(
+            Error::usage(format!("input is needed: the {}", what(field)))
+                .hint("pipe it in, or run keyfob login on a terminal"),
+        ),
+        Some(line) => Ok((*field, SecretValue::from(line))),
+    };
+    fields.iter().map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_field_has_a_line_and_the_last_one_the_rest() {
+        let read = |text, fields: &[&'static str]| read(text, fields, str::to_owned);
+        let given = read("one\r\n two \n", &["role_id", "secret_id"]).unwrap();
+        assert_eq!(given["role_id"], SecretValue::from("one"));
+        assert_eq!(given["secret_id"], SecretValue::from("two"));
+        // What no header can carry is refused where it is sent.
+        let given = read("one\ntwo\n", &["api_key"]).unwrap();
+        assert_eq!(given["api_key"], SecretValue::from("one\ntwo"));
+        for text in ["", "\n", "one\n", "one\n\n"] {
+            let error = read(text, &["role_id", "secret_id"]).unwrap_err();
+            assert!(error.message().contains("input is needed: the "), "{error}");
+        }
     }
 }

@@ -36,13 +36,12 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
         .iter()
         .map(|path| format!("the fallback snapshot {}", path.display()));
     let mut forgotten: Vec<String> = snapshots_forgotten.collect();
-    let result = store.provider().logout().await;
-    let failure = match result {
+    let failure = match store.logout().await {
         Ok(more) => {
             forgotten.extend(more);
             snapshots.failures.into_iter().next()
         }
-        Err(error) => Some(store.named(error)),
+        Err(error) => Some(error),
     };
     if let Some(error) = failure {
         tell(&forgotten, &store, app);

@@ -31,15 +31,15 @@ pub fn refuse_store_option(app: &App, command: &str) -> Result<()> {
 pub async fn check(sources: &[Store], target: &Store) -> Result<()> {
     for source in sources {
         let name = source.name();
-        if !source.provider().capabilities().has(Capability::Read) {
+        if !source.can(Capability::Read) {
             let title = source.spec().title;
-            return Err(source
-                .named(Error::unsupported(format!(
-                    "nothing can be copied from {name}: {title} gives no value back"
-                )))
-                .hint(format!(
-                    "it can be what is written to: keyfob sync FROM {name}"
-                )));
+            return Err(Error::unsupported(format!(
+                "nothing can be copied from {name}: {title} gives no value back"
+            ))
+            .hint(format!(
+                "it can be what is written to: keyfob sync FROM {name}"
+            ))
+            .store(name.as_str()));
         }
         differ(source, target).await?;
     }
@@ -72,17 +72,13 @@ pub async fn descriptions(
     sources: &[Store],
     target: &Store,
 ) -> Result<()> {
-    let describes = |store: &Store| {
-        let capabilities = store.provider().capabilities();
-        capabilities.has(Capability::Describe)
-    };
+    let describes = |store: &Store| store.can(Capability::Describe);
     if !describes(target) || plan.stored().next().is_none() {
         return Ok(());
     }
     let mut described: BTreeMap<Reference, String> = BTreeMap::new();
     for source in sources.iter().filter(|source| describes(source)) {
-        let entries = source.provider().list(&Filter::default()).await;
-        for entry in entries.map_err(|error| source.named(error))? {
+        for entry in source.list(&Filter::default()).await? {
             let reference = Reference {
                 store: source.name().clone(),
                 name: entry.name,

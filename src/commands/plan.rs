@@ -2,7 +2,6 @@
 
 use super::outcomes::{Results, report};
 use crate::app::App;
-use crate::providers::Capability;
 use crate::store::Store;
 use crate::transfer::{Held, Plan, Step};
 use crate::ui::prompt;
@@ -54,25 +53,6 @@ pub async fn settle(
     report(app, vec![results(store, outcomes)])
 }
 
-/// Checks that `store` can hold each of `writes`, before any of them is sent.
-///
-/// # Errors
-/// `invalid_data` for a name that the backend does not take, `unsupported` for bytes where it
-/// holds text alone.
-pub fn check(writes: &[Write], store: &Store) -> Result<()> {
-    for Write { name, value, .. } in writes {
-        store
-            .provider()
-            .check_name(name)
-            .map_err(|error| store.named(error))?;
-        if value.expose_str().is_none() {
-            let what = format!("the value of {name}, which is not text,");
-            store.require(Capability::Binary, &what)?;
-        }
-    }
-    Ok(())
-}
-
 /// Looks for those of `wanted` that `held`, all that `store` has, does not have by their names: the
 /// backend may have them by others.
 ///
@@ -88,15 +68,15 @@ pub async fn look_closer(
     let aliases = held.look_closer(store, names).await?;
     match aliases.first().filter(|_| prune) {
         None => Ok(()),
-        Some(name) => Err(store
-            .named(Error::usage(format!(
-                "{} lists {name} by another name, by which --prune would delete it",
-                store.name()
-            )))
-            .hint(format!(
-                "call it what keyfob list -s {} calls it",
-                store.name()
-            ))),
+        Some(name) => Err(Error::usage(format!(
+            "{} lists {name} by another name, by which --prune would delete it",
+            store.name()
+        ))
+        .hint(format!(
+            "call it what keyfob list -s {} calls it",
+            store.name()
+        ))
+        .store(store.name().as_str())),
     }
 }
 

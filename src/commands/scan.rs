@@ -119,8 +119,7 @@ async fn of_store(name: &StoreName, app: &App) -> Result<Vec<(Reference, SecretV
 }
 
 async fn values(store: &Store) -> Result<Vec<(Reference, SecretValue)>> {
-    let values = store.provider().read(&Selection::All).await;
-    let values = values.map_err(|error| store.named(error))?;
+    let values = store.read(&Selection::All).await?;
     let named = |name| Reference {
         store: store.name().clone(),
         name,
@@ -140,7 +139,7 @@ async fn of_all_stores(app: &App) -> Result<Known> {
     let reads = config.stores().map(|configured| async move {
         let name = configured.name();
         let store = app.open(name)?;
-        if !store.provider().capabilities().has(Capability::Read) {
+        if !store.can(Capability::Read) {
             let message = format!("{name} is left out: its values cannot be read back");
             app.ui.trace(1, &message);
             return Ok(Vec::new());

@@ -5,18 +5,17 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 
-use super::input::{self, MAX_VALUE};
+use super::input;
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::providers::Capability;
-use crate::store::Store;
 use crate::ui::prompt;
 use crate::words::batch::{Action, Batch, Metadata, Write};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
-use crate::words::secret::Target;
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
+use crate::words::text::drop_newline;
 use clap::{Args, ValueHint};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -70,16 +69,18 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     }
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    store
-        .provider()
-        .check_name(&reference.name)
-        .map_err(|error| store.named(error))?;
-    let metadata = metadata(&args, &store)?;
-    let value = value(&args, &reference.name, app).map_err(|error| {
-        let readable = store.provider().capabilities().has(Capability::Read);
+    let mut write = Write {
+        name: reference.name,
+        value: SecretValue::default(),
+        metadata: metadata(&args)?,
+    };
+    // What the store has no room for is told before anybody is asked for the value.
+    store.check(std::slice::from_ref(&write))?;
+    write.value = value(&args, &write.name, app).map_err(|error| {
+        let hidden = !store.can(Capability::Read);
         match error.kind() {
             // Who wants to change a description alone cannot: nobody can bring the value along.
-            Kind::Usage if !readable && !metadata.is_empty() => error.hint(format!(
+            Kind::Usage if hidden && !write.metadata.is_empty() => error.hint(format!(
                 "{} never gives a value back, so a change of what stands beside it must bring the value again",
                 store.spec().title
             )),
@@ -88,16 +89,9 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     })?;
     // The time it took to bring the value was nobody's network.
     app.services()?.http.deadline().progressed();
-    if value.expose_str().is_none() {
-        store.require(Capability::Binary, "a value that is not UTF-8 text")?;
-    }
     let outcomes = store
         .write(Batch {
-            writes: vec![Write {
-                name: reference.name,
-                value,
-                metadata,
-            }],
+            writes: vec![write],
             if_absent: args.if_absent,
         })
         .await?;
@@ -128,7 +122,7 @@ pub fn value_as_argument() -> Error {
         .hint("pipe it in (printf %s \"$VALUE\" | keyfob set NAME), or let keyfob set NAME ask for it, or use --file, --from-env or --generate")
 }
 
-fn metadata(args: &SetArgs, store: &Store) -> Result<Metadata> {
+fn metadata(args: &SetArgs) -> Result<Metadata> {
     let mut attributes = BTreeMap::new();
     for attribute in &args.attr {
         let Some((key, value)) = attribute.split_once('=').filter(|(key, _)| !key.is_empty())
@@ -143,15 +137,6 @@ fn metadata(args: &SetArgs, store: &Store) -> Result<Metadata> {
         {
             return Err(Error::usage(format!("--attr {key} is given twice")));
         }
-    }
-    if args.description.is_some() {
-        store.require(Capability::Describe, "--description")?;
-    }
-    if args.expires_at.is_some() {
-        store.require(Capability::Expiry, "--expires-at")?;
-    }
-    if !attributes.is_empty() {
-        store.require(Capability::Attributes, "--attr")?;
     }
     Ok(Metadata {
         description: args.description.clone(),
@@ -215,16 +200,12 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
 
 /// Everything that comes through the pipe, without one newline at its end.
 fn from_pipe() -> Result<SecretValue> {
-    let bytes = input::stdin(MAX_VALUE)?;
+    let mut bytes = input::stdin(MAX_VALUE)?;
     if bytes.is_empty() {
         return Err(Error::usage("no value came on stdin").hint(
             "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
         ));
     }
-    let end = match bytes.as_slice() {
-        [.., b'\r', b'\n'] => bytes.len() - 2,
-        [.., b'\n'] => bytes.len() - 1,
-        _ => return Ok(SecretValue::from(bytes)),
-    };
-    Ok(SecretValue::new(bytes[..end].to_vec()))
+    drop_newline(&mut bytes);
+    Ok(SecretValue::from(bytes))
 }

@@ -27,14 +27,11 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     app.waits(args.wait.wait);
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let entries = store
-        .provider()
-        .list(&Filter {
-            prefix: Some(reference.name.to_string()),
-            secret_type: None,
-        })
-        .await
-        .map_err(|error| store.named(error))?;
+    let filter = Filter {
+        prefix: Some(reference.name.to_string()),
+        secret_type: None,
+    };
+    let entries = store.list(&filter).await?;
     let entry = entries
         .into_iter()
         .find(|entry| entry.name == reference.name)

@@ -44,7 +44,6 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         let mark = if name == selected { "*" } else { "" };
         let account = match app.open(&name) {
             Ok(store) => store
-                .provider()
                 .account()
                 .await
                 .map(|account| (account_json(&store, &account), account)),

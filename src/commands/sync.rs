@@ -110,7 +110,7 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
         ))
         .hint("to empty a store on purpose, name what is to go: keyfob delete NAME…"));
     }
-    plan::check(&wanted, &target)?;
+    target.check(&wanted)?;
     if foreseen.is_none() {
         plan::look_closer(&mut held, &wanted, &target, args.prune).await?;
     }

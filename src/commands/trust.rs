@@ -95,7 +95,7 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     Ok(())
 }
 
-fn list(record: &TrustRecord<'_>, app: &App) -> Result<()> {
+fn list(record: &TrustRecord, app: &App) -> Result<()> {
     let files = record.list()?;
     if app.ui.json {
         let documents: Vec<_> = files

@@ -7,10 +7,11 @@ use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
 
 use super::check::{self, Value, did_you_mean};
 use super::layer::{Layer, Providers, credential_hint};
-use super::save::{self, Lock};
 use super::schema::{Schema, Shape, provider};
 use super::trust::TrustRecord;
 use super::{LoadOptions, Role, comments, environment, lookup, merge, source};
+use crate::state::lock::Lock;
+use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 
@@ -31,7 +32,7 @@ pub fn create(
     file: &Path,
     default_store: Option<&StoreName>,
 ) -> Result<()> {
-    let lock = Lock::acquire(options.folders)?;
+    let lock = lock(options, file)?;
     let file = File::open(options, file)?;
     if file.before.is_some() {
         let path = file.target.display();
@@ -279,7 +280,7 @@ impl<'o, 'a> File<'o, 'a> {
             return Ok(());
         }
         self.read(text.clone().into_bytes())?;
-        if save::read(&self.target)? != self.before {
+        if state::read(&self.target)? != self.before {
             let path = self.target.display();
             return Err(
                 Error::conflict(format!("{path} was changed by another program")).hint("try again"),
@@ -289,11 +290,7 @@ impl<'o, 'a> File<'o, 'a> {
             Role::User => 0o600,
             Role::Project | Role::Explicit => 0o644,
         };
-        save::write(
-            &self.target,
-            text.as_bytes(),
-            mode_of(&self.target).unwrap_or(fresh),
-        )?;
+        state::write_atomically(&self.target, text.as_bytes(), Mode::KeepOr(fresh))?;
         if self.trusted && self.role != Role::User {
             let record = TrustRecord::new(self.options.folders);
             record.remember(lock, &self.target, text.as_bytes())?;
@@ -302,13 +299,24 @@ impl<'o, 'a> File<'o, 'a> {
     }
 }
 
+/// Locks the folder of `file`, and that of the record of trust, each made where it is missing.
+fn lock(options: &LoadOptions<'_>, file: &Path) -> Result<Lock> {
+    let named = options.env.cwd().join(file);
+    let target = std::fs::canonicalize(&named).unwrap_or(named);
+    let folders = [state::folder_of(&target), &options.folders.config];
+    for folder in folders {
+        state::create_folder(folder)?;
+    }
+    Lock::acquire(&folders, Some(options.folders.patience))
+}
+
 /// Reads the file, lets `act` change it, checks the result as loading would, and writes it.
 fn change(
     options: &LoadOptions<'_>,
     file: &Path,
     act: impl FnOnce(&mut DocumentMut, &Layer, &File<'_, '_>) -> Result<()>,
 ) -> Result<()> {
-    let lock = Lock::acquire(options.folders)?;
+    let lock = lock(options, file)?;
     let file = File::open(options, file)?;
     let layer = file.read(file.before.clone().unwrap_or_default())?;
     let text = &layer.source.text;
@@ -333,16 +341,4 @@ fn canonical_parent(path: &Path) -> PathBuf {
         (Some(Ok(folder)), Some(name)) => folder.join(name),
         _ => path.to_path_buf(),
     }
-}
-
-#[cfg(unix)]
-fn mode_of(path: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    let metadata = std::fs::metadata(path).ok()?;
-    Some(metadata.permissions().mode() & 0o777)
-}
-
-#[cfg(not(unix))]
-fn mode_of(_path: &Path) -> Option<u32> {
-    None
 }

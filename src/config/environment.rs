@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::check;
 use super::layer::Providers;
-use super::schema::{Schema, Schemas, provider};
+use super::schema::{Field, Schema, Schemas, provider};
 use super::store::{Entry, Origin};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
@@ -22,12 +22,18 @@ pub fn variable(store: &StoreName, field: &str) -> String {
     name
 }
 
+/// The variables that may set `field` of `store`; the first that is set counts.
+pub fn variables(store: &StoreName, field: &Field) -> impl Iterator<Item = String> {
+    let vendors = field.vendor_env.iter().map(|name| (*name).to_owned());
+    [variable(store, field.name)].into_iter().chain(vendors)
+}
+
 /// Whether the variable called `name` may hold a credential of keyfob's, for any store: what a
 /// child process must not inherit.
 pub fn is_credential_variable(schemas: Schemas, name: &str) -> bool {
     let fields = schemas.iter().flat_map(|schema| schema.fields);
     fields.filter(|field| field.may_hold_secret()).any(|field| {
-        field.vendor_env == Some(name)
+        field.vendor_env.contains(&name)
             || name
                 .strip_prefix(PREFIX)
                 .and_then(|rest| rest.strip_suffix(&field.name.to_ascii_uppercase()))
@@ -60,15 +66,14 @@ pub(super) fn fields(
     let base: Arc<Path> = env.cwd().into();
     let mut found = BTreeMap::new();
     for field in schema.fields {
-        let own = variable(store, field.name);
-        let (name, text) = match (text(env, &own)?, field.vendor_env) {
-            (Some(text), _) => (own, text),
-            (None, Some(vendor)) => match self::text(env, vendor)? {
-                Some(text) => (vendor.to_owned(), text),
-                None => continue,
-            },
-            (None, None) => continue,
-        };
+        let mut set = None;
+        for name in variables(store, field) {
+            if let Some(text) = text(env, &name)? {
+                set = Some((name, text));
+                break;
+            }
+        }
+        let Some((name, text)) = set else { continue };
         let value = check::value(field, text).map_err(|why| {
             Error::config(format!("the environment variable {name} {why}")).store(store.as_str())
         })?;

@@ -12,9 +12,10 @@ use super::check::{self, Value, did_you_mean};
 use super::reader::{Item, Placed, Reader};
 use super::rotation::{self, Rotation};
 use super::schema::{Field, Schema, Schemas, Shape, provider};
-use super::source::{Place, Source};
+use super::source::Source;
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
+use crate::words::text::{Place, is_variable_name};
 
 const KEYS: [&str; 4] = ["default_store", "stores", "env", "rotation"];
 
@@ -224,17 +225,14 @@ fn read_field(
 
 /// The ways in which a credential can be given.
 pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field) -> String {
-    let variable = super::environment::variable(store, field.name);
-    let vendor = match field.vendor_env {
-        Some(vendor) => format!(" or {vendor}"),
-        None => String::new(),
-    };
+    let variables: Vec<String> = super::environment::variables(store, field).collect();
+    let variables = variables.join(" or ");
     let command = format!("{}_command", field.name);
     let command = match schema.field(&command) {
         Some(_) => format!(", name a command that prints it in `{command}`"),
         None => String::new(),
     };
-    format!("set {variable}{vendor}{command}, or run `keyfob login {store}`")
+    format!("set {variables}{command}, or run `keyfob login {store}`")
 }
 
 fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed<Target>> {
@@ -251,10 +249,4 @@ fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed
         }
     }
     env
-}
-
-/// Whether every shell can name the variable.
-fn is_variable_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

@@ -9,13 +9,14 @@ use super::environment;
 use super::layer::{Layer, Providers};
 use super::lookup;
 use super::reader::Placed;
-use super::source::{self, Place, Raw, Source};
+use super::source::{self, Raw, Source};
 use super::store::{Entry, Origin, StoreConfig};
 use super::trust::TrustRecord;
 use super::{Config, LoadOptions, LoadedFile, Mapping, Role, RotationEntry};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
+use crate::words::text::Place;
 
 /// See [`Config::load`].
 pub(super) fn load(options: &LoadOptions<'_>) -> Result<Config> {

@@ -20,7 +20,6 @@ pub mod lookup;
 mod merge;
 mod reader;
 mod rotation;
-mod save;
 pub mod schema;
 mod source;
 mod store;

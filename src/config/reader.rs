@@ -5,8 +5,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::check::{alternatives, did_you_mean};
-use super::source::{Place, Source};
+use super::source::Source;
 use crate::words::error::Result;
+use crate::words::text::Place;
 
 /// A value with the place where it stands.
 #[derive(Clone, Debug)]

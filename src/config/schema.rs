@@ -35,8 +35,9 @@ pub struct Field {
     /// Whether it decides which secrets the store's names stand for, beside the address and the
     /// account.
     pub locates: bool,
-    /// The vendor's own variable for it, read where keyfob's is not set.
-    pub vendor_env: Option<&'static str>,
+    /// The vendors' own variables for it, of which the first that is set counts where keyfob's is
+    /// not set.
+    pub vendor_env: &'static [&'static str],
     /// What it is for, in one line.
     pub help: &'static str,
 }
@@ -52,7 +53,7 @@ impl Field {
             credential: false,
             inline_env: false,
             locates: false,
-            vendor_env: None,
+            vendor_env: &[],
             help,
         }
     }
@@ -69,10 +70,15 @@ impl Field {
         self
     }
 
-    /// The same field as a credential, which `vendor_env` may hold too.
-    pub const fn credential(mut self, vendor_env: &'static str) -> Self {
+    /// The same field as a credential.
+    pub const fn credential(mut self) -> Self {
         self.credential = true;
-        self.vendor_env = Some(vendor_env);
+        self
+    }
+
+    /// The same field, which the vendors' own variables `names` may hold too.
+    pub const fn vendor_env(mut self, names: &'static [&'static str]) -> Self {
+        self.vendor_env = names;
         self
     }
 

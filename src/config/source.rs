@@ -6,16 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::words::error::{Error, Result, io_reason};
+use crate::words::text::Place;
 
 /// No configuration is longer; what is longer is something else.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
-
-/// A place in a file; lines and columns count from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub line: usize,
-    pub column: usize,
-}
 
 /// A file's text and what its contents are measured by.
 #[derive(Clone, Debug)]
@@ -72,40 +66,20 @@ pub(super) fn read(path: &Path, any_kind: bool) -> Result<Raw> {
 /// `config` with the place of the first byte that is not UTF-8.
 pub(super) fn decode(shown: &str, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|error| {
-        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let place = locate(&String::from_utf8_lossy(good), good.len());
+        let place = Place::of(error.as_bytes(), error.utf8_error().valid_up_to());
         located(shown, place, "the file is not UTF-8")
     })
 }
 
-/// The place of the byte at `offset` of `text`.
-pub(super) fn locate(text: &str, offset: usize) -> Place {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = &text[..end];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    // A byte order mark is no column of its own.
-    let line = before[line_start..].trim_start_matches('\u{feff}');
-    Place {
-        line: before.matches('\n').count() + 1,
-        column: line.chars().count() + 1,
-    }
-}
-
 /// A `config` error at `place` of the file shown as `shown`.
 fn located(shown: &str, place: Place, message: &str) -> Error {
-    Error::config(format!(
-        "{shown}:{}:{}: {message}",
-        place.line, place.column
-    ))
+    Error::config(format!("{shown}:{place}: {message}"))
 }
 
 impl Source {
     /// The place of the byte at `offset`.
     pub fn place(&self, offset: usize) -> Place {
-        locate(&self.text, offset)
+        Place::of(self.text.as_bytes(), offset)
     }
 
     /// A `config` error that says what is wrong at the byte at `offset`.
@@ -116,18 +90,7 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    #[test]
-    fn columns_count_characters() {
-        let text = "a = 1\r\nä = \"é\" x";
-        assert_eq!(locate(text, 0), Place { line: 1, column: 1 });
-        let at = text.find('x').unwrap();
-        assert_eq!(locate(text, at), Place { line: 2, column: 9 });
-        assert_eq!(locate("\u{feff}x", 3), Place { line: 1, column: 1 });
-    }
 
     #[test]
     fn bytes_that_are_no_text_are_placed() {
@@ -155,13 +118,5 @@ mod tests {
         assert!(read(device, true).is_ok());
         let error = read(device, false).err().unwrap();
         assert_eq!(error.message(), "/dev/null: it is not a regular file");
-    }
-
-    proptest! {
-        #[test]
-        fn every_offset_has_a_place(text in "[a-zé\\n\u{feff}]{0,20}", offset in 0..80usize) {
-            let place = locate(&text, offset);
-            prop_assert!(place.line >= 1 && place.column >= 1);
-        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,27 +13,25 @@ use super::LoadOptions;
 use super::check::Value;
 use super::layer::Layer;
 use super::rotation::{Rotation, ValueSource};
-use super::save::{self, Lock};
-use super::source::{self, Place};
+use super::source;
 use super::{Role, merge};
+use crate::state::file::File;
+use crate::state::lock::Lock;
 use crate::words::digest::hex;
 use crate::words::env::Folders;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::Target;
-
-const VERSION: u32 = 1;
+use crate::words::text::Place;
 
 /// The record of trust, in the user's configuration folder.
-#[derive(Clone, Debug)]
-pub struct TrustRecord<'a> {
-    folders: &'a Folders,
+pub struct TrustRecord {
+    file: File<Document>,
+    patience: Duration,
 }
 
-/// The record's file.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+/// What stands in the record's file.
+#[derive(Default, Deserialize, Serialize)]
 struct Document {
-    version: u32,
     /// The SHA-256 of each file's content in hexadecimal, by its path.
     files: BTreeMap<String, String>,
 }
@@ -92,10 +91,16 @@ pub struct Allowed {
     pub line: usize,
 }
 
-impl<'a> TrustRecord<'a> {
+impl TrustRecord {
     /// The record in `folders`.
-    pub fn new(folders: &'a Folders) -> Self {
-        Self { folders }
+    pub fn new(folders: &Folders) -> Self {
+        Self {
+            file: File::new(
+                folders.config.join("trusted.json"),
+                "delete it, and run `keyfob trust` again in the projects that you trust",
+            ),
+            patience: folders.patience,
+        }
     }
 
     /// Whether the file at `canonical`, a path without symbolic links, is trusted with the content
@@ -104,11 +109,11 @@ impl<'a> TrustRecord<'a> {
     /// # Errors
     /// `config` where the record is damaged.
     pub fn is_trusted(&self, canonical: &Path, bytes: &[u8]) -> Result<bool> {
-        // A record that cannot be read, as under another user's home folder, trusts nothing.
-        let Ok(record) = save::read(&self.path()) else {
-            return Ok(false);
+        let files = match self.read() {
+            // A record that cannot be read, as under another user's home folder, trusts nothing.
+            Err(error) if error.kind() == Kind::Failed => return Ok(false),
+            files => files?,
         };
-        let files = self.parse(record)?;
         let sha256 = canonical.to_str().and_then(|path| files.get(path));
         Ok(sha256.is_some_and(|sha256| *sha256 == digest(bytes)))
     }
@@ -116,33 +121,34 @@ impl<'a> TrustRecord<'a> {
     /// Trusts the file with the content that was reviewed.
     ///
     /// # Errors
-    /// `config` where the record is damaged, `failed` where it cannot be written.
+    /// `config` where the record is damaged, `failed` where it cannot be written, `unavailable`
+    /// where another keyfob keeps it locked.
     pub fn allow(&self, review: &Review) -> Result<()> {
-        let lock = Lock::acquire(self.folders)?;
-        self.insert(&lock, &review.path, review.sha256.clone())
+        let path = text_of(&review.path)?;
+        let sha256 = review.sha256.clone();
+        self.update(|files| files.insert(path, sha256)).map(drop)
     }
 
     /// Trusts `bytes` as the content of the file at `canonical`, which keyfob itself has written.
-    pub(super) fn remember(&self, lock: &Lock, canonical: &Path, bytes: &[u8]) -> Result<()> {
-        self.insert(lock, canonical, digest(bytes))
+    /// `_lock` is that of the configuration folder.
+    pub(super) fn remember(&self, _lock: &Lock, canonical: &Path, bytes: &[u8]) -> Result<()> {
+        let mut files = self.read()?;
+        files.insert(text_of(canonical)?, digest(bytes));
+        self.file.write(&Document { files })
     }
 
     /// Trusts the file at `path` no longer, whatever its content. Tells whether it was trusted.
     ///
     /// # Errors
-    /// `config` where the record is damaged, `failed` where it cannot be written.
+    /// As [`allow`](Self::allow).
     pub fn revoke(&self, path: &Path) -> Result<bool> {
-        let lock = Lock::acquire(self.folders)?;
         let canonical = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let mut files = self.read()?;
-        let known = canonical
-            .to_str()
-            .and_then(|path| files.remove(path))
-            .is_some();
-        if known {
-            self.write(&lock, files)?;
+        match canonical.to_str() {
+            Some(path) if self.read()?.contains_key(path) => {
+                self.update(|files| files.remove(path).is_some())
+            }
+            _ => Ok(false),
         }
-        Ok(known)
     }
 
     /// Every file that was trusted and not revoked, sorted by path.
@@ -162,52 +168,31 @@ impl<'a> TrustRecord<'a> {
         Ok(files.collect())
     }
 
-    fn path(&self) -> PathBuf {
-        self.folders.config.join("trusted.json")
-    }
-
+    /// The trusted files' SHA-256, by path.
     fn read(&self) -> Result<BTreeMap<String, String>> {
-        self.parse(save::read(&self.path())?)
+        let document = self.file.read().map_err(wrong)?;
+        Ok(document.unwrap_or_default().files)
     }
 
-    /// The trusted files' SHA-256, by path, in `record`.
-    fn parse(&self, record: Option<Vec<u8>>) -> Result<BTreeMap<String, String>> {
-        let path = self.path();
-        let Some(bytes) = record else {
-            return Ok(BTreeMap::new());
-        };
-        let damaged = |why: String| {
-            Error::config(format!("{}: {why}", path.display()))
-                .hint("delete it, and run `keyfob trust` again in the projects that you trust")
-        };
-        let document: Document = serde_json::from_slice(&bytes)
-            .map_err(|error| damaged(format!("the record of trust is damaged: {error}")))?;
-        if document.version != VERSION {
-            let version = document.version;
-            return Err(damaged(format!(
-                "the record of trust has the version {version}, and this keyfob knows {VERSION}"
-            )));
-        }
-        Ok(document.files)
+    fn update<R>(&self, change: impl FnOnce(&mut BTreeMap<String, String>) -> R) -> Result<R> {
+        let change = |document: &mut Document| change(&mut document.files);
+        self.file.update(self.patience, change).map_err(wrong)
     }
+}
 
-    fn insert(&self, lock: &Lock, canonical: &Path, sha256: String) -> Result<()> {
-        let path = canonical.to_str().ok_or_else(|| {
-            let path = canonical.display();
-            Error::failed(format!("{path} cannot be trusted: its path is not UTF-8"))
-        })?;
-        let mut files = self.read()?;
-        files.insert(path.to_owned(), sha256);
-        self.write(lock, files)
+/// A damaged record is a wrong configuration.
+fn wrong(error: Error) -> Error {
+    match error.kind() {
+        Kind::InvalidData => Error::config(error.message()).hint(error.hint_text().unwrap_or("")),
+        _ => error,
     }
+}
 
-    fn write(&self, _lock: &Lock, files: BTreeMap<String, String>) -> Result<()> {
-        let version = VERSION;
-        let mut text = serde_json::to_vec_pretty(&Document { version, files })
-            .map_err(|error| Error::failed(format!("cannot write the record of trust: {error}")))?;
-        text.push(b'\n');
-        save::write(&self.path(), &text, 0o600)
-    }
+fn text_of(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        let path = path.display();
+        Error::failed(format!("{path} cannot be trusted: its path is not UTF-8"))
+    })
 }
 
 /// Reads the file at `path` and tells what trusting it would allow.

@@ -1,44 +1,24 @@
 //! Running the command that prints a credential (`api_key_command` and its like).
 
-use std::collections::BTreeSet;
-use std::time::Instant;
-
 use zeroize::Zeroizing;
 
-use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::shell::{Script, Trouble};
 
 /// No credential is longer; what is, is the wrong command's output.
 const MAX_OUTPUT: usize = 64 * 1024;
 
-/// Runs `text` with `sh -c` and returns what it prints, without one newline at the end.
-///
-/// It reads nothing, as standard input may be the value of a secret; its environment is `env`
-/// without the variables in `withheld`.
+/// What `script` prints, without one newline at the end. Whoever makes it gives it nothing to read,
+/// as standard input may be the value of a secret.
 ///
 /// # Errors
 /// `unauthenticated` where it cannot be run, fails, or prints nothing or no text; `unavailable`
-/// where `deadline` passes first, upon which it is ended. Neither the command nor its output is
+/// where the deadline passes first, upon which it is ended. Neither the command nor its output is
 /// repeated, only the name of its `field`.
-pub(super) async fn output(
-    field: &str,
-    text: &str,
-    env: &Environment,
-    withheld: &BTreeSet<String>,
-    deadline: Option<Instant>,
-) -> Result<Zeroizing<String>> {
+pub(super) async fn output(field: &str, script: &Script<'_>) -> Result<Zeroizing<Vec<u8>>> {
     let failed = |what: &str| {
         Error::unauthenticated(format!("{field} {what}"))
             .hint(format!("run the command that {field} holds by hand to see what it says; it must print the credential alone"))
-    };
-    let script = Script {
-        text,
-        env,
-        withheld,
-        vars: Vec::new(),
-        stdin: None,
-        deadline,
     };
     let bytes = script
         .output(MAX_OUTPUT)
@@ -55,14 +35,16 @@ pub(super) async fn output(
     if text.is_empty() {
         return Err(failed("printed nothing"));
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(Zeroizing::new(text.as_bytes().to_vec()))
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::time::Duration;
+    use std::collections::BTreeSet;
+    use std::time::{Duration, Instant};
 
     use super::*;
+    use crate::words::env::Environment;
     use crate::words::error::Kind;
 
     fn env() -> Environment {
@@ -77,10 +59,20 @@ mod tests {
     }
 
     async fn run(text: &str) -> Result<String> {
-        let withheld = BTreeSet::from(["NEO_API_KEY".to_owned()]);
-        output("api_key_command", text, &env(), &withheld, None)
-            .await
-            .map(|text| text.to_string())
+        within(None, text).await
+    }
+
+    async fn within(limit: Option<Duration>, text: &str) -> Result<String> {
+        let script = Script {
+            text,
+            env: &env(),
+            withheld: &BTreeSet::from(["NEO_API_KEY".to_owned()]),
+            vars: Vec::new(),
+            stdin: None,
+            deadline: limit.map(|limit| Instant::now() + limit),
+        };
+        let printed = output("api_key_command", &script).await?;
+        Ok(String::from_utf8(printed.to_vec()).unwrap())
     }
 
     #[tokio::test]
@@ -117,12 +109,10 @@ mod tests {
 
     #[tokio::test]
     async fn the_deadline_ends_it() {
-        let deadline = Instant::now() + Duration::from_millis(100);
-        let withheld = BTreeSet::new();
-        let error = output("c", "exec sleep 60", &env(), &withheld, Some(deadline))
-            .await
-            .unwrap_err();
+        let begun = Instant::now();
+        let limit = Some(Duration::from_millis(100));
+        let error = within(limit, "exec sleep 60").await.unwrap_err();
         assert_eq!(error.kind(), Kind::Unavailable);
-        assert!(deadline.elapsed() < Duration::from_secs(30));
+        assert!(begun.elapsed() < Duration::from_secs(30));
     }
 }

@@ -1,4 +1,5 @@
-//! API credentials: where they come from, in which order, and the keyring they are kept in.
+//! API credentials: where they come from, in which order, the keyring they are kept in, and what no
+//! other program may inherit of them.
 //!
 //! The environment first, then the configured command, then the OS keyring: what was given
 //! explicitly is never looked up elsewhere, and the keyring is touched last.
@@ -7,27 +8,42 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
+use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 mod command;
 
+use crate::config::environment::{is_credential_variable, variables};
+use crate::config::schema::Schemas;
+use crate::config::{Origin, StoreConfig};
+use crate::http::Http;
+use crate::identity::sealed;
 use crate::keyring::{Keyring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::shell::Script;
 
-/// Which credential is wanted, and what is configured for it.
+/// The variables of `env` that no other program may inherit: whatever may hold a credential of a
+/// store, by keyfob's own name or a vendor's, and the key of sealed files.
+pub fn withheld(schemas: Schemas, env: &Environment) -> BTreeSet<String> {
+    let names = env.vars().filter_map(|(name, _)| name.to_str());
+    names
+        .filter(|name| *name == sealed::VARIABLE || is_credential_variable(schemas, name))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What a credential is looked for with.
 #[derive(Clone, Copy)]
-pub struct Wanted<'a> {
-    /// The provider's name.
-    pub provider: &'a str,
-    /// The store's name, for what is said to the user.
-    pub store: &'a str,
-    /// Where the credential is good; one kept in the keyring goes nowhere else.
-    pub base_url: &'a str,
-    /// The variables that may hold it, the first that is set being taken: name and value.
-    pub variables: &'a [(String, Option<String>)],
-    /// The field of the command that prints it, and the command, where one is configured.
-    pub command: (&'a str, Option<&'a str>),
+pub struct Means<'a> {
+    /// The environment that its command runs in.
+    pub env: &'a Environment,
+    /// The variables that its command does not see; see [`withheld`].
+    pub withheld: &'a BTreeSet<String>,
+    /// The keyring that it may be kept in.
+    pub keyring: &'a Keyring,
+    /// Whose deadline ends its command, and whose log is told where it was found.
+    pub http: &'a Http,
 }
 
 /// Where a credential comes from.
@@ -51,128 +67,200 @@ impl fmt::Display for Source {
     }
 }
 
-/// A credential and where it came from. `Debug` does not show the credential.
-#[derive(Clone)]
+/// The credential that a store has in one field: from the environment, from the command in the
+/// field's `_command`, or from the OS keyring. It is looked for when it is first needed, and once.
 pub struct Credential {
+    config: StoreConfig,
+    base_url: String,
+    field: &'static str,
+    command_field: String,
+    account: String,
     /// What is sent to the server: printable ASCII without spaces.
-    pub secret: Zeroizing<String>,
-    /// Where it came from.
-    pub source: Source,
+    found: OnceCell<Zeroizing<String>>,
 }
 
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credential({})", self.source)
-    }
-}
-
-impl Wanted<'_> {
-    /// The account under which the keyring has it. It names the base URL, so that a changed
-    /// configuration finds nothing to send elsewhere.
-    fn account(&self) -> String {
-        account(self.provider, self.base_url)
-    }
-
-    fn set_variable(&self) -> Option<(&str, &str)> {
-        self.variables
-            .iter()
-            .find_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
-    }
-}
-
-/// The credential that `wanted` describes. A command is run in `env` without the variables in
-/// `withheld`, and ended at `deadline`.
-///
-/// # Errors
-/// `unauthenticated` where there is none, its command fails, or it cannot be sent in a header;
-/// `unavailable` where its command does not finish in time.
-pub async fn resolve(
-    wanted: &Wanted<'_>,
-    env: &Environment,
-    withheld: &BTreeSet<String>,
-    keyring: &Keyring,
-    deadline: Option<Instant>,
-) -> Result<Credential> {
-    if let Some((name, value)) = wanted.set_variable() {
-        let source = Source::Environment(name.to_owned());
-        return checked(Zeroizing::new(value.to_owned()), source);
-    }
-    if let (field, Some(text)) = wanted.command {
-        let printed = command::output(field, text, env, withheld, deadline).await?;
-        return checked(printed, Source::Command(field.to_owned()));
-    }
-    let why = match keyring.get(&wanted.account()) {
-        Ok(Some(bytes)) => {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            return checked(Zeroizing::new(text), Source::Keyring);
+impl Credential {
+    /// The credential in `field` of a store, good at `base_url` and, where it is good for a part of
+    /// that alone, with the fields `scope` of the store as they are. Looks for nothing yet.
+    ///
+    /// What is kept in the keyring is kept for these, so that a changed configuration finds nothing
+    /// to send elsewhere.
+    pub fn new(
+        config: &StoreConfig,
+        base_url: &str,
+        field: &'static str,
+        scope: &[&'static str],
+    ) -> Self {
+        Self {
+            account: account(config, base_url, field, scope),
+            config: config.clone(),
+            base_url: base_url.to_owned(),
+            field,
+            command_field: format!("{field}_command"),
+            found: OnceCell::new(),
         }
-        Ok(None) | Err(Unreachable::Absent) => String::new(),
-        Err(why) => format!(", and {why}"),
-    };
-    let names: Vec<&str> = wanted
-        .variables
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    Err(Error::unauthenticated(format!(
-        "there is no credential for {}{why}",
-        wanted.base_url
-    ))
-    .hint(format!(
-        "set {}, configure {}, or keep one in the OS keyring with 'keyfob login {}'",
-        names.join(" or "),
-        wanted.command.0,
-        wanted.store
-    )))
-}
+    }
 
-/// Where [`resolve`] would take the credential from, without running a command; `None` where
-/// there is none. The keyring is asked only where nothing else is configured.
-pub fn source(wanted: &Wanted<'_>, keyring: &Keyring) -> Option<Source> {
-    if let Some((name, _)) = wanted.set_variable() {
-        return Some(Source::Environment(name.to_owned()));
+    /// The field that it is in.
+    pub fn field(&self) -> &'static str {
+        self.field
     }
-    if let (field, Some(_)) = wanted.command {
-        return Some(Source::Command(field.to_owned()));
-    }
-    matches!(keyring.get(&wanted.account()), Ok(Some(_))).then_some(Source::Keyring)
-}
 
-/// Keeps `secret` in the OS keyring for `provider` at `base_url` alone.
-///
-/// # Errors
-/// `unauthenticated` where it cannot be sent in a header, `failed` where the keyring cannot be
-/// used.
-pub fn store_credential(
-    keyring: &Keyring,
-    provider: &str,
-    base_url: &str,
-    secret: &str,
-) -> Result<()> {
-    let secret = trimmed(secret);
-    if !fits_a_header(secret) {
-        return Err(unfit("the credential"));
+    /// The credential.
+    ///
+    /// # Errors
+    /// `unauthenticated` where there is none, its command fails, or no header can carry it;
+    /// `unavailable` where its command does not finish in time.
+    pub async fn get(&self, means: &Means<'_>) -> Result<&str> {
+        let find = || async {
+            let started = Instant::now();
+            let (found, source) = self.find(means).await?;
+            (means.http.log())(&format!(
+                "credential of {} from {source} in {} ms",
+                self.config.name(),
+                started.elapsed().as_millis()
+            ));
+            let whence = format!("the credential from {source}");
+            checked(&found, &whence)
+        };
+        let found = self.found.get_or_try_init(find).await?;
+        Ok(found)
     }
-    keyring
-        .set(&account(provider, base_url), secret.as_bytes())
-        .map_err(|why| {
-            Error::failed(format!("the credential cannot be kept: {why}"))
-                .hint("give it in the environment, or configure a command that prints it, instead")
+
+    /// The credential, as far as it can be had without running a command.
+    pub async fn peek(&self, means: &Means<'_>) -> Option<&str> {
+        match (self.found.get(), self.configured()) {
+            (Some(found), _) => Some(found),
+            (None, Some(Source::Command(_))) => None,
+            (None, _) => self.get(means).await.ok(),
+        }
+    }
+
+    /// Where it comes from; `None` where there is none. Runs no command, and asks the keyring only
+    /// where nothing else is configured.
+    pub fn source(&self, keyring: &Keyring) -> Option<Source> {
+        self.configured().or_else(|| {
+            matches!(keyring.get(&self.account), Ok(Some(_))).then_some(Source::Keyring)
         })
+    }
+
+    /// Keeps `secret` in the OS keyring.
+    ///
+    /// # Errors
+    /// `unauthenticated` where it cannot be sent in a header, `failed` where the keyring cannot be
+    /// used.
+    pub fn keep(&self, keyring: &Keyring, secret: &str) -> Result<()> {
+        let secret = checked(secret.as_bytes(), "the credential")?;
+        keyring
+            .set(&self.account, secret.as_bytes())
+            .map_err(|why| {
+                Error::failed(format!("the credential cannot be kept: {why}")).hint(
+                    "give it in the environment, or configure a command that prints it, instead",
+                )
+            })
+    }
+
+    /// Forgets what is kept in the OS keyring; tells whether there was something. A machine without
+    /// a keyring has nothing.
+    ///
+    /// # Errors
+    /// `failed` where there is a keyring and it cannot be used.
+    pub fn forget(&self, keyring: &Keyring) -> Result<bool> {
+        match keyring.delete(&self.account) {
+            Ok(there_was) => Ok(there_was),
+            Err(Unreachable::Absent) => Ok(false),
+            Err(why) => Err(Error::failed(format!(
+                "a credential that may be kept cannot be forgotten: {why}"
+            ))),
+        }
+    }
+
+    /// Where it is configured to come from.
+    fn configured(&self) -> Option<Source> {
+        match self.config.origin(self.field) {
+            Some(Origin::Environment { variable }) => Some(Source::Environment(variable.clone())),
+            _ => self
+                .config
+                .text(&self.command_field)
+                .map(|_| Source::Command(self.command_field.clone())),
+        }
+    }
+
+    async fn find(&self, means: &Means<'_>) -> Result<(Zeroizing<Vec<u8>>, Source)> {
+        let why = match self.configured() {
+            Some(source @ Source::Environment(_)) => {
+                let text = self.config.text(self.field).unwrap_or_default();
+                return Ok((Zeroizing::new(text.as_bytes().to_vec()), source));
+            }
+            Some(source) => {
+                let script = Script {
+                    text: self.config.text(&self.command_field).unwrap_or_default(),
+                    env: means.env,
+                    withheld: means.withheld,
+                    vars: Vec::new(),
+                    stdin: None,
+                    deadline: means.http.deadline().end(),
+                };
+                return Ok((command::output(&self.command_field, &script).await?, source));
+            }
+            None => match means.keyring.get(&self.account) {
+                Ok(Some(bytes)) => return Ok((bytes, Source::Keyring)),
+                Ok(None) | Err(Unreachable::Absent) => String::new(),
+                Err(why) => format!(", and {why}"),
+            },
+        };
+        let field = self.config.schema().field(self.field);
+        let names: Vec<String> = field
+            .into_iter()
+            .flat_map(|field| variables(self.config.name(), field))
+            .collect();
+        Err(
+            Error::unauthenticated(format!("there is no credential for {}{why}", self.base_url))
+                .hint(format!(
+                    "set {}, configure {}, or keep one in the OS keyring with 'keyfob login {}'",
+                    names.join(" or "),
+                    self.command_field,
+                    self.config.name()
+                )),
+        )
+    }
 }
 
-/// Forgets the credential kept for `provider` at `base_url`; tells whether there was one. A
-/// machine without a keyring has none.
+/// The account under which the keyring has a credential. The first field of a provider that is
+/// one goes without its name.
+fn account(config: &StoreConfig, base_url: &str, field: &str, scope: &[&str]) -> String {
+    let mut account = format!(
+        "credential:{}:{}",
+        config.provider(),
+        base_url.trim_end_matches('/')
+    );
+    let first = config.schema().fields.iter().find(|field| field.credential);
+    if first.is_some_and(|first| first.name != field) {
+        account.push_str(&format!("#{field}"));
+    }
+    for part in scope {
+        if let Some(text) = config.text(part) {
+            account.push_str(&format!("#{part}={text}"));
+        }
+    }
+    account
+}
+
+/// `bytes` without the line end that copying and `echo` leave behind, as what a header can carry.
 ///
 /// # Errors
-/// `failed` where there is a keyring and it cannot be used.
-pub fn forget_credential(keyring: &Keyring, provider: &str, base_url: &str) -> Result<bool> {
-    match keyring.delete(&account(provider, base_url)) {
-        Ok(there_was) => Ok(there_was),
-        Err(Unreachable::Absent) => Ok(false),
-        Err(why) => Err(Error::failed(format!(
-            "a credential that may be kept cannot be forgotten: {why}"
-        ))),
+/// `unauthenticated` for anything but one word of printable ASCII.
+fn checked(bytes: &[u8], what: &str) -> Result<Zeroizing<String>> {
+    let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    match std::str::from_utf8(text) {
+        Ok(text) if fits_a_header(text) => Ok(Zeroizing::new(text.to_owned())),
+        _ => Err(Error::unauthenticated(format!(
+            "{what} is not one line of printable ASCII without spaces"
+        ))
+        .hint(
+            "a credential is one word; check that it was copied whole, and without anything else",
+        )),
     }
 }
 
@@ -181,94 +269,108 @@ pub(super) fn fits_a_header(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn account(provider: &str, base_url: &str) -> String {
-    format!("credential:{provider}:{}", base_url.trim_end_matches('/'))
-}
-
-fn checked(text: Zeroizing<String>, source: Source) -> Result<Credential> {
-    let secret = trimmed(&text);
-    if !fits_a_header(secret) {
-        return Err(unfit(&format!("the credential from {source}")));
-    }
-    Ok(Credential {
-        secret: Zeroizing::new(secret.to_owned()),
-        source,
-    })
-}
-
-/// Without the line end that copying and `echo` leave behind.
-fn trimmed(text: &str) -> &str {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    text.strip_suffix('\r').unwrap_or(text)
-}
-
-fn unfit(what: &str) -> Error {
-    Error::unauthenticated(format!(
-        "{what} is not one line of printable ASCII without spaces"
-    ))
-    .hint("a credential is one word; check that it was copied whole, and without anything else")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
+    use crate::config::schema::{Field, Schema, Shape};
+    use crate::config::{Config, LoadOptions};
+    use crate::http::Deadline;
+    use crate::words::env::Folders;
     use crate::words::error::Kind;
+    use crate::words::secret::StoreName;
 
     const URL: &str = "https://api.example.com";
 
-    fn variables(first: Option<&str>, second: Option<&str>) -> [(String, Option<String>); 2] {
-        [
-            ("KEYFOB_FN_API_KEY".to_owned(), first.map(str::to_owned)),
-            ("NEO_API_KEY".to_owned(), second.map(str::to_owned)),
-        ]
+    const SCHEMAS: Schemas = &[&Schema {
+        provider: "role",
+        fields: &[
+            Field::new("token", Shape::Text, "the token")
+                .credential()
+                .vendor_env(&["NEW_TOKEN", "OLD_TOKEN"]),
+            Field::new("token_command", Shape::Text, "prints it"),
+            Field::new("role_id", Shape::Text, "the role")
+                .credential()
+                .vendor_env(&["NEW_ROLE"]),
+            Field::new("namespace", Shape::Text, "a part").vendor_env(&["NEW_NAMESPACE"]),
+        ],
+    }];
+
+    fn config(vars: &[(&str, &str)]) -> StoreConfig {
+        let folder = tempfile::tempdir().unwrap();
+        let env = Environment::from_vars(vars.iter().copied(), folder.path());
+        let folders = Folders::below(folder.path());
+        let options = LoadOptions {
+            env: &env,
+            folders: &folders,
+            explicit: None,
+            schemas: SCHEMAS,
+        };
+        let config = Config::load(&options).unwrap();
+        config
+            .store(&StoreName::new("role").unwrap())
+            .unwrap()
+            .clone()
     }
 
-    fn wanted<'a>(
-        variables: &'a [(String, Option<String>)],
-        command: Option<&'a str>,
-    ) -> Wanted<'a> {
-        Wanted {
-            provider: "neo",
-            store: "fn",
-            base_url: URL,
-            variables,
-            command: ("api_key_command", command),
-        }
+    fn credential(vars: &[(&str, &str)]) -> Credential {
+        Credential::new(&config(vars), URL, "token", &[])
     }
 
-    async fn resolved(wanted: &Wanted<'_>) -> Result<Credential> {
+    /// What is found, and where.
+    async fn found(vars: &[(&str, &str)]) -> Result<(String, Source)> {
         let path = std::env::var("PATH").unwrap();
         let env = Environment::from_vars([("PATH", path)], std::env::temp_dir());
-        resolve(wanted, &env, &BTreeSet::new(), &Keyring::default(), None).await
+        let keyring = Keyring::default();
+        let credential = credential(vars);
+        let means = Means {
+            env: &env,
+            withheld: &BTreeSet::new(),
+            keyring: &keyring,
+            http: &Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+        };
+        let secret = credential.get(&means).await?.to_owned();
+        Ok((secret, credential.source(&keyring).unwrap()))
     }
 
     #[cfg(unix)]
     #[tokio::test]
     async fn the_environment_wins_over_the_command() {
-        let both = variables(Some("first"), Some("second"));
-        let found = resolved(&wanted(&both, Some("exit 1"))).await.unwrap();
-        assert_eq!(found.secret.as_str(), "first");
-        assert_eq!(found.source.to_string(), "environment KEYFOB_FN_API_KEY");
-        let second = variables(None, Some("second"));
-        let found = resolved(&wanted(&second, Some("exit 1"))).await.unwrap();
-        assert_eq!(found.source.to_string(), "environment NEO_API_KEY");
-        let none = variables(None, None);
-        let found = resolved(&wanted(&none, Some("echo third"))).await.unwrap();
-        assert_eq!(found.secret.as_str(), "third");
-        assert_eq!(found.source.to_string(), "api_key_command");
-        assert_eq!(format!("{found:?}"), "Credential(api_key_command)");
+        let command = ("KEYFOB_ROLE_TOKEN_COMMAND", "exit 1");
+        let own = ("KEYFOB_ROLE_TOKEN", "first");
+        let (new, old) = (("NEW_TOKEN", "second"), ("OLD_TOKEN", "third"));
+        for (vars, secret, source) in [
+            (
+                &[own, new, old, command][..],
+                "first",
+                "environment KEYFOB_ROLE_TOKEN",
+            ),
+            (&[new, old, command], "second", "environment NEW_TOKEN"),
+            (&[old, command], "third", "environment OLD_TOKEN"),
+            (
+                &[("KEYFOB_ROLE_TOKEN_COMMAND", "echo fourth")],
+                "fourth",
+                "token_command",
+            ),
+        ] {
+            let found = found(vars).await.unwrap();
+            assert_eq!(
+                (found.0.as_str(), found.1.to_string().as_str()),
+                (secret, source)
+            );
+        }
     }
 
     #[tokio::test]
-    async fn without_any_the_three_ways_are_named() {
-        let none = variables(None, None);
-        let error = resolved(&wanted(&none, None)).await.unwrap_err();
+    async fn without_any_the_ways_are_named() {
+        let error = found(&[]).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Unauthenticated);
         let hint = error.hint_text().unwrap();
         for way in [
-            "KEYFOB_FN_API_KEY or NEO_API_KEY",
-            "api_key_command",
-            "keyfob login fn",
+            "KEYFOB_ROLE_TOKEN or NEW_TOKEN or OLD_TOKEN",
+            "token_command",
+            "keyfob login role",
         ] {
             assert!(hint.contains(way), "{hint}");
         }
@@ -277,36 +379,79 @@ mod tests {
     #[tokio::test]
     async fn what_would_break_a_header_is_refused_without_showing_it() {
         for bad in ["hun ter2", "hunter2\n\n", "hunter2\nX: y", "hüntër2", "\n"] {
-            let set = variables(Some(bad), None);
-            let error = resolved(&wanted(&set, None)).await.unwrap_err();
+            let error = found(&[("NEW_TOKEN", bad)]).await.unwrap_err();
             assert_eq!(error.kind(), Kind::Unauthenticated);
-            assert!(error.message().contains("KEYFOB_FN_API_KEY"), "{error}");
+            assert!(error.message().contains("NEW_TOKEN"), "{error}");
             assert!(!format!("{error:?}").contains("ter2"), "{error:?}");
-            let error = store_credential(&Keyring::default(), "neo", URL, bad).unwrap_err();
+            let error = credential(&[]).keep(&Keyring::default(), bad).unwrap_err();
             assert_eq!(error.kind(), Kind::Unauthenticated);
         }
-        let pasted = variables(Some("hunter2\r\n"), None);
-        let found = resolved(&wanted(&pasted, None)).await.unwrap();
-        assert_eq!(found.secret.as_str(), "hunter2");
+        let pasted = found(&[("NEW_TOKEN", "hunter2\r\n")]).await.unwrap();
+        assert_eq!(pasted.0, "hunter2");
     }
 
     #[test]
     fn a_source_is_told_without_running_anything() {
-        let none = variables(None, None);
-        let keyring = Keyring::default();
-        let command = wanted(&none, Some("exit 1"));
+        let source = |vars| credential(vars).source(&Keyring::default());
         assert_eq!(
-            source(&command, &keyring),
-            Some(Source::Command("api_key_command".into()))
+            source(&[("KEYFOB_ROLE_TOKEN_COMMAND", "exit 1")]),
+            Some(Source::Command("token_command".into()))
         );
-        assert_eq!(source(&wanted(&none, None), &keyring), None);
+        assert_eq!(source(&[]), None);
     }
 
     #[test]
     fn without_a_keyring_nothing_is_kept_and_nothing_to_forget() {
         let keyring = Keyring::default();
-        let error = store_credential(&keyring, "neo", URL, "hunter2").unwrap_err();
+        let error = credential(&[]).keep(&keyring, "hunter2").unwrap_err();
         assert_eq!(error.kind(), Kind::Failed);
-        assert!(!forget_credential(&keyring, "neo", URL).unwrap());
+        assert!(!credential(&[]).forget(&keyring).unwrap());
+    }
+
+    #[test]
+    fn accounts_tell_apart_what_must_not_be_taken_for_another() {
+        let team = config(&[("NEW_NAMESPACE", "team")]);
+        let of = |config: &StoreConfig, url, field, scope: &[&'static str]| {
+            Credential::new(config, url, field, scope).account
+        };
+        // As 0.1 has named it.
+        let first = of(&team, "https://a.example/", "token", &[]);
+        assert_eq!(first, "credential:role:https://a.example");
+        let all = [
+            first,
+            of(&team, "https://b.example", "token", &[]),
+            of(&team, "https://a.example", "role_id", &[]),
+            of(&team, "https://a.example", "token", &["namespace"]),
+            of(&team, "https://a.example", "role_id", &["namespace"]),
+            of(
+                &config(&[("NEW_NAMESPACE", "other")]),
+                "https://a.example",
+                "token",
+                &["namespace"],
+            ),
+        ];
+        assert_eq!(BTreeSet::from_iter(&all).len(), all.len(), "{all:?}");
+    }
+
+    #[test]
+    fn what_may_be_secret_is_withheld_and_nothing_else() {
+        let names = [
+            "KEYFOB_ROLE_TOKEN",
+            "KEYFOB_MY_OWN_ROLE_ID",
+            "NEW_TOKEN",
+            "OLD_TOKEN",
+            "NEW_ROLE",
+            sealed::VARIABLE,
+        ];
+        let plain = [
+            "PATH",
+            "NEW_NAMESPACE",
+            "KEYFOB_ROLE_TOKEN_COMMAND",
+            "TOKEN",
+        ];
+        let vars = names.iter().chain(&plain).map(|name| (*name, ""));
+        let env = Environment::from_vars(vars, "/");
+        let expected: BTreeSet<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(withheld(SCHEMAS, &env), expected);
     }
 }

@@ -8,7 +8,6 @@ use crate::config::StoreConfig;
 use crate::identity::keypair::locate;
 use crate::keyring::{Status, Unreachable};
 use crate::providers::{self, Services, open_replacements};
-use crate::session::cache::Place;
 
 /// A keyring that takes longer is felt with every command.
 const SLOW: Duration = Duration::from_millis(500);
@@ -61,10 +60,9 @@ fn keyring(status: &Status) -> Finding {
 }
 
 fn tokens(services: &Services) -> Finding {
-    let place = services.sessions.place();
-    let detail = match place {
-        Place::Memory => "each command that needs one logs in: they are kept nowhere".to_owned(),
-        place => format!("they are kept in {place}"),
+    let detail = match services.sessions.shared_place() {
+        None => "each command that needs one logs in: they are kept nowhere".to_owned(),
+        Some(place) => format!("they are kept in {place}"),
     };
     Finding::ok("tokens", "", detail)
 }

@@ -67,7 +67,7 @@ async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
         Ok(store) => store,
         Err(error) => return Finding::error(CHECK, name, &error),
     };
-    let account = store.provider().account().await;
+    let account = store.account().await;
     if !patient.means(config) && !has_credential(&account) {
         return Finding::skipped(CHECK, name, "it was never set up");
     }
@@ -76,7 +76,7 @@ async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
         prefix: Some(NOTHING.to_owned()),
         secret_type: None,
     };
-    match store.provider().list(&nothing).await {
+    match store.list(&nothing).await {
         Err(error) => fault(config, &error),
         Ok(_) => Finding::ok(
             CHECK,

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
-use crate::config::environment;
-use crate::identity::sealed;
+use crate::credential;
 use crate::providers::registry;
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
@@ -41,8 +40,7 @@ pub fn child_environment(
     let mut vars: BTreeMap<OsString, OsString> = if policy.pristine {
         BTreeMap::new()
     } else {
-        env.vars()
-            .filter(|(name, _)| !is_own_credential(name))
+        env.vars_without(&credential::withheld(registry::SCHEMAS, env))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect()
     };
@@ -53,14 +51,6 @@ pub fn child_environment(
         vars.insert(name.into(), os_value(name, value)?);
     }
     Ok(vars)
-}
-
-/// Whether `name` is a variable that keyfob takes a credential from: `KEYFOB_<STORE>_<FIELD>` for
-/// whatever store, a vendor's own, or the key of fallback snapshots.
-pub fn is_own_credential(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| {
-        name == sealed::VARIABLE || environment::is_credential_variable(registry::SCHEMAS, name)
-    })
 }
 
 #[cfg(unix)]
@@ -142,22 +132,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_credentials_are_known_for_every_store() {
-        for name in [
-            "KEYFOB_NOSANA_KEYPAIR",
-            "KEYFOB_MY_GPU_KEYPAIR",
-            "KEYFOB_FALLBACK_KEY",
-        ] {
-            assert!(is_own_credential(OsStr::new(name)), "{name}");
+    fn no_credential_of_any_provider_reaches_a_command() {
+        let fields = registry::SCHEMAS.iter().flat_map(|schema| schema.fields);
+        let mut vars = BTreeMap::from([
+            ("PATH".to_owned(), false),
+            ("KEYFOB_STORE".to_owned(), false),
+            ("KEYFOB_FALLBACK_KEY".to_owned(), true),
+        ]);
+        for field in fields {
+            let own = format!("KEYFOB_MY_GPU_{}", field.name.to_uppercase());
+            let vendors = field.vendor_env.iter().map(|name| (*name).to_owned());
+            let secret = field.credential || field.inline_env;
+            vars.extend(vendors.chain([own]).map(|name| (name, secret)));
         }
-        for name in [
-            "KEYFOB_STORE",
-            "KEYFOB_KEYPAIR",
-            "KEYFOB_NOSANA_BASE_URL",
-            "PATH",
-            "MY_KEYPAIR",
-        ] {
-            assert!(!is_own_credential(OsStr::new(name)), "{name}");
+        assert!(vars["NEO_API_KEY"] && vars["KEYFOB_MY_GPU_KEYPAIR"]);
+        let env = Environment::from_vars(vars.keys().map(|name| (name, "x")), "/");
+        let left = child_environment(&env, &BTreeMap::new(), Policy::default()).unwrap();
+        for (name, secret) in vars {
+            assert_eq!(left.contains_key(OsStr::new(&name)), !secret, "{name}");
         }
     }
 

@@ -11,12 +11,20 @@ use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::Snapshot;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 /// The version that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
+
+/// What stores answered at some time.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// When they did.
+    pub taken_at: Timestamp,
+    /// The values.
+    pub values: BTreeMap<StoreName, BTreeMap<Name, SecretValue>>,
+}
 
 /// The content, with `V` for what holds the values.
 #[derive(Serialize, Deserialize)]

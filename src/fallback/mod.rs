@@ -18,13 +18,14 @@ use crate::words::duration::HumanDuration;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
-use crate::words::secret::{Name, Reference, SecretValue, StoreName};
+use crate::words::secret::{Reference, SecretValue, StoreName};
 
 mod content;
 pub mod freshness;
 pub mod shelf;
 
 use content::Content;
+pub use content::Snapshot;
 use shelf::{Note, Origin, Shelf};
 
 /// What a snapshot is good for, and for nothing else.
@@ -53,15 +54,6 @@ impl Binding {
                 .collect(),
         }
     }
-}
-
-/// What stores answered at some time.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// When they did.
-    pub taken_at: Timestamp,
-    /// The values.
-    pub values: BTreeMap<StoreName, BTreeMap<Name, SecretValue>>,
 }
 
 /// The snapshots of one selection: one, at most.
@@ -110,18 +102,23 @@ impl Snapshots {
             .keys
             .encrypt(&Content::new(&binding.digest, now, secrets))?;
         let note = Note::new(&binding.origins, self.file.clone(), max_stale.get());
-        let Some(file) = &self.file else {
-            return self.shelf.put(&binding.digest, &note, &sealed, now);
-        };
-        shelf::write_file(file, &sealed)?;
-        if let Err(error) = self.shelf.put_note(file, &note, now) {
-            // A machine where nothing can be noted is one where nobody logs out.
-            (self.notice)(&format!(
-                "logout will not find the fallback snapshot {}: {error}",
-                file.display()
-            ));
+        if let Some(file) = &self.file {
+            shelf::write_file(file, &sealed)?;
         }
-        Ok(())
+        match (
+            self.shelf.put(&binding.digest, &note, &sealed, now),
+            &self.file,
+        ) {
+            (Err(error), Some(file)) => {
+                // A machine where nothing can be noted is one where nobody logs out.
+                (self.notice)(&format!(
+                    "logout will not find the fallback snapshot {}: {error}",
+                    file.display()
+                ));
+                Ok(())
+            }
+            (kept, _) => kept,
+        }
     }
 
     /// The snapshot of `binding`, however old.

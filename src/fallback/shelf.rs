@@ -5,7 +5,7 @@
 //! stores the snapshot draws on, so that those of one store can be removed without opening any.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,19 +14,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::sealed;
-use crate::state::lock::FolderLock;
+use crate::state::file;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::StoreName;
-
-/// The version of the notes that this code writes, and the only one it reads.
-const FORMAT: u32 = 1;
-
-/// The lock is held while small files are written or removed, never longer.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// More than any environment holds.
 const MAX_SIZE: u64 = 64 << 20;
@@ -54,7 +49,6 @@ impl Origin {
 /// What is noted of a snapshot. No secret, and no name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
-    keyfob: u32,
     stores: BTreeSet<String>,
     scopes: BTreeSet<Scope>,
     max_stale_seconds: u64,
@@ -67,7 +61,6 @@ impl Note {
     /// The note of a snapshot of `origins` that is of no use when it is older than `max_stale`.
     pub fn new(origins: &[Origin], file: Option<PathBuf>, max_stale: Duration) -> Self {
         Self {
-            keyfob: FORMAT,
             stores: origins.iter().map(|origin| origin.store.clone()).collect(),
             scopes: origins
                 .iter()
@@ -108,6 +101,7 @@ impl Forgotten {
 /// The folder of snapshots and notes.
 pub struct Shelf {
     folder: PathBuf,
+    patience: Duration,
 }
 
 impl Shelf {
@@ -115,6 +109,7 @@ impl Shelf {
     pub fn new(folders: &Folders) -> Self {
         Self {
             folder: folders.data.join("fallback"),
+            patience: folders.patience,
         }
     }
 
@@ -123,11 +118,13 @@ impl Shelf {
         self.folder.join(format!("{digest}.age"))
     }
 
-    fn note_path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.json"))
+    fn note_file(&self, id: &str) -> file::File<Note> {
+        let path = self.folder.join(format!("{id}.json"));
+        file::File::new(path, "the next run with --fallback replaces it")
     }
 
-    /// Puts a snapshot and its note into the folder, and takes out what is of no use any more.
+    /// Puts the note of a snapshot into the folder, and the snapshot itself where it is not in a
+    /// file of the user's, and takes out what is of no use any more.
     pub(super) fn put(
         &self,
         digest: &str,
@@ -137,35 +134,19 @@ impl Shelf {
     ) -> Result<()> {
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
+        let id = match &note.file {
+            Some(file) => digest::of_parts(&["file", &file.to_string_lossy()]),
+            None => digest.to_owned(),
+        };
         // First, so that there is never a snapshot without a note.
-        self.write_note(digest, note)?;
-        let path = self.path(digest);
-        state::remove_stale_temporaries(&path);
-        state::write_atomically(&path, sealed, Mode::PRIVATE)?;
-        self.tidy(digest, now);
-        Ok(())
-    }
-
-    /// Puts the note of a snapshot in a file of the user's into the folder.
-    pub(super) fn put_note(&self, file: &Path, note: &Note, now: Timestamp) -> Result<()> {
-        state::create_folder(&self.folder)?;
-        let _lock = self.lock()?;
-        let id = digest::of_parts(&["file", &file.to_string_lossy()]);
-        self.write_note(&id, note)?;
+        if self.note(&id).as_ref() != Some(note) {
+            self.note_file(&id).write(note)?;
+        }
+        if note.file.is_none() {
+            state::write_atomically(&self.path(&id), sealed, Mode::PRIVATE)?;
+        }
         self.tidy(&id, now);
         Ok(())
-    }
-
-    fn write_note(&self, id: &str, note: &Note) -> Result<()> {
-        if self.note(id).as_ref() == Some(note) {
-            return Ok(());
-        }
-        let mut json = serde_json::to_vec(note)
-            .map_err(|error| Error::failed(format!("cannot note the snapshot: {error}")))?;
-        json.push(b'\n');
-        let path = self.note_path(id);
-        state::remove_stale_temporaries(&path);
-        state::write_atomically(&path, &json, Mode::PRIVATE)
     }
 
     /// Removes the snapshots that draw on any of `origins`, and those of which nobody knows what
@@ -207,7 +188,7 @@ impl Shelf {
                 there_was
             }
         };
-        state::remove(&self.note_path(id))?;
+        state::remove(self.note_file(id).path())?;
         Ok(there_was)
     }
 
@@ -225,7 +206,7 @@ impl Shelf {
             if useless {
                 // The next one tries again.
                 let _ = match note.file {
-                    Some(_) => state::remove(&self.note_path(&id)).map(|()| false),
+                    Some(_) => state::remove(self.note_file(&id).path()).map(|()| false),
                     None => self.remove(&id, None),
                 };
             }
@@ -234,9 +215,7 @@ impl Shelf {
 
     /// The note, where there is one that makes sense.
     fn note(&self, id: &str) -> Option<Note> {
-        let json = fs::read(self.note_path(id)).ok()?;
-        let note: Note = serde_json::from_slice(&json).ok()?;
-        (note.keyfob == FORMAT).then_some(note)
+        self.note_file(id).read().ok().flatten()
     }
 
     /// What snapshots and notes are called, without their extension.
@@ -253,8 +232,8 @@ impl Shelf {
         Ok(ids)
     }
 
-    fn lock(&self) -> Result<FolderLock> {
-        FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
+    fn lock(&self) -> Result<Lock> {
+        Lock::acquire(&[&self.folder], Some(self.patience))
     }
 }
 
@@ -310,23 +289,13 @@ pub(super) fn remove_file(path: &Path) -> Result<bool> {
 
 /// The first `limit` bytes of the regular file at `path`; `None` where there is nothing.
 fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
-    let cannot = |error: &io::Error| Error::io(format!("cannot read {}", path.display()), error);
-    // Opening something else than a file, such as a pipe, may wait for ever.
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {}
-        Ok(_) => {
-            return Err(Error::failed(format!(
-                "{} is not a regular file",
-                path.display()
-            )));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot(&error)),
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| cannot(&error))?;
-    file.take(limit)
-        .read_to_end(&mut bytes)
-        .map_err(|error| cannot(&error))?;
-    Ok(Some(bytes))
+    let read = || {
+        let Some(file) = state::open(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    };
+    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.display()), &error))
 }

@@ -5,15 +5,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::words::error::Kind;
+use crate::words::secret::Name;
 
 const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 
 fn snapshots(folder: &Path, file: Option<&str>) -> Snapshots {
-    let folders = Folders {
-        config: folder.join("config"),
-        data: folder.join("data"),
-        cache: folder.join("cache"),
-    };
+    let folders = Folders::below(folder);
     let env = Environment::from_vars([("KEYFOB_FALLBACK_KEY", KEY)], folder);
     let file = file.map(|file| folder.join(file));
     let keyring = Keyring::default();

@@ -3,8 +3,8 @@
 
 use zeroize::Zeroizing;
 
-use super::Format::Docker;
-use super::Pair;
+use super::format::Format::Docker;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
 

@@ -15,8 +15,8 @@
 
 use zeroize::Zeroizing;
 
-use super::Format::Dotenv;
-use super::Pair;
+use super::format::Format::Dotenv;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
 

@@ -18,9 +18,9 @@ use std::collections::HashMap;
 
 use zeroize::Zeroizing;
 
-use super::Format::Dotenv;
-use super::Pair;
 use super::dotenv::{begins_interpolation, has_interpolation};
+use super::format::Format::Dotenv;
+use super::format::Pair;
 use super::text::{SecretText, duplicate_key, utf8_input};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;

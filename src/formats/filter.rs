@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use zeroize::Zeroizing;
 
+use super::format::Format;
 use super::text::{SecretText, utf8_value, variable_value};
-use super::{Format, json, shell, yaml};
+use super::{json, shell, yaml};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 

@@ -2,8 +2,8 @@
 
 use zeroize::Zeroizing;
 
-use super::Format::Fish;
-use super::Pair;
+use super::format::Format::Fish;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
 

@@ -12,14 +12,13 @@
 //! ends in a carriage return keeps it. Empty lines between entries are skipped: the text begins
 //! with one, in case that an earlier writer left its last line open.
 
-use rand::TryRng;
-use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
-use super::Format::Github;
-use super::Pair;
+use super::format::Format::Github;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
+use crate::words::random;
 
 /// How the runner on this platform ends a line.
 const BREAK: &str = if cfg!(windows) { "\r\n" } else { "\n" };
@@ -89,11 +88,9 @@ pub(super) fn variables(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 /// A text that nobody can foresee and `value` does not hold.
 fn delimiter(value: &str) -> Result<String> {
     loop {
-        let mut random = [0; 16];
-        SysRng
-            .try_fill_bytes(&mut random)
-            .map_err(|error| Error::failed(format!("no random numbers to be had: {error}")))?;
-        let delimiter = format!("keyfob_{:032x}", u128::from_ne_bytes(random));
+        let mut bytes = [0; 16];
+        random::fill(&mut bytes)?;
+        let delimiter = format!("keyfob_{:032x}", u128::from_ne_bytes(bytes));
         if !value.contains(&delimiter) {
             return Ok(delimiter);
         }

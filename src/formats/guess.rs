@@ -3,11 +3,9 @@
 //! Nothing is taken for granted: the file is read by every reader there is, and where two of them
 //! make different secrets of it, its owner is asked which one is meant.
 
-use super::{Format, Pair, read};
+use super::format::{Format, Pair};
+use super::read;
 use crate::words::error::{Error, Result};
-
-/// The readable formats, those that take the fewest files for their own first.
-const READABLE: [Format; 4] = [Format::Json, Format::Toml, Format::Yaml, Format::Dotenv];
 
 /// Reads the names and values of a file whose format nobody has named.
 ///
@@ -16,7 +14,8 @@ const READABLE: [Format; 4] = [Format::Json, Format::Toml, Format::Yaml, Format:
 /// the words of the one that it looks like.
 pub fn read_any(bytes: &[u8]) -> Result<Vec<Pair>> {
     let mut found: Option<(Format, Vec<Pair>)> = None;
-    for format in READABLE {
+    // The one that takes the most files for its own comes last, and is named second.
+    for format in Format::readable().rev() {
         let Ok(pairs) = read(format, bytes) else {
             continue;
         };

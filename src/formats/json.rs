@@ -13,11 +13,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::Format::Json;
-use super::Pair;
-use super::text::{SecretText, cannot_hold, duplicate_key, line_of, unfit_value, utf8_input};
+use super::format::Format::Json;
+use super::format::Pair;
+use super::text::{SecretText, cannot_hold, duplicate_key, unfit_value, utf8_input};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::text::Place;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -65,7 +66,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
         let raw = raw.get();
         // `raw` is a part of `text`, so the difference is its place there.
         let offset = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        let line = line_of(text.as_bytes(), offset);
+        let line = Place::of(text.as_bytes(), offset).line;
         if name.is_empty() {
             return Err(Error::invalid_data(format!(
                 "the name on line {line} is empty"

@@ -4,9 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::Format::K8s;
+use super::format::Format::K8s;
+use super::format::{Options, Pair};
 use super::text::{SecretText, cannot_hold};
-use super::{Pair, yaml};
+use super::yaml;
 use crate::words::error::{Error, Result};
 
 /// The most that Kubernetes lets all values of one Secret have together, in bytes.
@@ -15,7 +16,11 @@ const MOST: usize = 1024 * 1024;
 /// The longest name of a Secret and of a key in it.
 const LONGEST_NAME: usize = 253;
 
-pub(super) fn write(pairs: &[Pair], secret: &str) -> Result<Zeroizing<Vec<u8>>> {
+/// The name of a Secret that is given none.
+const NAME: &str = "keyfob";
+
+pub(super) fn write(pairs: &[Pair], options: &Options) -> Result<Zeroizing<Vec<u8>>> {
+    let secret = options.name.as_deref().unwrap_or(NAME);
     if !is_subdomain(secret) {
         return Err(Error::usage(format!(
             "{secret:?} is no name for a Kubernetes Secret"
@@ -79,6 +84,14 @@ mod tests {
     use super::*;
     use crate::words::error::Kind;
     use crate::words::secret::SecretValue;
+
+    fn write(pairs: &[Pair], secret: &str) -> Result<Zeroizing<Vec<u8>>> {
+        let options = Options {
+            name: Some(secret.to_owned()),
+            ..Options::default()
+        };
+        super::write(pairs, &options)
+    }
 
     #[test]
     fn the_manifest_is_what_kubectl_applies() {

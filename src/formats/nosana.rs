@@ -4,29 +4,24 @@
 //! whose list lets the node that runs it read those secrets. The second is the `environment` of
 //! `global` or of a job in a `.nosana-ci.yml`, where the node puts the secret for each variable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::Format::Nosana;
+use super::format::Format::Nosana;
+use super::format::{Options, Pair};
 use super::text::{SecretText, check_variable_name};
-use super::{Pair, yaml};
+use super::yaml;
 use crate::words::error::Result;
 
-/// Writes the variables of `pairs`. `names` has the secret's name by variable where it is another;
-/// `endpoint` is the base URL of the secret manager.
-pub(super) fn write(
-    pairs: &[Pair],
-    endpoint: &str,
-    names: &BTreeMap<String, String>,
-) -> Result<Zeroizing<Vec<u8>>> {
-    let name_of = |variable: &str| {
-        names
-            .get(variable)
-            .map_or(variable.to_owned(), Clone::clone)
-    };
-    let secrets: BTreeSet<String> = pairs
+/// The secret manager that is named where none is said.
+const ENDPOINT: &str = "https://secrets.nosana.ci";
+
+pub(super) fn write(pairs: &[Pair], options: &Options) -> Result<Zeroizing<Vec<u8>>> {
+    let name_of = |variable| options.source_names.get(variable).unwrap_or(variable);
+    let endpoint = options.endpoint.as_deref().unwrap_or(ENDPOINT);
+    let secrets: BTreeSet<_> = pairs
         .iter()
         .map(|(variable, _)| name_of(variable))
         .collect();
@@ -48,7 +43,7 @@ pub(super) fn write(
         out.push_str(":\n    type: nosana/secret\n    endpoint: ");
         yaml::push_string(&mut out, endpoint);
         out.push_str("\n    value: ");
-        yaml::push_string(&mut out, &name_of(variable));
+        yaml::push_string(&mut out, name_of(variable));
         out.push_str("\n");
     }
     Ok(out.into_bytes())
@@ -65,8 +60,11 @@ mod tests {
             ("HF_TOKEN".to_owned(), SecretValue::from("hunter2")),
             ("A".to_owned(), SecretValue::new(vec![0xff])),
         ];
-        let names = BTreeMap::from([("HF_TOKEN".to_owned(), "hf \"token\"".to_owned())]);
-        let text = write(&pairs, "https://secrets.nosana.ci", &names).unwrap();
+        let options = Options {
+            source_names: [("HF_TOKEN".to_owned(), "hf \"token\"".to_owned())].into(),
+            ..Options::default()
+        };
+        let text = write(&pairs, &options).unwrap();
         assert_eq!(
             std::str::from_utf8(&text).unwrap(),
             r#"# For the job's JSON definition: the secrets that its node may read.

@@ -7,8 +7,8 @@
 
 use zeroize::Zeroizing;
 
-use super::Format::Powershell;
-use super::Pair;
+use super::format::Format::Powershell;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
 

@@ -4,8 +4,8 @@
 
 use zeroize::Zeroizing;
 
-use super::Format::Shell;
-use super::Pair;
+use super::format::Format::Shell;
+use super::format::Pair;
 use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
 

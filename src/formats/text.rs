@@ -6,8 +6,9 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::Format;
+use super::format::Format;
 use crate::words::error::{Error, Result};
+use crate::words::text::{Place, is_variable_name};
 
 /// A text under construction whose memory is wiped, that of its outgrown buffers included.
 #[derive(Default)]
@@ -118,13 +119,6 @@ pub(crate) fn check_variable_name(name: &str, format: Format) -> Result<()> {
     }
 }
 
-/// Whether `name` is letters, digits and `_`, and does not begin with a digit.
-pub(crate) fn is_variable_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
 /// The text of an input file, without a byte order mark.
 ///
 /// # Errors
@@ -137,16 +131,10 @@ pub(crate) fn utf8_input(format: Format, bytes: &[u8]) -> Result<&str> {
         let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
         Error::invalid_data(format!(
             "the {format} input is not UTF-8 text, on line {}",
-            line_of(good, good.len())
+            Place::of(good, good.len()).line
         ))
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
-}
-
-/// The number, from 1, of the line on which the byte at `offset` stands.
-pub(crate) fn line_of(text: &[u8], offset: usize) -> usize {
-    let before = text.get(..offset).unwrap_or(text);
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// The error of a key that stands twice in an input file.

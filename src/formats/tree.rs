@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::Format;
-use super::text::{line_of, utf8_input};
+use super::format::Format;
+use super::text::utf8_input;
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
+use crate::words::text::Place;
 
 /// Reads one tree.
 ///
@@ -44,7 +45,7 @@ fn toml(bytes: &[u8]) -> Result<Document> {
     let text = utf8_input(Format::Toml, bytes)?;
     let table: toml::Table = toml::from_str(text).map_err(|error| {
         let place = match error.span() {
-            Some(span) => format!(" on line {}", line_of(text.as_bytes(), span.start)),
+            Some(span) => format!(" on line {}", Place::of(text.as_bytes(), span.start).line),
             None => String::new(),
         };
         malformed("TOML", &place)

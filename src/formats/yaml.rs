@@ -15,8 +15,8 @@ use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPo
 use serde_saphyr::{Options, Spanned};
 use zeroize::Zeroizing;
 
-use super::Format::Yaml;
-use super::Pair;
+use super::format::Format::Yaml;
+use super::format::Pair;
 use super::text::{SecretText, duplicate_key, unfit_value, utf8_input, utf8_value};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;

@@ -1,8 +1,8 @@
 //! The `reqwest` clients: proxies, certificates and redirects, decided once.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
@@ -22,7 +22,7 @@ pub struct Tls {
 /// The clients made so far: as a rule one, more only where stores differ in their certificates.
 #[derive(Default)]
 pub struct Clients {
-    made: Mutex<HashMap<(Tls, bool), Client>>,
+    made: RefCell<HashMap<(Tls, bool), Client>>,
 }
 
 impl Clients {
@@ -30,7 +30,7 @@ impl Clients {
     pub fn get(&self, tls: &Tls, url: &Url) -> Result<Client> {
         let encrypted = url.scheme() == "https";
         let key = (tls.clone(), encrypted);
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.borrow_mut();
         if let Some(client) = made.get(&key) {
             return Ok(client.clone());
         }

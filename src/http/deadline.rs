@@ -1,6 +1,6 @@
 //! The one deadline that bounds all network work of a command.
 
-use std::sync::{Mutex, PoisonError};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// How long one try may take where there is no deadline at all.
@@ -10,7 +10,7 @@ const UNBOUNDED_ATTEMPT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Deadline {
     timeout: Option<Duration>,
-    end: Mutex<Option<Instant>>,
+    end: Cell<Option<Instant>>,
 }
 
 impl Deadline {
@@ -18,13 +18,13 @@ impl Deadline {
     pub fn after(timeout: Option<Duration>) -> Self {
         Self {
             timeout,
-            end: Mutex::new(timeout.and_then(|timeout| Instant::now().checked_add(timeout))),
+            end: Cell::new(timeout.and_then(|timeout| Instant::now().checked_add(timeout))),
         }
     }
 
     /// The moment itself; `None` where there is no deadline.
     pub fn end(&self) -> Option<Instant> {
-        *self.end.lock().unwrap_or_else(PoisonError::into_inner)
+        self.end.get()
     }
 
     /// How much is left; `None` where there is no deadline, zero where it has passed.
@@ -49,11 +49,8 @@ impl Deadline {
     }
 
     fn extend_to(&self, from_now: Option<Duration>) {
-        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let new = from_now.and_then(|from_now| Instant::now().checked_add(from_now));
-        if new > *end {
-            *end = new;
-        }
+        self.end.set(self.end.get().max(new));
     }
 
     /// How long one try may take, so that a silent server leaves room for a second one: two

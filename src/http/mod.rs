@@ -4,28 +4,32 @@
 //! the deadline, the retries, the size of bodies, redirects, proxies and certificates, and turns
 //! what can go wrong on the way into errors that name host, operation and the server's own words.
 
+mod address;
 mod client;
 mod deadline;
+mod request;
 mod response;
 mod retry;
 mod trouble;
 
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
 
 pub use client::Tls;
 pub use deadline::Deadline;
+pub use request::{Dialect, Header, Request, is_transient};
 pub use response::Response;
-pub use retry::is_transient;
+pub use retry::pauses;
 
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use client::Clients;
 
 /// How many bytes of an answer are read before it is called endless.
@@ -38,111 +42,41 @@ const MAX_REDIRECTS: usize = 5;
 const UNTOLD: Duration = Duration::from_secs(1);
 
 /// Told of what is asked of whom, at `-v`; the text holds no secret.
-pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
+pub type Log = Rc<dyn Fn(&str)>;
 
-/// One request, as a provider describes it.
-pub struct Request {
-    /// What it is for, to follow "could not" in an error ("list the secrets").
-    pub operation: &'static str,
-    /// The method.
-    pub method: Method,
-    /// Where it goes.
-    pub url: Url,
-    /// The whole value of the `Authorization` header, scheme word included.
-    pub authorization: Option<Zeroizing<String>>,
-    /// A JSON body. Sent with `Content-Type: application/json`.
-    pub body: Option<Zeroizing<Vec<u8>>>,
-    /// Whether sending it twice does what sending it once does.
-    pub repeatable: bool,
-    /// Values that an answer might repeat; they are cut out of every message.
-    pub sensitive: Vec<Zeroizing<String>>,
-    /// Tells whether an answer is worth another try; without it 408, 429 and 5xx are.
-    pub transient: Option<fn(&Response) -> bool>,
-}
-
-impl Request {
-    /// A request without credentials or body. GET, PUT and DELETE are repeatable; the others must
-    /// say so.
-    pub fn new(operation: &'static str, method: Method, url: Url) -> Self {
-        let repeatable = matches!(method, Method::GET | Method::PUT | Method::DELETE);
-        Self {
-            operation,
-            method,
-            url,
-            authorization: None,
-            body: None,
-            repeatable,
-            sensitive: Vec::new(),
-            transient: None,
-        }
-    }
-
-    /// The same with an `Authorization` header of `scheme` and `secret`; ByteNite has no scheme.
-    pub fn authorized(mut self, scheme: &str, secret: &str) -> Self {
-        let value = if scheme.is_empty() {
-            secret.to_owned()
-        } else {
-            format!("{scheme} {secret}")
-        };
-        self.authorization = Some(Zeroizing::new(value));
-        self.sensitive.push(Zeroizing::new(secret.to_owned()));
-        self
-    }
-
-    /// The same with `body` as its JSON.
-    ///
-    /// # Errors
-    /// `failed` when it cannot be written as JSON.
-    pub fn json(mut self, body: &impl serde::Serialize) -> Result<Self> {
-        let bytes = serde_json::to_vec(body)
-            .map_err(|error| Error::failed(format!("could not {}: {error}", self.operation)))?;
-        self.body = Some(Zeroizing::new(bytes));
-        Ok(self)
-    }
-
-    /// The same, said to be safe to send twice.
-    pub fn repeatable(mut self) -> Self {
-        self.repeatable = true;
-        self
-    }
-
-    /// The same, with a value that must not come back in a message.
-    pub fn sensitive(mut self, value: &str) -> Self {
-        self.sensitive.push(Zeroizing::new(value.to_owned()));
-        self
-    }
-
-    /// The same, with its own rule for what is worth another try.
-    pub fn transient(mut self, rule: fn(&Response) -> bool) -> Self {
-        self.transient = Some(rule);
-        self
-    }
+/// Whom requests go to: what it must prove, and how it answers.
+#[derive(Clone)]
+pub struct Peer {
+    /// The certificates that prove it.
+    pub tls: Tls,
+    /// How its answers are read.
+    pub dialect: Dialect,
 }
 
 /// The floor itself. Making one touches neither network nor disk.
 pub struct Http {
-    clients: Arc<Clients>,
-    deadline: Arc<Deadline>,
+    clients: Rc<Clients>,
+    deadline: Rc<Deadline>,
     log: Log,
     notice: Option<Log>,
     /// Until when the user knows that each host is waited for.
-    told: Mutex<BTreeMap<String, Instant>>,
-    clocks: Arc<Mutex<BTreeMap<String, SignedDuration>>>,
+    told: RefCell<BTreeMap<String, Instant>>,
+    clocks: Rc<RefCell<BTreeMap<String, SignedDuration>>>,
     /// Whether a request was ever sent.
-    asked: Arc<AtomicBool>,
+    asked: Rc<Cell<bool>>,
 }
 
 impl Http {
     /// A floor whose work is bounded by `deadline` and told to `log`.
-    pub fn new(deadline: Arc<Deadline>, log: Log) -> Self {
+    pub fn new(deadline: Rc<Deadline>, log: Log) -> Self {
         Self {
-            clients: Arc::default(),
+            clients: Rc::default(),
             deadline,
             log,
             notice: None,
-            told: Mutex::default(),
-            clocks: Arc::default(),
-            asked: Arc::default(),
+            told: RefCell::default(),
+            clocks: Rc::default(),
+            asked: Rc::default(),
         }
     }
 
@@ -156,29 +90,26 @@ impl Http {
 
     /// The same floor for work beside other work: with a deadline of its own, and without a word
     /// of its waits.
-    pub fn bounded_by(&self, deadline: Arc<Deadline>) -> Self {
+    pub fn bounded_by(&self, deadline: Rc<Deadline>) -> Self {
         Self {
-            clients: Arc::clone(&self.clients),
+            clients: Rc::clone(&self.clients),
             deadline,
-            log: Arc::clone(&self.log),
+            log: Rc::clone(&self.log),
             notice: None,
-            told: Mutex::default(),
-            clocks: Arc::clone(&self.clocks),
-            asked: Arc::clone(&self.asked),
+            told: RefCell::default(),
+            clocks: Rc::clone(&self.clocks),
+            asked: Rc::clone(&self.asked),
         }
     }
 
     /// How far the clock of each host that has answered is ahead of this machine's, by its last
     /// answer; to the second, as answers tell no more.
     pub fn clocks(&self) -> BTreeMap<String, SignedDuration> {
-        self.clocks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.clocks.borrow().clone()
     }
 
     /// The deadline of all work of this command.
-    pub fn deadline(&self) -> &Arc<Deadline> {
+    pub fn deadline(&self) -> &Rc<Deadline> {
         &self.deadline
     }
 
@@ -192,11 +123,11 @@ impl Http {
     /// # Errors
     /// `unavailable` when no answer came, `rate_limited` when the server asks to wait beyond the
     /// deadline, `invalid_data` for an endless body or a redirect to somewhere else.
-    pub async fn send(&self, tls: &Tls, request: &Request) -> Result<Response> {
-        let client = self.clients.get(tls, &request.url)?;
-        let mut pauses = retry::pauses();
+    pub async fn send(&self, peer: &Peer, request: &Request) -> Result<Response> {
+        let client = self.clients.get(&peer.tls, &request.url)?;
+        let mut pauses = retry::pauses(retry::TIMES);
         loop {
-            let result = self.attempt(&client, request).await;
+            let result = self.attempt(&client, peer, request).await;
             let Some(decided) = retry::decide(request, &result) else {
                 return result.map_err(|trouble| trouble.into_error(request));
             };
@@ -218,7 +149,7 @@ impl Http {
             (self.log)(&format!(
                 "{} {}: again in {} ms",
                 request.method,
-                response::shown(&request.url),
+                address::shown(&request.url),
                 pause.as_millis()
             ));
             if let (Ok(response), retry::Pause::Told(pause)) = (&result, decided) {
@@ -234,18 +165,16 @@ impl Http {
         let Some(notice) = self.notice.as_ref().filter(|_| pause > UNTOLD) else {
             return;
         };
-        let host = response::host(&response.url);
+        let host = address::host(&response.url);
         let end = Instant::now() + pause;
-        {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.get(&host).is_some_and(|until| *until + UNTOLD > end) {
-                return;
-            }
-            told.insert(host.clone(), end);
+        let told = self.told.borrow().get(&host).copied();
+        if told.is_some_and(|until| until + UNTOLD > end) {
+            return;
         }
+        self.told.borrow_mut().insert(host.clone(), end);
         let why = match response.status {
             StatusCode::TOO_MANY_REQUESTS => "rate limit".to_owned(),
-            status => response::status_text(status),
+            status => address::status_text(status),
         };
         // Rounded up: it is not over before.
         let seconds = pause.as_millis().div_ceil(1000);
@@ -256,11 +185,12 @@ impl Http {
     async fn attempt(
         &self,
         client: &reqwest::Client,
+        peer: &Peer,
         request: &Request,
     ) -> Result<Response, trouble::Trouble> {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let response = self.exchange(client, request, &url).await?;
+            let response = self.exchange(client, peer, request, &url).await?;
             let Some(next) = redirect_target(request, &response)? else {
                 return Ok(response);
             };
@@ -273,28 +203,26 @@ impl Http {
     async fn exchange(
         &self,
         client: &reqwest::Client,
+        peer: &Peer,
         request: &Request,
         url: &Url,
     ) -> Result<Response, trouble::Trouble> {
         let Some(limit) = self.deadline.attempt_limit() else {
-            let asked = self.asked.load(Ordering::Relaxed);
+            let asked = self.asked.get();
             return Err(trouble::Trouble::deadline(asked));
         };
-        self.asked.store(true, Ordering::Relaxed);
+        self.asked.set(true);
         let started = Instant::now();
         let mut builder = client
             .request(request.method.clone(), url.clone())
             .timeout(limit);
-        if let Some(authorization) = &request.authorization {
-            let mut value = HeaderValue::from_str(authorization)
-                .map_err(|_| trouble::Trouble::bad_credential())?;
-            value.set_sensitive(true);
-            builder = builder.header(AUTHORIZATION, value);
+        for header in &request.headers {
+            builder = builder.header(&header.name, carried(header)?);
         }
         if let Some(body) = &request.body {
             builder = builder
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(reqwest::Body::from(bytes::Bytes::from_owner(body.clone())));
+                .body(reqwest::Body::from(Bytes::from_owner(body.clone())));
         }
         let result = async {
             let mut answer = builder.send().await?;
@@ -307,19 +235,16 @@ impl Http {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Response::new(request, status, headers, body))
+            Ok(Response::new(peer.dialect, request, status, headers, body))
         }
         .await;
         let took = started.elapsed().as_millis();
-        let shown = response::shown(url);
+        let shown = address::shown(url);
         if let Ok(response) = &result
             && let Some(theirs) = response.date()
         {
             let ahead = theirs.duration_since(Timestamp::now());
-            self.clocks
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(response::host(url), ahead);
+            self.clocks.borrow_mut().insert(address::host(url), ahead);
         }
         match &result {
             Ok(response) => (self.log)(&format!(
@@ -336,6 +261,17 @@ impl Http {
         }
         result
     }
+}
+
+/// The value of `header` as the HTTP library has it: what it holds is wiped, too.
+fn carried(header: &Header) -> Result<HeaderValue, trouble::Trouble> {
+    let bytes = Zeroizing::new(header.value.as_bytes().to_vec());
+    let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(bytes))
+        .ok()
+        .filter(|_| header.value.is_ascii())
+        .ok_or_else(trouble::Trouble::bad_credential)?;
+    value.set_sensitive(header.secret);
+    Ok(value)
 }
 
 /// Where a redirect leads, `None` where the answer is none.
@@ -372,13 +308,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_deadline_that_passes_before_anything_is_asked_is_not_the_server_s() {
-        let deadline = Arc::new(Deadline::after(Some(std::time::Duration::ZERO)));
-        let http = Http::new(deadline, Arc::new(|_| ()));
+        let deadline = Rc::new(Deadline::after(Some(Duration::ZERO)));
+        let http = Http::new(deadline, Rc::new(|_| ()));
+        let peer = Peer {
+            tls: Tls::default(),
+            dialect: Dialect {
+                message: |_| None,
+                reset: None,
+            },
+        };
         let url = "http://127.0.0.1:9/".parse().unwrap();
         let request = Request::new("ask", Method::GET, url);
         for (asked, cause) in [(false, Cause::Other), (true, Cause::Unreachable)] {
-            http.asked.store(asked, Ordering::Relaxed);
-            let error = http.send(&Tls::default(), &request).await.err().unwrap();
+            http.asked.set(asked);
+            let error = http.send(&peer, &request).await.err().unwrap();
             assert_eq!((error.kind(), error.cause()), (Kind::Unavailable, cause));
         }
     }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use super::Request;
+use super::address::{host, status_text};
+use super::request::{Dialect, Request};
 use crate::words::error::{Cause, Error, Kind, Result};
 
 /// How many characters of a server's own words an error repeats.
@@ -25,13 +26,14 @@ pub struct Response {
     pub body: Zeroizing<Vec<u8>>,
     /// Where the request went.
     pub url: Url,
+    dialect: Dialect,
     operation: &'static str,
-    method: Method,
     sensitive: Vec<Zeroizing<String>>,
 }
 
 impl Response {
     pub(super) fn new(
+        dialect: Dialect,
         request: &Request,
         status: StatusCode,
         headers: HeaderMap,
@@ -42,8 +44,8 @@ impl Response {
             headers,
             body,
             url: request.url.clone(),
+            dialect,
             operation: request.operation,
-            method: request.method.clone(),
             sensitive: request.sensitive.clone(),
         }
     }
@@ -78,8 +80,8 @@ impl Response {
         http_date(self.headers.get(DATE)?.to_str().ok()?)
     }
 
-    /// How long the server asks to wait: `Retry-After` in seconds or as a date, else the seconds
-    /// of `x-ratelimit-reset`, which some give as a point in time.
+    /// How long the server asks to wait: `Retry-After` in seconds or as a date, else what the
+    /// vendor's own header says.
     pub fn retry_after(&self) -> Option<Duration> {
         let now = self.date().unwrap_or_else(Timestamp::now);
         if let Some(text) = self.header(RETRY_AFTER.as_str()) {
@@ -89,7 +91,7 @@ impl Response {
             let at = http_date(text)?;
             return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
         }
-        let reset: i64 = self.header("x-ratelimit-reset")?.parse().ok()?;
+        let reset: i64 = self.header(self.dialect.reset?)?.parse().ok()?;
         // A reset so large is a Unix time, not a number of seconds to wait.
         let seconds = if reset > 1_000_000_000 {
             reset - now.as_second()
@@ -182,11 +184,6 @@ impl Response {
         }
     }
 
-    /// What the request was, for a log line.
-    pub fn method(&self) -> &Method {
-        &self.method
-    }
-
     fn is_html(&self) -> bool {
         let start = String::from_utf8_lossy(&self.body[..self.body.len().min(512)]).to_lowercase();
         let start = start.trim_start_matches('\u{feff}').trim_start();
@@ -197,7 +194,7 @@ impl Response {
     /// without anything the request held that is secret.
     pub fn words(&self) -> String {
         let mut words = match serde_json::from_slice::<serde_json::Value>(&self.body) {
-            Ok(json) => message_of(&json).unwrap_or_default(),
+            Ok(json) => (self.dialect.message)(&json).unwrap_or_default(),
             Err(_) if self.is_html() => String::new(),
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
@@ -236,53 +233,6 @@ fn cut_out(words: &str, secret: &str) -> String {
     words
 }
 
-/// The message in the shapes that the backends use.
-fn message_of(json: &serde_json::Value) -> Option<String> {
-    let text = |value: Option<&serde_json::Value>| {
-        value
-            .and_then(|value| value.as_str())
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    if let Some(error) = json.get("error").filter(|error| error.is_object()) {
-        let message = text(error.get("message"));
-        let description = text(error.get("description"));
-        let code = error.get("code").and_then(|code| match code {
-            serde_json::Value::String(code) if !code.is_empty() => Some(code.clone()),
-            serde_json::Value::Number(code) => Some(format!("code {code}")),
-            _ => None,
-        });
-        let parts: Vec<String> = [message, description, code].into_iter().flatten().collect();
-        return (!parts.is_empty()).then(|| parts.join(", "));
-    }
-    text(json.get("message"))
-        .or_else(|| text(json.get("error")))
-        .or_else(|| text(json.get("type")))
-        .or_else(|| text(Some(json)))
-}
-
-/// The status as people know it: `404 Not Found`.
-pub(super) fn status_text(status: StatusCode) -> String {
-    match status.canonical_reason() {
-        Some(reason) => format!("{} {reason}", status.as_u16()),
-        None => status.as_u16().to_string(),
-    }
-}
-
-/// The host of `url`, with its port where that is not the usual one.
-pub(super) fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or("?");
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
-/// `url` for a log line: without query and user information.
-pub(super) fn shown(url: &Url) -> String {
-    format!("{}://{}{}", url.scheme(), host(url), url.path())
-}
-
 fn http_date(text: &str) -> Option<Timestamp> {
     rfc2822::DateTimeParser::new()
         .parse_timestamp(text.trim())
@@ -291,21 +241,29 @@ fn http_date(text: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use reqwest::Method;
+    use reqwest::header::AUTHORIZATION;
+
     use super::*;
 
     fn response(status: u16, headers: &[(&'static str, &str)], body: &str) -> Response {
+        let dialect = Dialect {
+            message: |json| json["message"].as_str().map(str::to_owned),
+            reset: Some("x-reset"),
+        };
         let request = Request::new(
             "list the secrets",
             Method::GET,
             "https://example.com:8443/x?token=1".parse().unwrap(),
         )
-        .authorized("Bearer", "tok-123456")
+        .secret_header(AUTHORIZATION, "Bearer ", "tok-123456")
         .sensitive("multi\nline value");
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().unwrap());
         }
         Response::new(
+            dialect,
             &request,
             StatusCode::from_u16(status).unwrap(),
             map,
@@ -315,15 +273,10 @@ mod tests {
 
     #[test]
     fn errors_name_operation_host_status_and_words() {
-        let error = response(
-            404,
-            &[],
-            r#"{"error":{"code":"NOT_FOUND","message":"no such"}}"#,
-        )
-        .status_error();
+        let error = response(404, &[], r#"{"message":"no such"}"#).status_error();
         assert_eq!(
             error.message(),
-            "could not list the secrets: example.com:8443 answered 404 Not Found: no such, NOT_FOUND"
+            "could not list the secrets: example.com:8443 answered 404 Not Found: no such"
         );
         assert_eq!(error.kind(), Kind::NotFound);
     }
@@ -386,10 +339,7 @@ mod tests {
             wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:40:37 GMT")]),
             Some(Duration::ZERO)
         );
-        assert_eq!(
-            wait(&[("x-ratelimit-reset", "12")]),
-            Some(Duration::from_secs(12))
-        );
+        assert_eq!(wait(&[("x-reset", "12")]), Some(Duration::from_secs(12)));
         assert_eq!(wait(&[]), None);
     }
 

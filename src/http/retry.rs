@@ -5,8 +5,12 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::StatusCode;
 
+use super::request::Request;
+use super::response::Response;
 use super::trouble::Trouble;
-use super::{Request, Response};
+
+/// How often a request is sent again.
+pub const TIMES: usize = 4;
 
 /// What to wait for before the next try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +21,12 @@ pub enum Pause {
     Told(Duration),
 }
 
-/// The pauses of one request: 200 ms, doubled up to 5 s, each with jitter; four of them.
-pub fn pauses() -> impl Iterator<Item = Duration> {
+/// The pauses before `times` further tries: 200 ms, doubled up to 5 s, each with jitter.
+pub fn pauses(times: usize) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
-        .with_max_times(4)
+        .with_max_times(times)
         .with_jitter()
         .build()
 }
@@ -32,10 +36,7 @@ pub fn pauses() -> impl Iterator<Item = Duration> {
 pub fn decide(request: &Request, result: &Result<Response, Trouble>) -> Option<Pause> {
     match result {
         Ok(response) => {
-            let transient = match request.transient {
-                Some(rule) => rule(response),
-                None => is_transient(response),
-            };
+            let transient = (request.transient)(response.status, &response.body);
             let limited = response.status == StatusCode::TOO_MANY_REQUESTS;
             (transient && (request.repeatable || limited)).then(|| match response.retry_after() {
                 Some(pause) if limited || response.status == StatusCode::SERVICE_UNAVAILABLE => {
@@ -50,18 +51,13 @@ pub fn decide(request: &Request, result: &Result<Response, Trouble>) -> Option<P
     }
 }
 
-/// Whether the status says that the same request may succeed later.
-pub fn is_transient(response: &Response) -> bool {
-    matches!(response.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn pauses_grow_and_end() {
-        let pauses: Vec<Duration> = pauses().collect();
+        let pauses: Vec<Duration> = pauses(TIMES).collect();
         assert_eq!(pauses.len(), 4);
         assert!(
             pauses

@@ -5,8 +5,8 @@ use std::fmt;
 
 use reqwest::Url;
 
-use super::Request;
-use super::response::host;
+use super::address::host;
+use super::request::Request;
 use crate::words::error::{Cause, Error, Kind};
 
 /// Why an exchange gave no answer.

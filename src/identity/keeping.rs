@@ -6,8 +6,6 @@
 //! under which public key, so that a session without a keyring does not make a second one. Where
 //! neither is there, none was made yet.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,7 +17,8 @@ use super::keys::{Identity, Location, generate};
 use super::private::read_private;
 use super::recipients::Recipient;
 use crate::keyring::{Keyring, Unreachable};
-use crate::state::lock::FolderLock;
+use crate::state::file::File;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
 
@@ -53,6 +52,8 @@ pub struct Keeping<'a> {
     keyring: &'a dyn IdentityKeyring,
 }
 
+const WHAT: &str = "identity file";
+
 /// What `identity.json` says.
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
@@ -71,8 +72,19 @@ impl<'a> Keeping<'a> {
         self.folder.join("identity.txt")
     }
 
-    fn marker_file(&self) -> PathBuf {
-        self.folder.join("identity.json")
+    fn in_file(&self) -> Result<Option<Identity>> {
+        read_private(&self.file(), WHAT)?
+            .map(|text| Identity::parse(&text, Location::Kept(self.file())))
+            .transpose()
+    }
+
+    fn marker(&self) -> File<Marker> {
+        File::new(
+            self.folder.join("identity.json"),
+            "it names the OS keyring's account of the vault's identity: \
+             {\"keyring\": \"identity:age1…\", \"public_key\": \"age1…\"}; \
+             a copy of the identity in identity.txt beside it would do as well",
+        )
     }
 
     /// The identity, or `None` where none was made yet.
@@ -81,14 +93,14 @@ impl<'a> Keeping<'a> {
     /// `unauthenticated` where it is in a keyring that cannot be reached or has lost it, or in a
     /// file that others can read; `invalid_data` where the note of its place is damaged.
     pub fn load(&self) -> Result<Option<Identity>> {
-        if let Some(text) = read_private(&self.file())? {
-            return Identity::parse(&text, Location::Kept(self.file())).map(Some);
+        if let Some(identity) = self.in_file()? {
+            return Ok(Some(identity));
         }
-        let Some(mut marker) = self.marker()? else {
+        let Some(mut marker) = self.marker().read()? else {
             return Ok(None);
         };
         let mut kept = self.keyring.get(&marker.keyring);
-        if let (Ok(None), Some(newer)) = (&kept, self.marker()?) {
+        if let (Ok(None), Some(newer)) = (&kept, self.marker().read()?) {
             // A rekeying may just have moved it to another account.
             marker = newer;
             kept = self.keyring.get(&marker.keyring);
@@ -102,7 +114,7 @@ impl<'a> Keeping<'a> {
                 }
                 format!(
                     "the OS keyring holds another identity than {public}, which {} names",
-                    self.marker_file().display()
+                    self.marker().path().display()
                 )
             }
             Ok(None) => {
@@ -124,12 +136,11 @@ impl<'a> Keeping<'a> {
     /// # Errors
     /// As [`load`](Self::load), of what does not concern the keyring.
     pub fn peek(&self) -> Result<Option<(Recipient, Location)>> {
-        if let Some(text) = read_private(&self.file())? {
-            let identity = Identity::parse(&text, Location::Kept(self.file()))?;
+        if let Some(identity) = self.in_file()? {
             let location = identity.location().clone();
             return Ok(Some((identity.public_key().clone(), location)));
         }
-        let marker = self.marker()?;
+        let marker = self.marker().read()?;
         Ok(marker.map(|marker| (marker.public_key, Location::Keyring)))
     }
 
@@ -140,8 +151,11 @@ impl<'a> Keeping<'a> {
     /// `unavailable` where another process holds the data folder for longer than `timeout`;
     /// otherwise as [`load`](Self::load) and [`state::write_new`].
     pub fn load_or_make(&self, timeout: Option<Duration>) -> Result<(Identity, bool)> {
+        if let Some(identity) = self.load()? {
+            return Ok((identity, false));
+        }
         state::create_folder(self.folder)?;
-        let _lock = FolderLock::acquire(&[self.folder], timeout)?;
+        let _lock = Lock::acquire(&[self.folder], timeout)?;
         if let Some(identity) = self.load()? {
             return Ok((identity, false));
         }
@@ -179,7 +193,7 @@ impl<'a> Keeping<'a> {
                 .keyring
                 .get(&account(old.public_key()))
                 .map_err(|why| unreachable(&why))?,
-            _ => read_private(&self.file())?,
+            _ => read_private(&self.file(), WHAT)?,
         }
         .ok_or_else(|| Error::conflict("the identity was removed in the meantime"))?;
         let (fresh, public) = generate(now());
@@ -221,31 +235,11 @@ impl<'a> Keeping<'a> {
             && matches!(self.keyring.get(&account), Ok(Some(back)) if *back == *text.as_bytes())
     }
 
-    fn marker(&self) -> Result<Option<Marker>> {
-        let path = self.marker_file();
-        match fs::read(&path) {
-            Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|_| {
-                Error::invalid_data(format!("{} is damaged", path.display())).hint(format!(
-                    "it names the OS keyring's account of the vault's identity: \
-                     {{\"keyring\": \"identity:age1…\", \"public_key\": \"age1…\"}}; \
-                     a copy of the identity in {} would do as well",
-                    self.file().display()
-                ))
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
-        }
-    }
-
     fn write_marker(&self, public: &Recipient) -> Result<()> {
-        let marker = Marker {
+        self.marker().write(&Marker {
             keyring: account(public),
             public_key: public.clone(),
-        };
-        let mut json = serde_json::to_vec(&marker)
-            .map_err(|error| Error::failed(format!("cannot note the identity: {error}")))?;
-        json.push(b'\n');
-        state::write_atomically(&self.marker_file(), &json, Mode::PRIVATE)
+        })
     }
 }
 
@@ -265,6 +259,7 @@ fn unreachable(why: &Unreachable) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::thread;
 
     use super::*;

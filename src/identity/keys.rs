@@ -86,7 +86,7 @@ impl Identity {
     pub fn from_source(source: &IdentitySource) -> Result<Self> {
         match source {
             IdentitySource::File(path) => {
-                let text = read_private(path)?.ok_or_else(|| {
+                let text = read_private(path, "identity file")?.ok_or_else(|| {
                     Error::unauthenticated(format!("there is no identity file {}", path.display()))
                         .hint("name another with the store's identity setting, or make it: age-keygen -o FILE")
                 })?;

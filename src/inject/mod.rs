@@ -5,14 +5,13 @@
 //! placeholders too, is passed on byte for byte. Where values come from is the command's affair.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use zeroize::Zeroizing;
 
 use crate::formats::Filter;
-use crate::select::is_variable_name;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue};
+use crate::words::text::{Place, is_variable_name};
 
 const OPEN: &[u8] = b"{{";
 const CLOSE: &[u8] = b"}}";
@@ -243,33 +242,6 @@ fn filtered<'v>(name: &str, value: &'v SecretValue, filters: &[Filter]) -> Resul
         .iter()
         .try_fold(apply(first, value)?, |value, filter| apply(filter, &value))?;
     Ok(Piece::Filtered(value))
-}
-
-/// A place in a text: line and column, both counted from 1, the column in characters.
-struct Place {
-    line: usize,
-    column: usize,
-}
-
-impl Place {
-    fn of(bytes: &[u8], at: usize) -> Self {
-        let before = &bytes[..at];
-        let breaks = before.iter().filter(|byte| **byte == b'\n').count();
-        let line = before.rsplit(|byte| *byte == b'\n').next();
-        Self {
-            line: breaks + 1,
-            column: String::from_utf8_lossy(line.unwrap_or_default())
-                .chars()
-                .count()
-                + 1,
-        }
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {

@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use crate::identity::sealed::Notice;
 use crate::identity::sealed::{Keys, Purpose};
-pub use crate::identity::sealed::{Notice, VARIABLE as KEY_VARIABLE};
 use crate::keyring::Keyring;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::env::{Environment, Folders};
@@ -143,7 +143,6 @@ impl Journal {
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
         let path = self.path(tag);
-        state::remove_stale_temporaries(&path);
         state::write_atomically(&path, &sealed, Mode::PRIVATE)?;
         Ok(Seal {
             tag: tag.clone(),
@@ -222,8 +221,8 @@ impl Journal {
         self.folder.join(tag.file_name())
     }
 
-    fn lock(&self) -> Result<FolderLock> {
-        FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
+    fn lock(&self) -> Result<Lock> {
+        Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
     }
 }
 

@@ -7,11 +7,7 @@ use crate::words::error::Kind;
 const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 
 fn journal(folder: &Path, vars: &[(&str, &str)]) -> Journal {
-    let folders = Folders {
-        config: folder.join("config"),
-        data: folder.join("data"),
-        cache: folder.join("cache"),
-    };
+    let folders = Folders::below(folder);
     let env = Environment::from_vars(vars.iter().copied(), folder);
     Journal::new(&env, &folders, &Keyring::default(), Arc::new(|_| ()))
 }

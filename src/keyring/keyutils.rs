@@ -4,19 +4,17 @@
 //! drops when it was not used for some days. Each call links it to the calling thread's process
 //! keyring first, which makes its keys readable here without changing the user's session keyring.
 //! Where the kernel has no persistent keyrings, the session keyring holds the keys. Containers
-//! often refuse these system calls; then there is no such cache.
+//! often refuse these system calls; then there is none.
 
 use std::time::Duration;
 
 use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
 use zeroize::Zeroizing;
 
+use super::fault::Unreachable;
+
 /// The most that the kernel stores in one key of this type.
 const MAX_PAYLOAD: usize = 32767;
-
-/// The kernel keeps no keys for this process.
-#[derive(Debug)]
-pub struct Unavailable;
 
 /// Whether there is a keyring to keep keys in.
 pub fn available() -> bool {
@@ -24,7 +22,7 @@ pub fn available() -> bool {
 }
 
 /// The payload of the key called `description`, where there is one.
-pub fn get(description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unavailable> {
+pub fn get(description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
     let Some(key) = found(ring()?.search(description))? else {
         return Ok(None);
     };
@@ -37,23 +35,23 @@ pub fn get(description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unavailable>
 }
 
 /// Keeps `payload` under `description` for `lifetime`, replacing what was there.
-pub fn set(description: &str, payload: &[u8], lifetime: Duration) -> Result<(), Unavailable> {
+pub fn set(description: &str, payload: &[u8], lifetime: Duration) -> Result<(), Unreachable> {
     // For the kernel, a time-out of 0 is none.
     let seconds = usize::try_from(lifetime.as_secs())
         .unwrap_or(usize::MAX)
         .clamp(1, u32::MAX as usize);
     let key = ring()?
         .add_key(description, payload)
-        .map_err(|_| Unavailable)?;
+        .map_err(|_| Unreachable::Absent)?;
     key.set_timeout(seconds).map_err(|_| {
         // A token must not outlive its use.
         let _ = key.invalidate();
-        Unavailable
+        Unreachable::Absent
     })
 }
 
 /// Forgets the key called `description`; tells whether there was one.
-pub fn delete(description: &str) -> Result<bool, Unavailable> {
+pub fn delete(description: &str) -> Result<bool, Unreachable> {
     let ring = ring()?;
     let Some(key) = found(ring.search(description))? else {
         return Ok(false);
@@ -65,14 +63,14 @@ fn forget(ring: KeyRing, key: Key) -> Result<(), KeyError> {
     key.invalidate().or_else(|_| ring.unlink_key(key))
 }
 
-fn ring() -> Result<KeyRing, Unavailable> {
+fn ring() -> Result<KeyRing, Unreachable> {
     KeyRing::get_persistent(KeyRingIdentifier::Process)
         .or_else(|_| KeyRing::from_special_id(KeyRingIdentifier::Session, false))
-        .map_err(|_| Unavailable)
+        .map_err(|_| Unreachable::Absent)
 }
 
 /// Tells a key that is not there, or not any more, from a keyring that cannot be used.
-fn found<T>(result: Result<T, KeyError>) -> Result<Option<T>, Unavailable> {
+fn found<T>(result: Result<T, KeyError>) -> Result<Option<T>, Unreachable> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(
@@ -81,7 +79,7 @@ fn found<T>(result: Result<T, KeyError>) -> Result<Option<T>, Unavailable> {
             | KeyError::KeyRevoked
             | KeyError::KeyRejected,
         ) => Ok(None),
-        Err(_) => Err(Unavailable),
+        Err(_) => Err(Unreachable::Absent),
     }
 }
 

@@ -27,42 +27,19 @@ mod gate;
 #[path = "native.rs"]
 mod gate;
 
+mod fault;
 #[cfg(target_os = "linux")]
 #[path = "keyutils.rs"]
 pub mod kernel;
-#[cfg(not(target_os = "linux"))]
-#[path = "no_keyutils.rs"]
-pub mod kernel;
+
+pub use fault::Unreachable;
+use fault::{Fault, Outlook};
 
 /// What all calls of a process together may take. A person waits for it once, not at every call.
 const BUDGET: Duration = Duration::from_secs(2);
 
 /// The service under which everything of keyfob is kept; the account tells entries apart.
 const SERVICE: &str = "keyfob";
-
-/// Why the keyring could not be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unreachable {
-    /// There is none on this machine or in this session.
-    Absent,
-    /// It is locked, and unlocking would need a person.
-    Locked,
-    /// It did not answer in time.
-    Slow,
-    /// It answered with a fault, described without any secret.
-    Faulty(String),
-}
-
-impl fmt::Display for Unreachable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Unreachable::Absent => f.write_str("there is no OS keyring in this session"),
-            Unreachable::Locked => f.write_str("the OS keyring is locked"),
-            Unreachable::Slow => f.write_str("the OS keyring did not answer within 2 s"),
-            Unreachable::Faulty(what) => write!(f, "the OS keyring is faulty: {what}"),
-        }
-    }
-}
 
 /// What `doctor` tells of the keyring.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,22 +86,6 @@ enum Stage {
 
 type Job = Box<dyn FnOnce(&mut gate::Gate) + Send>;
 
-/// Why a call failed, and whether another one can do better.
-enum Fault {
-    /// Nothing can be done with this keyring any more.
-    Keyring(Unreachable),
-    /// This entry alone is at fault, described without any secret.
-    Entry(String),
-}
-
-/// What is known of an entry before the `keyring` crate is asked for it.
-enum Outlook {
-    /// There is none, for sure.
-    Missing,
-    /// There may be one, and reading it will not prompt.
-    Possible,
-}
-
 impl Default for Keyring {
     fn default() -> Self {
         Self::made(Stage::Absent)
@@ -154,7 +115,7 @@ impl Keyring {
             Outlook::Possible => match entry(&account)?.get_secret() {
                 Ok(secret) => Ok(Some(Zeroizing::new(secret))),
                 Err(keyring::Error::NoEntry) => Ok(None),
-                Err(error) => Err(fault(&error)),
+                Err(error) => Err(Fault::from(&error)),
             },
         })
     }
@@ -170,13 +131,15 @@ impl Keyring {
                 // Another program made a second entry of this name: one of ours replaces both.
                 Err(keyring::Error::Ambiguous(entries)) => {
                     for double in entries {
-                        double.delete_credential().map_err(|error| fault(&error))?;
+                        double
+                            .delete_credential()
+                            .map_err(|error| Fault::from(&error))?;
                     }
                     entry.set_secret(&secret)
                 }
                 done => done,
             }
-            .map_err(|error| fault(&error))
+            .map_err(|error| Fault::from(&error))
         })
     }
 
@@ -190,11 +153,13 @@ impl Keyring {
                 Err(keyring::Error::NoEntry) => Ok(false),
                 Err(keyring::Error::Ambiguous(entries)) => {
                     for double in entries {
-                        double.delete_credential().map_err(|error| fault(&error))?;
+                        double
+                            .delete_credential()
+                            .map_err(|error| Fault::from(&error))?;
                     }
                     Ok(true)
                 }
-                Err(error) => Err(fault(&error)),
+                Err(error) => Err(Fault::from(&error)),
             },
         })
     }
@@ -292,25 +257,9 @@ fn gone() -> Fault {
 /// The entry of `account`; the first one connects the `keyring` crate to its store.
 fn entry(account: &str) -> Result<keyring::Entry, Fault> {
     if let Err(error) = keyring::Entry::store_status() {
-        return Err(fault(error));
+        return Err(Fault::from(error));
     }
-    keyring::Entry::new(SERVICE, account).map_err(|error| fault(&error))
-}
-
-/// What an error of the `keyring` crate means. Those of its messages that are passed on hold no
-/// value: the variants that carry one are named without it.
-fn fault(error: &keyring::Error) -> Fault {
-    use keyring::Error;
-    match error {
-        Error::NoStorageAccess(_) => Fault::Keyring(Unreachable::Locked),
-        Error::PlatformFailure(why) => Fault::Keyring(Unreachable::Faulty(why.to_string())),
-        Error::BadEncoding(_) | Error::BadDataFormat(..) => {
-            Fault::Entry("an entry in it is damaged".to_owned())
-        }
-        Error::Ambiguous(_) => Fault::Entry("it holds two entries of the same name".to_owned()),
-        Error::TooLong(..) => Fault::Entry("it does not take entries of that size".to_owned()),
-        other => Fault::Keyring(Unreachable::Faulty(other.to_string())),
-    }
+    keyring::Entry::new(SERVICE, account).map_err(|error| Fault::from(&error))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The keyrings of macOS and Windows, which need no look ahead: they are always there, and the
 //! system's own rules decide whether a person is asked.
 
-use super::{Environment, Fault, Outlook};
+use super::fault::{Fault, Outlook};
+use crate::words::env::Environment;
 
 /// What this platform's keyring is called.
 pub(super) const NAME: &str = if cfg!(windows) {
@@ -26,6 +27,6 @@ impl Gate {
         keyring::Entry::store_status()
             .as_ref()
             .map(|_| ())
-            .map_err(super::fault)
+            .map_err(Fault::from)
     }
 }

@@ -10,7 +10,8 @@ use zbus::blocking::connection::Builder;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
-use super::{Environment, Fault, Outlook, Unreachable};
+use super::fault::{Fault, Outlook, Unreachable};
+use crate::words::env::Environment;
 
 /// What this platform's keyring is called.
 pub(super) const NAME: &str = "Secret Service";

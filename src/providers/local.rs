@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 
-use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services, unsupported};
+use super::{
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, unsupported,
+};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::http::Log;
@@ -45,7 +48,7 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "local vault",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::Read,
         Capability::BulkWrite,
         Capability::AtomicReplace,
@@ -54,8 +57,9 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         Capability::Times,
         Capability::History,
     ]),
+    lacks: &[],
     composite: None,
-    credential: None,
+    credentials: &[],
     open: |config, services| {
         let vault = vault(config, services)?;
         Ok(Box::new(LocalVault::new(vault, services.http.log())))
@@ -127,7 +131,7 @@ pub struct LocalVault {
 impl LocalVault {
     /// The provider for `vault`; `log` is told of each look into it.
     pub fn new(vault: Vault, log: &Log) -> Self {
-        let log = Arc::clone(log);
+        let log = Rc::clone(log);
         Self { vault, log }
     }
 
@@ -147,22 +151,7 @@ impl LocalVault {
 
 #[async_trait(?Send)]
 impl Provider for LocalVault {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
-    fn check_name(&self, _name: &Name) -> Result<()> {
-        Ok(())
-    }
-
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(unsupported(
-                "the local vault",
-                "tell secrets by type",
-                "leave out --type",
-            ));
-        }
         self.told("list", |vault| vault.list(|name| filter.admits(name)))
     }
 
@@ -179,14 +168,7 @@ impl Provider for LocalVault {
     }
 
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        if credential.is_some() {
-            return Err(unsupported(
-                "the local vault",
-                "log in with a credential: its identity opens it",
-                "name the identity's file with the field identity",
-            ));
-        }
+    async fn login(&self, _given: &Given) -> Result<Account> {
         self.told("open", |vault| vault.list(|_| false))?;
         self.account().await
     }
@@ -231,7 +213,7 @@ mod tests {
     const PUBLIC: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
 
     fn local(folder: &Path, identity: &str) -> LocalVault {
-        let log: Log = Arc::new(|_| ());
+        let log: Log = Rc::new(|_| ());
         let vault = Vault::new(VaultOptions {
             path: Some(folder.join("team.age")),
             identity: Some(IdentitySource::Text {
@@ -240,9 +222,8 @@ mod tests {
             }),
             recipients: Vec::new(),
             folders: Folders {
-                config: folder.to_owned(),
                 data: folder.to_owned(),
-                cache: folder.to_owned(),
+                ..Folders::below(folder)
             },
             keyring: Arc::new(Keyring::default()),
             lock_timeout: None,
@@ -279,19 +260,13 @@ mod tests {
         let names: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["a", "ab"]);
         assert!(entries[0].updated_at.is_some());
-        let typed = Filter {
-            secret_type: Some("api".into()),
-            ..Filter::default()
-        };
-        let error = local.list(&typed).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Unsupported);
     }
 
     #[tokio::test]
     async fn the_account_is_the_public_key() {
         let folder = tempfile::tempdir().unwrap();
         let local = local(folder.path(), KEY);
-        let account = local.login(None).await.unwrap();
+        let account = local.login(&Given::new()).await.unwrap();
         assert!(account.url.ends_with("team.age"));
         assert_eq!(account.account.as_deref(), Some(PUBLIC));
         assert_eq!(
@@ -317,7 +292,7 @@ mod tests {
         assert!(local.logout().await.unwrap().is_empty());
         assert_eq!(local.read(&Selection::All).await.unwrap().len(), 1);
         fs::write(local.vault.path(), "").unwrap();
-        let error = local.login(None).await.unwrap_err();
+        let error = local.login(&Given::new()).await.unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
     }
 }

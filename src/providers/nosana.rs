@@ -12,16 +12,17 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use self::body::{Body, Secrets, chunks};
-use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services};
+use super::endpoint::{BEARER, Endpoint};
+use super::{Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::http::{Request, Response, Tls};
+use crate::http::{Request, Response, is_transient};
 use crate::identity::keypair::Keypair;
 use crate::identity::keypair::locate::Located;
 use crate::session::jwt::Life;
@@ -66,22 +67,21 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Nosana Secret Manager",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::Read,
         Capability::BulkWrite,
         Capability::AtomicReplace,
     ]),
+    lacks: &[],
     composite: None,
-    credential: None,
+    credentials: &[],
     open: |config, services| Ok(Box::new(Nosana::open(config, services)?)),
 };
 
 /// A Nosana Secret Manager, in the scope of one keypair or of one job.
 struct Nosana {
-    base: Url,
-    tls: Tls,
+    endpoint: Endpoint,
     job: Option<String>,
-    config: StoreConfig,
     services: Rc<Services>,
     located: OnceCell<Located>,
 }
@@ -99,10 +99,8 @@ impl Nosana {
             _ => MAINNET,
         };
         Ok(Self {
-            base: super::base_url(config, official)?,
-            tls: super::tls(config),
+            endpoint: Endpoint::new(config, services, official, &BEARER)?,
             job: config.text("job").map(str::to_owned),
-            config: config.clone(),
             services: Rc::clone(services),
             located: OnceCell::new(),
         })
@@ -113,10 +111,10 @@ impl Nosana {
             return Ok(located);
         }
         let started = Instant::now();
-        let located = super::keypair(&self.config, &self.services)?;
+        let located = super::keypair(&self.endpoint.config, &self.services)?;
         (self.services.http.log())(&format!(
             "keypair of {} from {} in {} ms",
-            self.config.name(),
+            self.endpoint.config.name(),
             located.source,
             started.elapsed().as_millis()
         ));
@@ -130,49 +128,28 @@ impl Nosana {
     fn session_key(&self) -> Result<SessionKey> {
         let address = self.keypair()?.address();
         let scope = self.job.as_deref().unwrap_or_default();
-        Ok(SessionKey::new(
-            SCHEMA.provider,
-            self.base.as_str(),
-            &address,
-            scope,
-        ))
+        Ok(self.endpoint.session_key(&address, scope))
     }
 
     fn request(&self, operation: &'static str, method: Method) -> Result<Request> {
         Ok(Request::new(
             operation,
             method,
-            super::endpoint(&self.base, &["secrets"])?,
+            self.endpoint.url(&["secrets"])?,
         ))
     }
 
     /// Sends a request with a token; a rejected token is renewed once.
     async fn call(&self, make: impl Fn() -> Result<Request>) -> Result<Response> {
         let key = self.session_key()?;
-        let sessions = &self.services.sessions;
-        let deadline = self.services.http.deadline().end();
-        let session = sessions
-            .get_or_login(&key, deadline, async || self.sign_in().await)
-            .await?;
-        let response = self.authorized(make()?, &session).await?;
-        if response.status != StatusCode::FORBIDDEN && response.status != StatusCode::UNAUTHORIZED {
-            return Ok(response);
-        }
-        let session = sessions
-            .renew(&key, &session, deadline, async || self.sign_in().await)
-            .await?;
-        let response = self.authorized(make()?, &session).await?;
+        let sign_in = async || self.sign_in().await;
+        let response = self.endpoint.send_in_session(&key, sign_in, make).await?;
         match response.status {
             StatusCode::FORBIDDEN if is_token_rejection(&response) => Err(response
                 .error(Kind::Unauthenticated)
                 .hint("the server rejects even a new token; check that base_url and the clock are right")),
             _ => Ok(response),
         }
-    }
-
-    async fn authorized(&self, request: Request, session: &Session) -> Result<Response> {
-        let request = request.authorized("Bearer", &session.token);
-        self.services.http.send(&self.tls, &request).await
     }
 
     /// `POST /login` with the signed challenge; once more by the server's clock where ours is off.
@@ -218,16 +195,14 @@ impl Nosana {
         if let Some(job) = &self.job {
             body["job"] = job.as_str().into();
         }
-        let url = super::endpoint(&self.base, &["login"])?;
+        let url = self.endpoint.url(&["login"])?;
         // No Authorization here: the server checks that header on this route too, and a stale
         // token would spoil the login. Its 500 means a malformed login or an unknown job.
         let request = Request::new("log in", Method::POST, url)
             .repeatable()
-            .transient(|response| {
-                crate::http::is_transient(response) && !is_internal_error(response)
-            })
+            .transient(|status, body| is_transient(status) && !is_internal_error(status, body))
             .json(&body)?;
-        self.services.http.send(&self.tls, &request).await
+        self.endpoint.send(&request).await
     }
 
     fn session(&self, response: &Response) -> Result<Session> {
@@ -245,7 +220,7 @@ impl Nosana {
     }
 
     fn login_error(&self, response: &Response) -> Error {
-        if is_internal_error(response) {
+        if is_internal_error(response.status, &response.body) {
             let error = response.error(Kind::Unauthenticated);
             return match &self.job {
                 // That is how it says that there is no such job.
@@ -346,10 +321,6 @@ impl Nosana {
 
 #[async_trait(?Send)]
 impl Provider for Nosana {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
     fn check_name(&self, name: &Name) -> Result<()> {
         if name.as_str() == "__proto__" {
             return Err(Error::invalid_data(
@@ -360,13 +331,6 @@ impl Provider for Nosana {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(super::unsupported(
-                "nosana",
-                "list by type: it has none",
-                "leave --type out",
-            ));
-        }
         let stored = self.fetch().await?;
         Ok(stored
             .into_iter()
@@ -394,23 +358,6 @@ impl Provider for Nosana {
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         self.check_writable()?;
-        for write in &batch.writes {
-            self.check_name(&write.name)?;
-            if !write.metadata.is_empty() {
-                return Err(super::unsupported(
-                    "nosana",
-                    "keep anything beside a value",
-                    "leave --description, --expires-at and --attr out",
-                ));
-            }
-            if write.value.expose_str().is_none() {
-                return Err(Error::invalid_data(format!(
-                    "the value of {} is not text, and Nosana holds text alone",
-                    write.name
-                ))
-                .hint("encode it first, for example with base64"));
-            }
-        }
         let before = self.fetch().await?;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(batch.writes.len());
         let mut wanted = Vec::new();
@@ -476,43 +423,27 @@ impl Provider for Nosana {
         Ok(outcomes)
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        if credential.is_some() {
-            return Err(super::unsupported(
-                "nosana",
-                "log in with a password or key: a Solana keypair signs in",
-                "keep a keypair in the OS keyring with: keyfob key import FILE",
-            ));
-        }
+    async fn login(&self, _given: &Given) -> Result<Account> {
         let key = self.session_key()?;
-        self.services.sessions.forget(&key);
+        let sessions = &self.services.sessions;
+        sessions.forget(&key);
         let deadline = self.services.http.deadline().end();
-        self.services
-            .sessions
+        sessions
             .get_or_login(&key, deadline, async || self.sign_in().await)
             .await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
-        let key = self.session_key()?;
-        let cached = self.services.sessions.peek(&key);
         Ok(Account {
-            url: super::shown_url(&self.base),
             account: Some(self.keypair()?.address()),
             credential: Some(format!("keypair from {}", self.located()?.source)),
-            token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
-            token_cache: cached.and_then(|_| self.services.sessions.shared_place()),
+            ..self.endpoint.account(Some(&self.session_key()?))
         })
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        let key = self.session_key()?;
-        let forgotten = self.services.sessions.forget(&key);
-        Ok(forgotten
-            .then(|| "the cached token".to_owned())
-            .into_iter()
-            .collect())
+        Ok(self.endpoint.forget(&self.session_key()?))
     }
 }
 
@@ -560,12 +491,12 @@ struct Refusal {
     error: serde_json::Value,
 }
 
-fn refusal(response: &Response) -> Refusal {
-    serde_json::from_slice(&response.body).unwrap_or_default()
+fn refusal(body: &[u8]) -> Refusal {
+    serde_json::from_slice(body).unwrap_or_default()
 }
 
 fn is_token_rejection(response: &Response) -> bool {
-    let refusal = refusal(response);
+    let refusal = refusal(&response.body);
     refusal.error == "TokenExpiredError"
         || refusal.error == "JsonWebTokenError"
         || refusal.message == "Not authenticated"
@@ -573,9 +504,8 @@ fn is_token_rejection(response: &Response) -> bool {
         || refusal.message.starts_with("jwt ")
 }
 
-fn is_internal_error(response: &Response) -> bool {
-    response.status == StatusCode::INTERNAL_SERVER_ERROR
-        && refusal(response).r#type == "InternalServerError"
+fn is_internal_error(status: StatusCode, body: &[u8]) -> bool {
+    status == StatusCode::INTERNAL_SERVER_ERROR && refusal(body).r#type == "InternalServerError"
 }
 
 fn is_empty_job(response: &Response) -> bool {

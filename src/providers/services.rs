@@ -1,5 +1,6 @@
 //! What a provider works with, made once a command and shared by all stores it opens.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use crate::words::progress::{NoProgress, Progress};
 pub struct Services {
     /// The environment.
     pub env: Environment,
+    /// The variables of it that no other program may inherit; see
+    /// [`withheld`](crate::credential::withheld).
+    pub withheld: BTreeSet<String>,
     /// keyfob's own folders.
     pub folders: Folders,
     /// The HTTP floor.
@@ -35,8 +39,9 @@ impl Services {
     pub fn bounded_by(&self, deadline: Deadline) -> Self {
         Self {
             env: self.env.clone(),
+            withheld: self.withheld.clone(),
             folders: self.folders.clone(),
-            http: self.http.bounded_by(Arc::new(deadline)),
+            http: self.http.bounded_by(Rc::new(deadline)),
             sessions: self.sessions.clone(),
             keyring: self.keyring.clone(),
             progress: Rc::new(NoProgress),

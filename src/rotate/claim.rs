@@ -1,10 +1,10 @@
 //! One rotation at a time of each secret: a lock that a running keyfob holds, and the operating
 //! system drops with it, however it ends.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::state;
+use crate::state::lock::Lock;
 use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
@@ -13,7 +13,7 @@ use crate::words::secret::Reference;
 /// Locks on the secrets that a rotation writes, held until dropped.
 #[derive(Debug)]
 pub struct Claim {
-    _files: Vec<File>,
+    _locks: Vec<Lock>,
 }
 
 impl Claim {
@@ -26,40 +26,19 @@ impl Claim {
         targets: impl IntoIterator<Item = (&'t Reference, &'t Scope)>,
     ) -> Result<Self> {
         state::create_folder(folder)?;
-        let mut files = Vec::new();
-        for (reference, scope) in targets {
-            let path = path(folder, reference, scope);
-            let cannot = |error: &std::io::Error| {
-                Error::io(format!("cannot lock {}", path.display()), error)
-            };
-            let file = open(&path).map_err(|error| cannot(&error))?;
-            match file.try_lock() {
-                Ok(()) => files.push(file),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(Error::conflict(format!(
-                        "another keyfob is rotating {reference} right now"
-                    ))
-                    .hint("wait until it is done; keyfob rotate --list shows what is open"));
-                }
-                Err(TryLockError::Error(error)) => return Err(cannot(&error)),
-            }
-        }
-        Ok(Self { _files: files })
+        let take = |(reference, scope): (&Reference, &Scope)| {
+            let digest = digest::of_parts(&[scope.as_str(), reference.name.as_str()]);
+            let path = folder.join(format!("{}.lock", &digest[..32]));
+            Lock::try_file(&path)?.ok_or_else(|| {
+                Error::conflict(format!("another keyfob is rotating {reference} right now"))
+                    .hint("wait until it is done; keyfob rotate --list shows what is open")
+            })
+        };
+        let locks = targets.into_iter().map(take);
+        Ok(Self {
+            _locks: locks.collect::<Result<_>>()?,
+        })
     }
-}
-
-/// The lock's file. It stays, empty, as removing it would be a race.
-fn path(folder: &Path, reference: &Reference, scope: &Scope) -> PathBuf {
-    let digest = digest::of_parts(&[scope.as_str(), reference.name.as_str()]);
-    folder.join(format!("{}.lock", &digest[..32]))
-}
-
-fn open(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
 }
 
 #[cfg(test)]

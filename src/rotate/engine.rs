@@ -13,7 +13,7 @@ use super::ledger::{Ledger, Open};
 use super::look::{Look, Stores};
 use super::plan::Plan;
 use super::record::{Direction, Forward, State, Target};
-use crate::providers::{Services, open_replacements};
+use crate::providers::{Capability, Services, open_replacements};
 use crate::store::Store;
 use crate::words::batch::{Batch, Metadata, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
@@ -233,7 +233,7 @@ impl Engine<'_> {
                         target.state = State::Untouched;
                     }
                     if first.is_ok() {
-                        first = Err(store.named(error));
+                        first = Err(error.store(store.name().as_str()));
                     }
                 }
             }
@@ -264,15 +264,11 @@ impl Engine<'_> {
         };
         let results = outcomes.into_iter().map(|outcome| outcome.result.map(drop));
         let mut results: Vec<Result<()>> = results.collect();
-        if !store
-            .provider()
-            .capabilities()
-            .has(crate::providers::Capability::Read)
-        {
+        if !store.can(Capability::Read) {
             return results;
         }
         let names = expected.iter().map(|(name, _)| name.clone()).collect();
-        let read = store.provider().read(&Selection::Names(names)).await;
+        let read = store.read(&Selection::Names(names)).await;
         for ((name, value), result) in expected.iter().zip(&mut results) {
             if result.is_err() {
                 continue;
@@ -310,7 +306,7 @@ impl Engine<'_> {
 
     /// Whether `name` may be absent right now, in the middle of a replacement that was interrupted.
     pub(super) fn is_replacing(&self, store: &Store, name: &Name) -> bool {
-        if store.provider().replacements().is_none() {
+        if store.replacements().is_none() {
             return false;
         }
         match open_replacements(self.services, Some(store.name())) {
@@ -375,7 +371,7 @@ impl Engine<'_> {
     }
 }
 
-fn write_of(target: &Target) -> Write {
+pub(super) fn write_of(target: &Target) -> Write {
     Write {
         name: target.reference.name.clone(),
         value: target.new.clone(),

@@ -1,28 +1,22 @@
 //! When keyfob last rotated what: names hashed, values nowhere.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::state::lock::FolderLock;
-use crate::state::{self, Mode};
+use crate::state::file::File;
 use crate::words::digest;
 use crate::words::env::Folders;
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use crate::words::scope::Scope;
 use crate::words::secret::Name;
 
-/// The lock is held while one small file is written, never longer.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// The record of past rotations, one file for all stores.
 pub struct History {
-    folder: PathBuf,
+    file: File<Record>,
+    patience: Duration,
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -34,49 +28,30 @@ impl History {
     /// The user's. Touches nothing.
     pub fn new(folders: &Folders) -> Self {
         Self {
-            folder: super::folder(folders),
+            file: File::new(
+                super::folder(folders).join("rotated.json"),
+                "remove it: what it told is then found out from the stores, or counts as due",
+            ),
+            patience: folders.patience,
         }
     }
 
     /// When `name` in the store of `scope` was last rotated; `None` where that is not known.
     ///
     /// # Errors
-    /// `failed` where the record cannot be read, `invalid_data` where it is damaged.
+    /// As [`File::read`].
     pub fn last(&self, scope: &Scope, name: &Name) -> Result<Option<Timestamp>> {
-        Ok(self.read()?.rotated_at.get(&key(scope, name)).copied())
+        let record = self.file.read()?.unwrap_or_default();
+        Ok(record.rotated_at.get(&key(scope, name)).copied())
     }
 
     /// Notes that `name` was rotated at `at`.
     ///
     /// # Errors
-    /// As [`last`](Self::last), and where it cannot be written.
+    /// As [`File::update`].
     pub fn note(&self, scope: &Scope, name: &Name, at: Timestamp) -> Result<()> {
-        state::create_folder(&self.folder)?;
-        let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
-        let mut record = self.read()?;
-        record.rotated_at.insert(key(scope, name), at);
-        let text = serde_json::to_vec_pretty(&record)
-            .map_err(|error| Error::failed(format!("cannot note the rotation: {error}")))?;
-        let path = self.path();
-        state::remove_stale_temporaries(&path);
-        state::write_atomically(&path, &text, Mode::PRIVATE)
-    }
-
-    fn read(&self) -> Result<Record> {
-        let path = self.path();
-        match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
-                Error::invalid_data(format!("{} is damaged: {error}", path.display())).hint(
-                    "remove it: what it told is then found out from the stores, or counts as due",
-                )
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Record::default()),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
-        }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.join("rotated.json")
+        let note = |record: &mut Record| record.rotated_at.insert(key(scope, name), at);
+        self.file.update(self.patience, note).map(drop)
     }
 }
 
@@ -88,15 +63,15 @@ fn key(scope: &Scope, name: &Name) -> String {
 mod tests {
     use super::super::record::tests::target;
     use super::super::record::{Old, State};
+    use std::fs;
+
     use super::*;
     use crate::words::error::Kind;
 
     #[test]
     fn what_was_noted_is_known_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let history = History {
-            folder: folder.path().join("made"),
-        };
+        let history = History::new(&Folders::below(folder.path()));
         let target = target(true, Old::Absent, State::Written);
         let name = Name::new("DB_PASSWORD").unwrap();
         assert_eq!(history.last(&target.scope, &name).unwrap(), None);
@@ -105,10 +80,10 @@ mod tests {
         assert_eq!(history.last(&target.scope, &name).unwrap(), Some(at));
         let other = Name::new("OTHER").unwrap();
         assert_eq!(history.last(&target.scope, &other).unwrap(), None);
-        let text = fs::read_to_string(history.path()).unwrap();
+        let text = fs::read_to_string(history.file.path()).unwrap();
         assert!(!text.contains("DB_PASSWORD"));
 
-        fs::write(history.path(), "{").unwrap();
+        fs::write(history.file.path(), "{").unwrap();
         let error = history.last(&target.scope, &name).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
     }

@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Reference, SecretValue};
+use crate::words::secret::{MAX_VALUE, Reference, SecretValue};
 use crate::words::shell::{Script, Trouble};
+use crate::words::text::drop_newline;
 
 /// The variable that tells a command which secret it is about.
 const TARGET: &str = "KEYFOB_TARGET";
-
-/// No backend holds a value near this size, in bytes.
-const MAX_VALUE: usize = 16 * 1024 * 1024;
 
 /// What the commands run in.
 pub struct Hooks<'a> {
@@ -34,12 +32,7 @@ impl Hooks<'_> {
         let printed = script.output(MAX_VALUE).await;
         let mut bytes =
             printed.map_err(|trouble| failed("the command for the new value", &trouble))?;
-        if bytes.last() == Some(&b'\n') {
-            bytes.pop();
-            if bytes.last() == Some(&b'\r') {
-                bytes.pop();
-            }
-        }
+        drop_newline(&mut bytes);
         if bytes.is_empty() {
             return Err(Error::failed(
                 "the command for the new value printed nothing",

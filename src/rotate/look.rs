@@ -29,13 +29,7 @@ impl Look {
         }
         let asked = by_store.into_iter().filter_map(|(store, names)| {
             let store = stores.get(store)?;
-            Some(async move {
-                let seen = look_in(store, &names).await;
-                (
-                    store.name().clone(),
-                    seen.map_err(|error| store.named(error)),
-                )
-            })
+            Some(async move { (store.name().clone(), look_in(store, &names).await) })
         });
         Self(join_all(asked).await.into_iter().collect())
     }
@@ -54,16 +48,15 @@ impl Look {
 }
 
 async fn look_in(store: &Store, names: &BTreeSet<&Name>) -> Result<BTreeMap<Name, Seen>> {
-    let provider = store.provider();
-    if provider.capabilities().has(Capability::Read) {
+    if store.can(Capability::Read) {
         let selection = Selection::Names(names.iter().map(|name| (*name).clone()).collect());
-        let values = provider.read(&selection).await?;
+        let values = store.read(&selection).await?;
         let values = values.into_iter();
         return Ok(values
             .map(|(name, value)| (name, Seen::Value(value)))
             .collect());
     }
-    let entries = provider.list(&Filter::default()).await?;
+    let entries = store.list(&Filter::default()).await?;
     Ok(entries
         .into_iter()
         .filter(|entry| names.contains(&entry.name))

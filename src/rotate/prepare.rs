@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::claim::Claim;
-use super::engine::Engine;
+use super::engine::{Engine, write_of};
 use super::ledger::Open;
 use super::look::Look;
 use super::made::Made;
 use super::plan::{self, Plan, Role, Source};
 use super::record::{Direction, Old, Rotation, Seen, State, Target};
-use crate::providers::{Capability, Composite};
+use crate::providers::Composite;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
@@ -30,8 +30,7 @@ impl Engine<'_> {
         for target in &plan.targets {
             let reference = &target.reference;
             let store = self.store(&reference.store)?;
-            let checked = store.provider().check_name(&reference.name);
-            checked.map_err(|error| store.named(error))?;
+            store.check_name(&reference.name)?;
             let place = scope_of(&scopes, reference)?;
             if let Some((other, _)) = places
                 .iter()
@@ -112,12 +111,8 @@ impl Engine<'_> {
             Role::Derived(derivation) => derivation.apply(reference.name.as_str(), &made.value)?,
         };
         let store = self.store(&reference.store)?;
-        if new.expose_str().is_none() {
-            let what = format!("the new value of {reference}, which is not text,");
-            store.require(Capability::Binary, &what)?;
-        }
         let whole = !matches!(target.role, Role::Derived(_)) && store.spec().composite.is_some();
-        Ok(Target {
+        let target = Target {
             scope: scope_of(scopes, &reference)?.clone(),
             reference,
             readable: target.readable,
@@ -132,7 +127,9 @@ impl Engine<'_> {
                 true => State::Unclear,
                 false => State::Untouched,
             },
-        })
+        };
+        store.check(&[write_of(&target)])?;
+        Ok(target)
     }
 
     /// Tells the command that is told of rollbacks that the value which a command has made is not

@@ -61,14 +61,11 @@ impl<'s> Answers<'s> {
     /// Asks `stores` for what is wanted of them. Where one of them cannot be read, none but that
     /// one is asked: it says what to do instead.
     pub async fn ask(stores: &'s [Store], wants: &Wants) -> Self {
-        let unreadable = stores
-            .iter()
-            .find(|store| !store.provider().capabilities().has(Capability::Read));
+        let unreadable = stores.iter().find(|store| !store.can(Capability::Read));
         let stores = unreadable.map_or(stores, std::slice::from_ref);
         let answers = stores.iter().map(|store| async {
             let selection = wants.selection(store.name());
-            let answer = store.provider().read(&selection).await;
-            answer.map_err(|error| store.named(error))
+            store.read(&selection).await
         });
         Self {
             stores,
@@ -115,7 +112,7 @@ impl<'s> Found<'s, ()> {
     /// Whatever a store answers.
     pub async fn list(stores: &'s [Store]) -> Result<Self> {
         let answers = stores.iter().map(|store| async {
-            let entries = store.provider().list(&Filter::default()).await?;
+            let entries = store.list(&Filter::default()).await?;
             Ok(entries.into_iter().map(|entry| (entry.name, ())).collect())
         });
         Self::collect(stores, join_all(answers).await)
@@ -138,7 +135,7 @@ impl<'s, V> Found<'s, V> {
     fn collect(stores: &'s [Store], answers: Vec<Result<BTreeMap<Name, V>>>) -> Result<Self> {
         let mut by_store = BTreeMap::new();
         for (store, answer) in stores.iter().zip(answers) {
-            by_store.insert(store.name(), answer.map_err(|error| store.named(error))?);
+            by_store.insert(store.name(), answer?);
         }
         Ok(Self { stores, by_store })
     }

@@ -11,7 +11,7 @@ mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use found::{Answers, Found, Wants};
-pub use variables::{Destination, Naming, is_variable_name};
+pub use variables::{Destination, Naming};
 
 use crate::words::digest;
 use crate::words::error::{Error, Result};

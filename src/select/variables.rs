@@ -3,6 +3,7 @@
 
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
+use crate::words::text::is_variable_name;
 
 /// Variables that change how programs run. Whoever may write a secret must not thereby decide what
 /// code runs wherever it is injected.
@@ -168,13 +169,6 @@ fn upper(name: &str) -> String {
         variable.insert(0, '_');
     }
     variable
-}
-
-/// Whether shells take `name` for a variable: ASCII letters, digits and `_`, no digit first.
-pub fn is_variable_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Refuses a variable that nobody could read.

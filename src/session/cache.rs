@@ -1,10 +1,10 @@
-//! Tokens kept between processes: in the OS keyring, in the kernel's, or nowhere.
+//! Tokens kept between processes: a list of places, tried in order.
 //!
-//! A cache that is absent, locked, slow or damaged is an empty one: it costs a login, never the
-//! command. When to log in is [`super`]'s work.
+//! A place that is absent, locked, slow or damaged is passed over: it costs a login, never the
+//! command. Where no place has a token, it is in the memory of [`super`] alone, whose work it also
+//! is when to log in.
 
-use std::fmt;
-use std::str::FromStr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,94 +13,86 @@ use zeroize::Zeroizing;
 
 use super::token::{Session, SessionKey};
 use crate::credential;
-use crate::keyring::{Keyring, kernel};
+#[cfg(target_os = "linux")]
+use crate::keyring::kernel;
+use crate::keyring::{Keyring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 
-/// The variable that holds the [`Policy`].
-pub const POLICY_VARIABLE: &str = "KEYFOB_TOKEN_CACHE";
+/// The variable that names the places.
+pub const VARIABLE: &str = "KEYFOB_TOKEN_CACHE";
 
 const VERSION: u32 = 1;
 
-/// How long the kernel keeps a token that does not say when it expires.
+/// How long a token is kept that does not say when it expires.
 const UNKNOWN_LIFETIME: Duration = Duration::from_secs(3600);
 
-/// Where tokens may be kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// In the OS keyring; where there is none that can be reached, in the kernel's.
-    #[default]
-    Auto,
-    /// In the OS keyring or not at all.
-    Keyring,
-    /// In the kernel's keyring (Linux) or not at all.
-    Keyutils,
-    /// Not at all.
-    None,
+/// A place where a token outlives this process. An error says that the next one is to be tried.
+trait Place {
+    /// What people call it.
+    fn name(&self) -> &'static str;
+    /// Whether it can be used.
+    fn is_reachable(&self) -> bool;
+    fn get(&self, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable>;
+    /// Keeps `entry`, which is of no use after `lifetime`.
+    fn set(&self, id: &str, entry: &[u8], lifetime: Duration) -> Result<(), Unreachable>;
+    /// Forgets the entry; tells whether there was one.
+    fn delete(&self, id: &str) -> Result<bool, Unreachable>;
 }
 
-impl Policy {
-    /// The policy that `env` sets; without one, [`Policy::Auto`].
-    ///
-    /// # Errors
-    /// `usage` for an unknown word.
-    pub fn from_env(env: &Environment) -> Result<Self> {
-        env.var(POLICY_VARIABLE).map_or(Ok(Self::Auto), |word| {
-            word.parse()
-                .map_err(|error: Error| error.context(POLICY_VARIABLE))
-        })
+impl Place for Keyring {
+    fn name(&self) -> &'static str {
+        "the OS keyring"
     }
 
-    fn tries_keyring(self) -> bool {
-        matches!(self, Policy::Auto | Policy::Keyring)
+    fn is_reachable(&self) -> bool {
+        self.probe().reachable()
     }
 
-    fn tries_kernel(self) -> bool {
-        matches!(self, Policy::Auto | Policy::Keyutils)
+    fn get(&self, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        self.get(id)
     }
-}
 
-impl FromStr for Policy {
-    type Err = Error;
+    fn set(&self, id: &str, entry: &[u8], _lifetime: Duration) -> Result<(), Unreachable> {
+        self.set(id, entry)
+    }
 
-    fn from_str(word: &str) -> Result<Self> {
-        match word {
-            "auto" => Ok(Policy::Auto),
-            "keyring" => Ok(Policy::Keyring),
-            "keyutils" => Ok(Policy::Keyutils),
-            "none" => Ok(Policy::None),
-            _ => Err(Error::usage(format!("{word:?} is no token cache"))
-                .hint("token caches are auto, keyring, keyutils and none")),
-        }
+    fn delete(&self, id: &str) -> Result<bool, Unreachable> {
+        self.delete(id)
     }
 }
 
-/// Where tokens are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The OS keyring.
-    Keyring,
-    /// The kernel's keyring of this user.
-    Kernel,
-    /// The memory of this process alone.
-    Memory,
-}
+/// The kernel's keyring of this user.
+#[cfg(target_os = "linux")]
+struct Kernel;
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Place::Keyring => "the OS keyring",
-            Place::Kernel => "the kernel's keyring",
-            Place::Memory => "the memory of this command alone",
-        })
+#[cfg(target_os = "linux")]
+impl Place for Kernel {
+    fn name(&self) -> &'static str {
+        "the kernel's keyring"
+    }
+
+    fn is_reachable(&self) -> bool {
+        kernel::available()
+    }
+
+    fn get(&self, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        kernel::get(id)
+    }
+
+    fn set(&self, id: &str, entry: &[u8], lifetime: Duration) -> Result<(), Unreachable> {
+        kernel::set(id, entry, lifetime)
+    }
+
+    fn delete(&self, id: &str) -> Result<bool, Unreachable> {
+        kernel::delete(id)
     }
 }
 
-/// The tokens that processes of one user share.
-#[derive(Clone, Debug)]
+/// The tokens that processes of one user share. The default shares none.
+#[derive(Clone, Default)]
 pub struct TokenCache {
-    policy: Policy,
-    keyring: Keyring,
+    places: Vec<Rc<dyn Place>>,
 }
 
 /// What is written for one token.
@@ -122,64 +114,64 @@ struct Read {
 }
 
 impl TokenCache {
-    /// A cache by `policy`; making it touches nothing.
-    pub fn new(policy: Policy, keyring: Keyring) -> Self {
-        Self { policy, keyring }
+    /// The places that `env` names: `auto`, which is the default and tries the OS keyring before
+    /// the kernel's, `keyring`, `keyutils` or `none`. Touches none of them.
+    ///
+    /// # Errors
+    /// `usage` for an unknown word.
+    pub fn from_env(env: &Environment, keyring: &Keyring) -> Result<Self> {
+        let keyring: Rc<dyn Place> = Rc::new(keyring.clone());
+        #[cfg(target_os = "linux")]
+        let kernel: [Rc<dyn Place>; 1] = [Rc::new(Kernel)];
+        #[cfg(not(target_os = "linux"))]
+        let kernel: [Rc<dyn Place>; 0] = [];
+        let places = match env.var(VARIABLE).unwrap_or("auto") {
+            "auto" => [keyring].into_iter().chain(kernel).collect(),
+            "keyring" => vec![keyring],
+            "keyutils" => kernel.into(),
+            "none" => Vec::new(),
+            word => {
+                return Err(
+                    Error::usage(format!("{VARIABLE}: {word:?} is no token cache"))
+                        .hint("token caches are auto, keyring, keyutils and none"),
+                );
+            }
+        };
+        Ok(Self { places })
     }
 
-    /// Where tokens go, found out by asking; the answer may change when the keyring fails later.
-    pub fn place(&self) -> Place {
-        if self.policy.tries_keyring() && self.keyring.probe().reachable() {
-            Place::Keyring
-        } else if self.policy.tries_kernel() && kernel::available() {
-            Place::Kernel
-        } else {
-            Place::Memory
-        }
+    /// Where tokens go, found out by asking; the answer may change when a place fails later.
+    /// `None` where they stay in this process.
+    pub fn place(&self) -> Option<&'static str> {
+        let place = self.places.iter().find(|place| place.is_reachable())?;
+        Some(place.name())
     }
 
     /// The session kept under `key`, expired or not; a damaged or foreign entry is none.
     pub fn get(&self, key: &SessionKey) -> Option<Session> {
-        if self.policy.tries_keyring()
-            && let Ok(found) = self.keyring.get(key.id())
-        {
-            return decode(key, &found?);
-        }
-        if self.policy.tries_kernel()
-            && let Ok(found) = kernel::get(key.id())
-        {
-            return decode(key, &found?);
-        }
-        None
+        let mut answers = self.places.iter().map(|place| place.get(key.id()));
+        let found = answers.find_map(Result::ok)?;
+        decode(key, &found?)
     }
 
     /// Keeps `session` under `key` until it expires, where there is a place for it. `now` is what
     /// its expiry is measured from.
-    pub fn put(&self, key: &SessionKey, session: &Session, now: Timestamp) -> Place {
-        let Some(entry) = encode(key, session) else {
-            return Place::Memory;
-        };
-        if self.policy.tries_keyring() && self.keyring.set(key.id(), &entry).is_ok() {
-            return Place::Keyring;
+    pub fn put(&self, key: &SessionKey, session: &Session, now: Timestamp) {
+        let lifetime = session.expires_at.map_or(UNKNOWN_LIFETIME, |end| {
+            Duration::try_from(end.duration_since(now)).unwrap_or_default()
+        });
+        if let Some(entry) = encode(key, session) {
+            self.places
+                .iter()
+                .any(|place| place.set(key.id(), &entry, lifetime).is_ok());
         }
-        if self.policy.tries_kernel() {
-            let lifetime = session.expires_at.map_or(UNKNOWN_LIFETIME, |end| {
-                Duration::try_from(end.duration_since(now)).unwrap_or_default()
-            });
-            if kernel::set(key.id(), &entry, lifetime).is_ok() {
-                return Place::Kernel;
-            }
-        }
-        Place::Memory
     }
 
     /// Forgets what is kept under `key` wherever it may be kept; tells whether there was
     /// something.
     pub fn remove(&self, key: &SessionKey) -> bool {
-        let in_keyring =
-            self.policy.tries_keyring() && self.keyring.delete(key.id()).unwrap_or(false);
-        let in_kernel = self.policy.tries_kernel() && kernel::delete(key.id()).unwrap_or(false);
-        in_keyring || in_kernel
+        let deleted = self.places.iter().map(|place| place.delete(key.id()));
+        deleted.fold(false, |any, deleted| any | deleted.unwrap_or(false))
     }
 }
 
@@ -211,6 +203,8 @@ fn decode(key: &SessionKey, entry: &[u8]) -> Option<Session> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -227,23 +221,80 @@ mod tests {
         }
     }
 
+    fn named(word: &str) -> Result<TokenCache> {
+        let env = Environment::from_vars([(VARIABLE, word)], "/");
+        TokenCache::from_env(&env, &Keyring::default())
+    }
+
     #[test]
-    fn policies_are_four_words() {
-        for (word, policy) in [
-            ("auto", Policy::Auto),
-            ("keyring", Policy::Keyring),
-            ("keyutils", Policy::Keyutils),
-            ("none", Policy::None),
-        ] {
-            let env = Environment::from_vars([(POLICY_VARIABLE, word)], "/");
-            assert_eq!(Policy::from_env(&env).unwrap(), policy);
+    fn caches_are_four_words() {
+        for word in ["auto", "keyring", "keyutils", "none", ""] {
+            assert!(named(word).is_ok(), "{word}");
         }
-        let unset = Environment::from_vars([(POLICY_VARIABLE, "")], "/");
-        assert_eq!(Policy::from_env(&unset).unwrap(), Policy::Auto);
-        let bad = Environment::from_vars([(POLICY_VARIABLE, "disk")], "/");
-        let error = Policy::from_env(&bad).unwrap_err();
+        let error = named("disk").err().unwrap();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.hint_text().unwrap().contains("keyutils"));
+    }
+
+    /// Keeps one entry, or nothing at all.
+    struct Fake(&'static str, Option<RefCell<Option<Vec<u8>>>>);
+
+    impl Fake {
+        fn kept(&self) -> Result<&RefCell<Option<Vec<u8>>>, Unreachable> {
+            self.1.as_ref().ok_or(Unreachable::Absent)
+        }
+    }
+
+    impl Place for Fake {
+        fn name(&self) -> &'static str {
+            self.0
+        }
+
+        fn is_reachable(&self) -> bool {
+            self.1.is_some()
+        }
+
+        fn get(&self, _id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+            Ok(self.kept()?.borrow().clone().map(Zeroizing::new))
+        }
+
+        fn set(&self, _id: &str, entry: &[u8], _for: Duration) -> Result<(), Unreachable> {
+            self.kept()?.replace(Some(entry.to_vec()));
+            Ok(())
+        }
+
+        fn delete(&self, _id: &str) -> Result<bool, Unreachable> {
+            Ok(self.kept()?.take().is_some())
+        }
+    }
+
+    #[test]
+    fn places_are_tried_in_order_and_all_of_them_forget() {
+        let places = [
+            Rc::new(Fake("absent", None)),
+            Rc::new(Fake("first", Some(RefCell::default()))),
+            Rc::new(Fake("second", Some(RefCell::default()))),
+        ];
+        let cache = TokenCache {
+            places: places.iter().map(|place| place.clone() as _).collect(),
+        };
+        let kept = session("t", 60);
+        assert_eq!(cache.place(), Some("first"));
+        cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
+        assert!(places[2].1.as_ref().unwrap().borrow().is_none());
+        assert_eq!(cache.get(&key()), Some(kept.clone()));
+        // The first place that can be asked has the last word.
+        let entry = places[1].1.as_ref().unwrap().take();
+        places[2].1.as_ref().unwrap().replace(entry);
+        assert_eq!(cache.get(&key()), None);
+        cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
+        assert!(cache.remove(&key()));
+        assert!(
+            places[1..]
+                .iter()
+                .all(|place| place.1.as_ref().unwrap().borrow().is_none())
+        );
+        assert!(!cache.remove(&key()));
     }
 
     #[test]
@@ -269,10 +320,9 @@ mod tests {
 
     #[test]
     fn a_cache_of_none_keeps_nothing() {
-        let cache = TokenCache::new(Policy::None, Keyring::default());
-        let now = Timestamp::UNIX_EPOCH;
-        assert_eq!(cache.put(&key(), &session("t", 60), now), Place::Memory);
-        assert_eq!(cache.place(), Place::Memory);
+        let cache = named("none").unwrap();
+        cache.put(&key(), &session("t", 60), Timestamp::UNIX_EPOCH);
+        assert_eq!(cache.place(), None);
         assert_eq!(cache.get(&key()), None);
         assert!(!cache.remove(&key()));
     }

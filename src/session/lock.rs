@@ -2,20 +2,17 @@
 //!
 //! It spares logins and guards nothing else: whoever cannot have it goes on without.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+use crate::state;
+use crate::state::lock::Lock;
 
 /// How long somebody else's login is waited for. It takes a second; one that takes longer is
 /// stuck, or stopped.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// The lock, held until dropped.
-pub(super) struct Lock {
-    _file: File,
-}
 
 /// Takes the lock `name` in `folder`, making the folder where it is missing. Waits for at most
 /// half the time until `deadline`, so that enough is left to log in after all.
@@ -26,30 +23,14 @@ pub(super) async fn take(folder: &Path, name: &str, deadline: Option<Instant>) -
     let patience = deadline.map_or(PATIENCE, |end| {
         PATIENCE.min(end.saturating_duration_since(begun) / 2)
     });
-    let file = open(folder, name).ok()?;
+    state::create_folder(folder).ok()?;
+    let path = folder.join(format!("{name}.lock"));
     loop {
-        match file.try_lock() {
-            Ok(()) => return Some(Lock { _file: file }),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < patience => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            Err(_) => return None,
+        match Lock::try_file(&path).ok()? {
+            None if begun.elapsed() < patience => tokio::time::sleep(PAUSE).await,
+            lock => return lock,
         }
     }
-}
-
-fn open(folder: &Path, name: &str) -> std::io::Result<File> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    }
-    builder.create(folder)?;
-    options.open(folder.join(format!("{name}.lock")))
 }
 
 #[cfg(test)]

@@ -3,17 +3,17 @@
 //! What logging in means is the provider's business, handed in as a closure; where tokens are
 //! kept, the [`cache`]'s.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::rc::Rc;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
-use self::cache::{Place, TokenCache};
-use self::lock::Lock;
+use self::cache::TokenCache;
 pub use self::token::{Session, SessionKey};
+use crate::state::lock::Lock;
 use crate::words::error::Result;
 
 pub mod cache;
@@ -26,7 +26,7 @@ mod token;
 const MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// The time now; tests have their own.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+pub type Clock = Rc<dyn Fn() -> Timestamp>;
 
 /// All sessions of this process. Clones share what is known.
 #[derive(Clone)]
@@ -34,7 +34,7 @@ pub struct Sessions {
     cache: TokenCache,
     locks: Option<PathBuf>,
     clock: Clock,
-    known: Arc<Mutex<HashMap<SessionKey, Known>>>,
+    known: Rc<RefCell<HashMap<SessionKey, Known>>>,
 }
 
 /// What this process knows of one session.
@@ -42,14 +42,14 @@ pub struct Sessions {
 struct Known {
     session: Option<Session>,
     /// Held while logging in, so that tasks of this process do it one after the other.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    turn: Rc<tokio::sync::Mutex<()>>,
 }
 
 impl Sessions {
     /// Sessions kept in `cache`, with locks in the folder `locks` (without it, processes that
     /// start together may each log in).
     pub fn new(cache: TokenCache, locks: Option<PathBuf>) -> Self {
-        Self::with_clock(cache, locks, Arc::new(Timestamp::now))
+        Self::with_clock(cache, locks, Rc::new(Timestamp::now))
     }
 
     /// The same with a clock of the caller's.
@@ -58,7 +58,7 @@ impl Sessions {
             cache,
             locks,
             clock,
-            known: Arc::default(),
+            known: Rc::default(),
         }
     }
 
@@ -67,17 +67,9 @@ impl Sessions {
         (self.clock)()
     }
 
-    /// Where tokens are kept; see [`TokenCache::place`].
-    pub fn place(&self) -> Place {
-        self.cache.place()
-    }
-
     /// Where tokens outlive this process, in words; `None` where they do not.
-    pub fn shared_place(&self) -> Option<String> {
-        match self.place() {
-            Place::Memory => None,
-            place => Some(place.to_string()),
-        }
+    pub fn shared_place(&self) -> Option<&'static str> {
+        self.cache.place()
     }
 
     /// The session under `key`: the known or cached one while it lasts more than 30 s, else the
@@ -123,7 +115,7 @@ impl Sessions {
 
     /// Forgets the session in this process and in the cache; tells whether there was one.
     pub fn forget(&self, key: &SessionKey) -> bool {
-        let known = self.known().entry(key.clone()).or_default().session.take();
+        let known = self.known(key, |known| known.session.take());
         self.cache.remove(key) || known.is_some()
     }
 
@@ -142,7 +134,7 @@ impl Sessions {
         usable: impl Fn(&Session) -> bool,
         login: impl AsyncFnOnce() -> Result<Session>,
     ) -> Result<Session> {
-        let turn = self.known().entry(key.clone()).or_default().turn.clone();
+        let turn = self.known(key, |known| Rc::clone(&known.turn));
         let _turn = turn.lock().await;
         if let Some(session) = self.remembered(key).filter(&usable) {
             return Ok(session);
@@ -163,33 +155,22 @@ impl Sessions {
 
     async fn lock(&self, key: &SessionKey, deadline: Option<Instant>) -> Option<Lock> {
         let folder = self.locks.as_deref()?;
-        if self.cache.place() == Place::Memory {
-            // There is nothing to share, so nothing to wait for.
-            return None;
-        }
+        // Where there is nothing to share, there is nothing to wait for.
+        self.cache.place()?;
         lock::take(folder, &key.file_name(), deadline).await
     }
 
     fn remembered(&self, key: &SessionKey) -> Option<Session> {
-        self.known().get(key)?.session.clone()
+        self.known(key, |known| known.session.clone())
     }
 
     fn remember(&self, key: &SessionKey, session: Session) -> Session {
-        self.known().entry(key.clone()).or_default().session = Some(session.clone());
+        self.known(key, |known| known.session = Some(session.clone()));
         session
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<SessionKey, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions")
-            .field("cache", &self.cache)
-            .field("locks", &self.locks)
-            .finish_non_exhaustive()
+    fn known<T>(&self, key: &SessionKey, look: impl FnOnce(&mut Known) -> T) -> T {
+        look(self.known.borrow_mut().entry(key.clone()).or_default())
     }
 }
 

@@ -1,37 +1,30 @@
 //! Tests of [`super`]: when a login happens, and when it does not.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::keyring::Keyring;
-use crate::session::cache::Policy;
 use crate::words::error::{Error, Kind};
 
 /// Seconds since 1970 that a test moves on itself.
 #[derive(Clone, Default)]
-struct Time(Arc<AtomicI64>);
+struct Time(Rc<Cell<i64>>);
 
 impl Time {
     fn pass(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::SeqCst);
+        self.0.set(self.0.get() + seconds);
     }
 
     fn after(&self, seconds: i64) -> Timestamp {
-        Timestamp::from_second(self.0.load(Ordering::SeqCst) + seconds).unwrap()
+        Timestamp::from_second(self.0.get() + seconds).unwrap()
     }
 }
 
-fn sessions(policy: Policy, time: &Time) -> Sessions {
+fn sessions(time: &Time) -> Sessions {
     let time = time.clone();
-    Sessions::with_clock(
-        TokenCache::new(policy, Keyring::default()),
-        None,
-        Arc::new(move || time.after(0)),
-    )
+    Sessions::with_clock(TokenCache::default(), None, Rc::new(move || time.after(0)))
 }
 
 fn key() -> SessionKey {
@@ -74,7 +67,7 @@ impl Server {
 #[tokio::test]
 async fn a_token_is_used_until_its_last_half_minute() {
     let server = Server::default();
-    let sessions = sessions(Policy::None, &server.time);
+    let sessions = sessions(&server.time);
     assert_eq!(server.get(&sessions).await, "t1");
     server.time.pass(3569);
     assert_eq!(server.get(&sessions).await, "t1");
@@ -85,7 +78,7 @@ async fn a_token_is_used_until_its_last_half_minute() {
 #[tokio::test]
 async fn tasks_that_need_one_together_log_in_once() {
     let server = Server::default();
-    let sessions = sessions(Policy::None, &server.time);
+    let sessions = sessions(&server.time);
     let (a, b, c) = tokio::join!(
         server.get(&sessions),
         server.get(&sessions),
@@ -106,7 +99,7 @@ async fn tasks_that_need_one_together_log_in_once() {
 #[tokio::test]
 async fn a_failed_login_is_told_and_the_next_one_tried() {
     let server = Server::default();
-    let sessions = sessions(Policy::None, &server.time);
+    let sessions = sessions(&server.time);
     let error = sessions
         .get_or_login(&key(), None, async || Err(Error::unavailable("down")))
         .await
@@ -119,7 +112,7 @@ async fn a_failed_login_is_told_and_the_next_one_tried() {
 #[tokio::test]
 async fn peeking_and_forgetting_never_log_in() {
     let server = Server::default();
-    let sessions = sessions(Policy::None, &server.time);
+    let sessions = sessions(&server.time);
     assert_eq!(sessions.peek(&key()), None);
     assert!(!sessions.forget(&key()));
     server.get(&sessions).await;
@@ -137,7 +130,7 @@ async fn without_a_shared_cache_no_lock_is_made() {
     let server = Server::default();
     let sessions = Sessions {
         locks: Some(locks.clone()),
-        ..sessions(Policy::None, &server.time)
+        ..sessions(&server.time)
     };
     server.get(&sessions).await;
     assert!(!locks.exists());
@@ -171,15 +164,18 @@ mod shared {
     use std::process::{Command, Stdio};
 
     use super::*;
-    use crate::session::cache::Place;
+    use crate::keyring::Keyring;
+    use crate::session::cache::VARIABLE;
+    use crate::words::env::Environment;
 
     const CHILD: &str = "session::tests::shared::child";
     const FOLDER: &str = "KEYFOB_TEST_FOLDER";
 
     /// Sessions in the kernel's keyring with locks in `folder`; whether it keeps keys here.
     fn shared(test: &str, folder: &Path) -> Option<Sessions> {
-        let cache = TokenCache::new(Policy::Keyutils, Keyring::default());
-        if cache.place() != Place::Kernel {
+        let env = Environment::from_vars([(VARIABLE, "keyutils")], "/");
+        let cache = TokenCache::from_env(&env, &Keyring::default()).unwrap();
+        if cache.place().is_none() {
             eprintln!("left out: {test}: the kernel keeps no keys for this process");
             return None;
         }

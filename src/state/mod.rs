@@ -1,9 +1,10 @@
-//! Writing files so that a kill at any moment leaves the old content or the new one, and never a
-//! part of either. Who may write when is the work of [`lock`]; what stands in a file is not its
-//! concern.
+//! Files that are read and written whole: a kill at any moment leaves the old content or the new
+//! one, and never a part of either. What a killed writer leaves beside them goes with the next
+//! write in the same folder. Who may write when is the work of [`lock`], what stands in keyfob's
+//! own files that of [`file`].
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -11,10 +12,11 @@ use tempfile::NamedTempFile;
 
 use crate::words::error::{Error, Result, io_reason};
 
+pub mod file;
 pub mod lock;
 
-/// How temporary files end; together with the name of the file they are for it tells what a
-/// killed writer left behind.
+/// How temporary files end, in whatever folder: `.NAME.RANDOM.keyfob-tmp`. Whoever writes one
+/// holds a lock on it, which goes with the process; what nobody has locked was left behind.
 const TEMPORARY_SUFFIX: &str = ".keyfob-tmp";
 
 /// As many links as Linux follows before it speaks of a loop.
@@ -37,6 +39,35 @@ impl Mode {
         match self {
             Mode::Exactly(bits) | Mode::KeepOr(bits) => bits,
         }
+    }
+}
+
+/// The content of the file `path`; `None` where there is none.
+///
+/// # Errors
+/// `failed` with the file and the reason.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+    }
+}
+
+/// Opens the file `path` for reading; `None` where there is none. What is no regular file is not
+/// opened, as a pipe would wait for a writer.
+///
+/// # Errors
+/// `InvalidInput` for what is no regular file, else that of the system.
+pub fn open(path: &Path) -> io::Result<Option<fs::File>> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::File::open(path).map(Some),
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        )),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -76,18 +107,26 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_folder(folder_of(path)).map_err(|error| cannot_write(path, &error))
 }
 
-/// Removes the file `path`, for good: the folder is synced. One that is not there is as good.
+/// Removes the file `path`, for good: the folder is synced. One that is not there is as good, and
+/// so is a folder that is not.
 ///
 /// # Errors
 /// `failed` with the file and the reason.
 pub fn remove(path: &Path) -> Result<()> {
-    let removed = match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
+    let or_nowhere = |result: io::Result<()>| match result {
+        Err(error) if is_nowhere(&error) => Ok(()),
+        result => result,
     };
-    removed
-        .and_then(|()| sync_folder(folder_of(path)))
+    or_nowhere(fs::remove_file(path))
+        .and_then(|()| or_nowhere(sync_folder(folder_of(path))))
         .map_err(|error| Error::io(format!("cannot remove {}", path.display()), &error))
+}
+
+fn is_nowhere(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// Makes the folder `path`, and those above it that are missing, for their owner alone. One that
@@ -105,21 +144,25 @@ pub fn create_folder(path: &Path) -> Result<()> {
         .map_err(|error| Error::io(format!("cannot make the folder {}", path.display()), &error))
 }
 
-/// Removes temporary files that killed writers of `path` left in its folder. Only for callers
-/// that hold a lock which every writer of `path` takes: a temporary file of a live writer would
-/// go with them. What cannot be removed stays; it does no harm.
-pub fn remove_stale_temporaries(path: &Path) {
-    let (prefix, Ok(entries)) = (temporary_prefix(path), fs::read_dir(folder_of(path))) else {
-        return;
-    };
-    for entry in entries.flatten() {
+/// Removes the temporary files that killed writers left in `folder`; every write in it does that
+/// too. What cannot be removed stays, for the next one to try.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let name = name.as_encoded_bytes();
-        if name.starts_with(prefix.as_encoded_bytes())
-            && name.ends_with(TEMPORARY_SUFFIX.as_bytes())
+        let is_temporary = name.as_encoded_bytes().starts_with(b".")
+            && name
+                .as_encoded_bytes()
+                .ends_with(TEMPORARY_SUFFIX.as_bytes());
+        if !is_temporary || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let path = entry.path();
+        // Some network file systems lock only what is open for writing.
+        let file = fs::File::options().read(true).write(true).open(&path);
+        if let Ok(file) = file.or_else(|_| fs::File::open(&path))
+            && file.try_lock().is_ok()
         {
-            // The next writer tries again.
-            let _ = fs::remove_file(entry.path());
+            let _ = fs::remove_file(&path);
         }
     }
 }
@@ -176,7 +219,9 @@ fn write_temporary(
     mode: Mode,
     old: Option<&fs::Metadata>,
 ) -> io::Result<NamedTempFile> {
-    let prefix = temporary_prefix(target);
+    let mut prefix = OsString::from(".");
+    prefix.push(target.file_name().unwrap_or(OsStr::new("")));
+    prefix.push(".");
     let mut builder = tempfile::Builder::new();
     builder
         .prefix(&prefix)
@@ -188,7 +233,18 @@ fn write_temporary(
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(first_bits));
     #[cfg(not(unix))]
     let _ = first_bits;
-    let mut temporary = builder.tempfile_in(folder_of(target))?;
+    let folder = folder_of(target);
+    sweep(folder);
+    let mut temporary = loop {
+        let temporary = builder.tempfile_in(folder)?;
+        match temporary.as_file().try_lock() {
+            // Another sweeps it away in this very moment.
+            Err(TryLockError::WouldBlock) => {}
+            Ok(()) if !temporary.path().exists() => {}
+            // Where there are no locks nobody sweeps.
+            Ok(()) | Err(TryLockError::Error(_)) => break temporary,
+        }
+    };
     settle_permissions(temporary.as_file(), mode, old)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
@@ -196,7 +252,7 @@ fn write_temporary(
 }
 
 #[cfg(unix)]
-fn settle_permissions(file: &File, mode: Mode, old: Option<&fs::Metadata>) -> io::Result<()> {
+fn settle_permissions(file: &fs::File, mode: Mode, old: Option<&fs::Metadata>) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 
     if let Some(old) = old {
@@ -217,21 +273,18 @@ fn settle_permissions(file: &File, mode: Mode, old: Option<&fs::Metadata>) -> io
 }
 
 #[cfg(not(unix))]
-fn settle_permissions(_file: &File, _mode: Mode, _old: Option<&fs::Metadata>) -> io::Result<()> {
+fn settle_permissions(
+    _file: &fs::File,
+    _mode: Mode,
+    _old: Option<&fs::Metadata>,
+) -> io::Result<()> {
     Ok(())
-}
-
-fn temporary_prefix(target: &Path) -> OsString {
-    let mut prefix = OsString::from(".");
-    prefix.push(target.file_name().unwrap_or(OsStr::new("")));
-    prefix.push(".");
-    prefix
 }
 
 /// Makes a rename in `folder` last through a power cut.
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
+    match fs::File::open(folder)?.sync_all() {
         // Some network file systems cannot sync a folder, and need not.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
         result => result,
@@ -244,12 +297,17 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Error {
-    let message = format!("cannot write {}: {}", path.display(), io_reason(error));
+    cannot_change("write", path, folder_of(path), error)
+}
+
+/// The error where `act`, such as writing `path`, which makes a file in `folder`, has failed.
+fn cannot_change(act: &str, path: &Path, folder: &Path, error: &io::Error) -> Error {
+    let message = format!("cannot {act} {}: {}", path.display(), io_reason(error));
+    let folder = folder.display();
     let hint = match error.kind() {
-        io::ErrorKind::NotFound => format!("make the folder {} first", folder_of(path).display()),
+        io::ErrorKind::NotFound => format!("make the folder {folder} first"),
         io::ErrorKind::PermissionDenied => format!(
-            "it is written by way of a temporary file, so {} itself must be writable",
-            folder_of(path).display()
+            "it takes another file beside it for a moment, so {folder} itself must be writable"
         ),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room and try again; nothing was changed".to_owned()
@@ -302,13 +360,21 @@ mod tests {
     }
 
     #[test]
-    fn only_the_files_own_leftovers_are_removed() {
+    fn what_killed_writers_left_goes_and_what_is_being_written_stays() {
         let folder = tempfile::tempdir().unwrap();
-        for name in [".a.0123.keyfob-tmp", ".b.0123.keyfob-tmp", ".a.swp", "a"] {
+        for name in [
+            ".a.0.keyfob-tmp",
+            ".b.0.keyfob-tmp",
+            ".a.swp",
+            "b.keyfob-tmp",
+        ] {
             fs::write(folder.path().join(name), b"").unwrap();
         }
-        remove_stale_temporaries(&folder.path().join("a"));
-        assert_eq!(names(folder.path()), [".a.swp", ".b.0123.keyfob-tmp", "a"]);
+        let path = folder.path().join("a");
+        let live = write_temporary(&path, b"", Mode::PRIVATE, None).unwrap();
+        write_new(&folder.path().join("b"), b"").unwrap();
+        live.persist(&path).unwrap();
+        assert_eq!(names(folder.path()), [".a.swp", "a", "b", "b.keyfob-tmp"]);
     }
 
     #[cfg(unix)]

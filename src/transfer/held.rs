@@ -29,14 +29,11 @@ impl Held {
     /// # Errors
     /// Whatever the store answers, naming it.
     pub async fn by(store: &Store, selection: &Selection) -> Result<Self> {
-        let provider = store.provider();
-        if provider.capabilities().has(Capability::Read) {
-            let values = provider.read(selection).await;
-            return values.map(Self::Values).map_err(|error| store.named(error));
+        if store.can(Capability::Read) {
+            return store.read(selection).await.map(Self::Values);
         }
-        let entries = provider.list(&Filter::default()).await;
         let mut marks = BTreeMap::new();
-        for entry in entries.map_err(|error| store.named(error))? {
+        for entry in store.list(&Filter::default()).await? {
             marks
                 .entry(entry.name)
                 .and_modify(|mark| *mark = None)
@@ -65,11 +62,10 @@ impl Held {
             .filter(|name| !values.contains_key(*name))
             .cloned()
             .collect();
-        if missing.is_empty() || !store.provider().capabilities().has(Capability::Groups) {
+        if missing.is_empty() || !store.can(Capability::Groups) {
             return Ok(Vec::new());
         }
-        let found = store.provider().read(&Selection::Names(missing)).await;
-        let found = found.map_err(|error| store.named(error))?;
+        let found = store.read(&Selection::Names(missing)).await?;
         let aliases = found.keys().cloned().collect();
         values.extend(found);
         Ok(aliases)

@@ -29,11 +29,7 @@ fn values(pairs: &[(&str, &str)]) -> Held {
 fn names(names: &[&str], stored: &[(&str, &str)]) -> Held {
     let mark = Mark::of(&["1"]);
     let folder = tempfile::tempdir().unwrap();
-    let folders = Folders {
-        config: folder.path().into(),
-        data: folder.path().into(),
-        cache: folder.path().into(),
-    };
+    let folders = Folders::below(folder.path());
     let record = Record::new(&folders, Scope::of(&["here"]));
     let writes = wanted(stored);
     let intents: Vec<Intent<'_>> = writes.iter().map(Intent::from).collect();

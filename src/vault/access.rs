@@ -12,7 +12,7 @@ use super::format::{Document, Table};
 use super::{Created, Vault};
 use crate::identity::keeping::{Keeping, now};
 use crate::identity::keys::Identity;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Kind, Result};
 
@@ -136,7 +136,7 @@ impl Vault {
         }
         // Before the lock, as a keyring may take its time.
         self.needed_identity()?;
-        let _lock = FolderLock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
+        let _lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
         match self.open(&target)? {
             Some(opened) => self.apply(&target, &opened, change).map(Some),
             None => Ok(None),
@@ -157,7 +157,7 @@ impl Vault {
             self.identity_for_new()?;
             state::create_folder(state::folder_of(&target))?;
         }
-        let _lock = FolderLock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
+        let _lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
         let opened = match self.open(&target)? {
             Some(opened) => opened,
             None => Opened {
@@ -187,8 +187,9 @@ impl Vault {
                 .map_err(|error| self.in_file(error))?;
             self.settle_recipients(&mut document, &identity);
             let bytes = file::encrypt(&document, opened.armored)?;
-            state::remove_stale_temporaries(target);
             state::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
+            // A killed rekey leaves a private key there, and nothing else may be written for long.
+            state::sweep(&self.data);
         }
         Ok(answer)
     }

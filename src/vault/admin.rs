@@ -11,7 +11,7 @@ use super::history::{self, Restored, Version};
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
 use crate::state;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
@@ -198,7 +198,7 @@ impl Vault {
         }
         self.needed_identity()?;
         let folders = [state::folder_of(&target), self.data.as_path()];
-        let _lock = FolderLock::acquire(&folders, self.lock_timeout)?;
+        let _lock = Lock::acquire(&folders, self.lock_timeout)?;
         // Read again: the lock may have been waited for while another process replaced it.
         self.forget_identity();
         let Some(opened) = self.open(&target)? else {

@@ -1,7 +1,7 @@
 //! The vault's file: opened and decrypted, or encrypted, as any age tool does it. What stands
-//! inside is the work of `format`; writing it to the disk that of [`fsio`](crate::state).
+//! inside is the work of `format`; writing it to the disk that of [`state`](crate::state).
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::format::Document;
 use crate::identity::keys::Identity;
 use crate::identity::recipients::Recipient;
+use crate::state;
 use crate::words::error::{Error, Result};
 
 /// How age files begin, binary and armored.
@@ -33,26 +34,20 @@ impl VaultFile {
     /// `invalid_data` where it is something other than an age file; `failed` where it cannot be
     /// read.
     pub fn open(path: &Path) -> Result<Option<Self>> {
-        let cannot = |error: &io::Error| {
-            Error::io(format!("cannot read the vault {}", path.display()), error)
+        let cannot = |error: io::Error| match error.kind() {
+            io::ErrorKind::InvalidInput => foreign(path, "not a regular file"),
+            _ => Error::io(format!("cannot read the vault {}", path.display()), &error),
         };
-        // Asked before it is opened: opening a pipe would wait for a writer.
-        match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() => {
-                return Err(foreign(path, "not a regular file"));
-            }
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot(&error)),
-        }
-        let mut file = File::open(path).map_err(|error| cannot(&error))?;
-        let size = file.metadata().map_err(|error| cannot(&error))?.len();
+        let Some(mut file) = state::open(path).map_err(cannot)? else {
+            return Ok(None);
+        };
+        let size = file.metadata().map_err(cannot)?.len();
         let mut beginning = Vec::with_capacity(ARMORED.len());
         (&mut file)
             .take(ARMORED.len() as u64)
             .read_to_end(&mut beginning)
             .and_then(|_| io::Seek::rewind(&mut file))
-            .map_err(|error| cannot(&error))?;
+            .map_err(cannot)?;
         if beginning.is_empty() {
             return Err(foreign(path, "empty"));
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::words::batch::{Action, Batch, Outcome, Selection};
 use crate::words::env::Folders;
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
 
 use crate::identity::keeping::{IdentityKeyring, now};
@@ -170,18 +170,10 @@ impl Vault {
     /// vault, and an identity for it, where there is none.
     ///
     /// # Errors
-    /// `unsupported` for an expiry or attributes; `unavailable` where another process holds the
+    /// `unavailable` where another process holds the
     /// lock for too long; `untrusted` for [foreign recipients](Self::foreign_recipients) in a
     /// vault that is not trusted; what reading fails with. Nothing was changed then.
     pub fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
-        for write in &batch.writes {
-            if write.metadata.expires_at.is_some() || !write.metadata.attributes.is_empty() {
-                return Err(Error::unsupported(
-                    "the local vault keeps neither expiry times nor attributes",
-                )
-                .hint("leave out --expires-at and --attr; a description is kept"));
-            }
-        }
         if batch.writes.is_empty() {
             return Ok(Vec::new());
         }

@@ -3,9 +3,10 @@
 //! Nothing else in the crate reads `std::env`, and nothing at all writes it, so that what a
 //! command depends on can be seen in its arguments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A snapshot of the environment variables and the working directory.
 #[derive(Clone, Default)]
@@ -74,6 +75,15 @@ impl Environment {
             .map(|(key, value)| (key.as_os_str(), value.as_os_str()))
     }
 
+    /// The same but those called as in `withheld`.
+    pub fn vars_without(
+        &self,
+        withheld: &BTreeSet<String>,
+    ) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.vars()
+            .filter(|(name, _)| !name.to_str().is_some_and(|name| withheld.contains(name)))
+    }
+
     /// The working directory.
     pub fn cwd(&self) -> &Path {
         &self.cwd
@@ -108,11 +118,27 @@ pub struct Folders {
     pub config: PathBuf,
     /// The vault, its identity, journals and records: what must not be lost.
     pub data: PathBuf,
-    /// Locks: what may be deleted at any time.
+    /// What may be deleted at any time.
     pub cache: PathBuf,
+    /// How long to wait for another keyfob that is writing there.
+    pub patience: Duration,
 }
 
 impl Folders {
+    /// The longest wait for another keyfob: small files are written in a moment, and what takes
+    /// longer hangs.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// All of them below `base`.
+    pub fn below(base: &Path) -> Self {
+        Self {
+            config: base.join("config"),
+            data: base.join("data"),
+            cache: base.join("cache"),
+            patience: Self::PATIENCE,
+        }
+    }
+
     /// The platform's folders for keyfob, or `None` where there is no home folder.
     ///
     /// On Linux: `$XDG_CONFIG_HOME/keyfob`, `$XDG_DATA_HOME/keyfob`, `$XDG_CACHE_HOME/keyfob`.
@@ -121,6 +147,7 @@ impl Folders {
             config: dirs.config_dir().to_path_buf(),
             data: dirs.data_dir().to_path_buf(),
             cache: dirs.cache_dir().to_path_buf(),
+            patience: Self::PATIENCE,
         })
     }
 }

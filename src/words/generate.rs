@@ -8,11 +8,10 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rand::TryRng;
-use rand::rngs::SysRng;
 use zeroize::Zeroizing;
 
 use crate::words::error::{Error, Result};
+use crate::words::random;
 use crate::words::secret::SecretValue;
 
 /// The forms a spec may have, for help and errors.
@@ -72,7 +71,7 @@ impl Spec {
             }
             Spec::Uuid => {
                 let mut raw = Zeroizing::new([0; 16]);
-                fill(&mut *raw)?;
+                random::fill(&mut *raw)?;
                 let mut text = Zeroizing::new([0; 36]);
                 uuid::Builder::from_random_bytes(*raw)
                     .as_uuid()
@@ -133,21 +132,9 @@ impl fmt::Display for Spec {
     }
 }
 
-/// Fills `bytes` from the operating system's random numbers.
-///
-/// # Errors
-/// `failed` where there are none.
-pub fn fill(bytes: &mut [u8]) -> Result<()> {
-    SysRng.try_fill_bytes(bytes).map_err(|error| {
-        Error::failed(format!(
-            "the operating system gave no random numbers: {error}"
-        ))
-    })
-}
-
 fn random(count: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(vec![0; count]);
-    fill(&mut bytes)?;
+    random::fill(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -9,6 +9,8 @@ pub mod env;
 pub mod error;
 pub mod generate;
 pub mod progress;
+pub mod random;
 pub mod scope;
 pub mod secret;
 pub mod shell;
+pub mod text;

@@ -16,6 +16,9 @@ use zeroize::Zeroizing;
 use crate::words::digest;
 use crate::words::error::{Error, Result};
 
+/// No backend holds a value near this size, in bytes.
+pub const MAX_VALUE: usize = 16 * 1024 * 1024;
+
 /// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
 #[derive(Clone, Default)]
 pub struct SecretValue(Zeroizing<Vec<u8>>);

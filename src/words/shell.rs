@@ -2,7 +2,6 @@
 //! own credentials in their environment.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
@@ -92,16 +91,12 @@ impl Script<'_> {
     }
 
     async fn spawn(&self, stdout: Stdio, most: usize) -> Result<Zeroizing<Vec<u8>>, Trouble> {
-        let is_withheld = |name: &OsStr| {
-            name.to_str()
-                .is_some_and(|name| self.withheld.contains(name))
-        };
         let mut command = Command::new("sh");
         command
             .arg("-c")
             .arg(self.text)
             .env_clear()
-            .envs(self.env.vars().filter(|(name, _)| !is_withheld(name)))
+            .envs(self.env.vars_without(self.withheld))
             .envs(self.vars.iter().map(|(name, value)| (*name, value)))
             .current_dir(self.env.cwd())
             .stdin(match self.stdin {

@@ -1,18 +1,15 @@
 //! The key under which all digests of the record are made: 32 random bytes in a file of its own.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
-use rand::TryRng;
-use rand::rngs::SysRng;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::error::{Error, Result};
+use crate::words::random;
 
 const LENGTH: usize = 32;
 
@@ -34,12 +31,8 @@ impl Key {
     /// # Errors
     /// `failed` where the file cannot be read, `invalid_data` where it holds something else.
     pub fn read(path: &Path) -> Result<Option<Self>> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), &error));
-            }
+        let Some(bytes) = state::read(path)?.map(Zeroizing::new) else {
+            return Ok(None);
         };
         match <[u8; LENGTH]>::try_from(bytes.as_slice()) {
             Ok(key) => Ok(Some(Self(Zeroizing::new(key)))),
@@ -57,7 +50,7 @@ impl Key {
     /// `failed` where there are no random numbers, or the file cannot be written.
     pub fn make(path: &Path) -> Result<Self> {
         let mut key = Zeroizing::new([0; LENGTH]);
-        random(&mut *key)?;
+        random::fill(&mut *key)?;
         state::write_atomically(path, &*key, Mode::PRIVATE)?;
         Ok(Self(key))
     }
@@ -76,14 +69,4 @@ impl Key {
         tag.truncate(DIGITS);
         tag
     }
-}
-
-/// Fills `bytes` with random numbers.
-///
-/// # Errors
-/// `failed` where the system has none.
-pub fn random(bytes: &mut [u8]) -> Result<()> {
-    SysRng
-        .try_fill_bytes(bytes)
-        .map_err(|error| Error::failed(format!("no random numbers to be had: {error}")))
 }

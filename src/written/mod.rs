@@ -10,30 +10,28 @@
 //! Names, marks and values stand in it as digests under a key of this user's alone. Where a record
 //! is missing or damaged, what is stored is unknown, which costs a needless write and no more.
 
-use std::fs::{self, File as LockFile, OpenOptions, TryLockError};
-use std::io;
+use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::state;
-use crate::state::lock::FolderLock;
+use crate::state::file::File;
+use crate::state::lock::{self, Lock};
 use crate::words::batch::{Outcome, Write};
 use crate::words::digest;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
+use crate::words::random;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, Name, SecretValue};
 
-mod file;
+mod content;
 mod key;
 #[cfg(test)]
 mod tests;
 
-use file::{Digests, File};
+use content::{Content, Digests};
 use key::{Key, Tag};
-
-/// The folder's lock is held while small files are read and written, never longer.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a value compares with the one that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +46,10 @@ pub enum Likeness {
 
 /// The record of one store. Making one touches nothing.
 pub struct Record {
-    folder: PathBuf,
+    file: File<Content>,
     key: PathBuf,
     scope: Scope,
+    patience: Duration,
 }
 
 /// The file with the key, which is nobody else's business.
@@ -66,9 +65,13 @@ impl Record {
     /// The record of the store whose names stand for what `scope` says.
     pub fn new(folders: &Folders, scope: Scope) -> Self {
         Self {
-            folder: folder(folders),
+            file: File::new(
+                folder(folders).join(format!("{}.json", scope.as_str())),
+                "remove it: what is stored is then unknown, and stored again when in doubt",
+            ),
             key: key_file(folders),
             scope,
+            patience: folders.patience,
         }
     }
 
@@ -80,8 +83,8 @@ impl Record {
         let Some(key) = Key::read(&self.key)? else {
             return Ok(Known::default());
         };
-        let file = File::read(&self.path(), &key)?;
-        Ok(Known(file.map(|file| (self.digester(key), file))))
+        let content = self.content(&key)?;
+        Ok(Known(content.map(|content| (self.digester(key), content))))
     }
 
     /// Takes back what it says of those in `intents`, which are about to be written or deleted.
@@ -91,37 +94,39 @@ impl Record {
     /// Whatever keeps it from being changed; it may still say what it said.
     pub fn begin(&self, intents: &[Intent<'_>]) -> Result<Option<Writing>> {
         let notes = intents.iter().any(|intent| intent.value.is_some());
-        if !notes && !self.path().try_exists().unwrap_or(true) {
+        if !notes && !self.file.path().try_exists().unwrap_or(true) {
             return Ok(None);
         }
-        state::create_folder(&self.folder)?;
-        let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
+        let folder = state::folder_of(self.file.path());
+        state::create_folder(folder)?;
+        let _lock = Lock::acquire(&[folder], Some(self.patience))?;
         // What is damaged, or was made with a key that is lost, says nothing to anybody.
         let key = match readable(Key::read(&self.key))? {
             Some(key) => key,
             None => Key::make(&self.key)?,
         };
-        let file = readable(File::read(&self.path(), &key))?;
-        let mut file = file.unwrap_or_else(|| File::empty(&key));
+        let content = readable(self.content(&key))?;
+        let mut content = content.unwrap_or_else(|| Content::empty(&key));
         let digester = self.digester(key);
         let mut noted = Vec::with_capacity(intents.len());
         for intent in intents {
             let name = digester.name(intent.name);
-            file.secrets.remove(&name);
+            content.secrets.remove(&name);
             if let Some(value) = intent.value {
                 noted.push((intent.name.clone(), digester.value(intent.name, value)));
             }
         }
         let mut nonce = [0; 16];
-        key::random(&mut nonce)?;
-        file.begun = digest::hex(&nonce);
-        let (under_way, alone) = self.announce()?;
-        file.write(&self.path())?;
+        random::fill(&mut nonce)?;
+        content.begun = digest::hex(&nonce);
+        // Says to other processes that this one writes into the store.
+        let (under_way, alone) = lock::share(&self.file.path().with_extension("lock"))?;
+        self.file.write(&content)?;
         Ok(Some(Writing {
-            folder: self.folder.clone(),
-            path: self.path(),
+            file: self.file.clone(),
+            patience: self.patience,
             digester,
-            begun: file.begun,
+            begun: content.begun,
             alone,
             noted,
             _under_way: under_way,
@@ -133,38 +138,18 @@ impl Record {
     /// # Errors
     /// `failed` where it cannot be removed.
     pub fn forget(&self) -> Result<()> {
-        let path = self.path();
-        match fs::symlink_metadata(&path) {
-            Err(error) if is_nowhere(&error) => Ok(()),
-            _ => state::remove(&path),
-        }
+        state::remove(self.file.path())
     }
 
-    /// Says to other processes, for as long as what is returned lives, that this one writes into
-    /// the store; and tells whether it is the only one. Only under the folder's lock.
-    fn announce(&self) -> Result<(LockFile, bool)> {
-        let path = self.folder.join(format!("{}.lock", self.scope.as_str()));
-        let cannot =
-            |error: &io::Error| Error::io(format!("cannot lock {}", path.display()), error);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| cannot(&error))?;
-        let alone = match file.try_lock() {
-            Ok(()) => {
-                file.unlock().map_err(|error| cannot(&error))?;
-                true
-            }
-            Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(error)) => return Err(cannot(&error)),
-        };
-        // Those who write share it, and none of them keeps it to itself.
-        file.try_lock_shared().map_err(|error| match error {
-            TryLockError::WouldBlock => cannot(&io::ErrorKind::WouldBlock.into()),
-            TryLockError::Error(error) => cannot(&error),
-        })?;
-        Ok((file, alone))
+    /// What stands in it, where it was made with `key`.
+    fn content(&self, key: &Key) -> Result<Option<Content>> {
+        match self.file.read()? {
+            Some(content) if !content.is_under(key) => Err(Error::invalid_data(format!(
+                "{} was made with another key",
+                self.file.path().display()
+            ))),
+            content => Ok(content),
+        }
     }
 
     fn digester(&self, key: Key) -> Digester {
@@ -173,18 +158,6 @@ impl Record {
             scope: self.scope.clone(),
         }
     }
-
-    fn path(&self) -> PathBuf {
-        self.folder.join(format!("{}.json", self.scope.as_str()))
-    }
-}
-
-/// Whether there is no such file, nor a folder that it could be in.
-fn is_nowhere(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-    )
 }
 
 /// What was `read`, where it was there and whole.
@@ -218,15 +191,15 @@ impl<'a> From<&'a Name> for Intent<'a> {
 
 /// What a record says, as it was when it was read. By default nothing.
 #[derive(Default)]
-pub struct Known(Option<(Digester, File)>);
+pub struct Known(Option<(Digester, Content)>);
 
 impl Known {
     /// How `value` compares with what is stored under `name`, of which the backend shows `mark`.
     pub fn compare(&self, name: &Name, mark: Option<&Mark>, value: &SecretValue) -> Likeness {
-        let (Some((digester, file)), Some(mark)) = (&self.0, mark) else {
+        let (Some((digester, content)), Some(mark)) = (&self.0, mark) else {
             return Likeness::Unknown;
         };
-        match file.secrets.get(&digester.name(name)) {
+        match content.secrets.get(&digester.name(name)) {
             Some(stored) if stored.mark == digester.mark(name, mark) => {
                 match stored.value == digester.value(name, value) {
                     true => Likeness::Same,
@@ -240,14 +213,14 @@ impl Known {
 
 /// A writing that is under way.
 pub struct Writing {
-    folder: PathBuf,
-    path: PathBuf,
+    file: File<Content>,
+    patience: Duration,
     digester: Digester,
     begun: String,
     alone: bool,
     /// What is to be stored, as digests of the values.
     noted: Vec<(Name, Tag)>,
-    _under_way: LockFile,
+    _under_way: fs::File,
 }
 
 impl Writing {
@@ -272,11 +245,12 @@ impl Writing {
         if stored.is_empty() || !self.alone {
             return Ok(());
         }
-        let _lock = FolderLock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))?;
-        match File::read(&self.path, &self.digester.key)? {
-            Some(mut file) if file.begun == self.begun => {
-                file.secrets.extend(stored);
-                file.write(&self.path)
+        let folder = state::folder_of(self.file.path());
+        let _lock = Lock::acquire(&[folder], Some(self.patience))?;
+        match self.file.read()? {
+            Some(mut content) if content.begun == self.begun => {
+                content.secrets.extend(stored);
+                self.file.write(&content)
             }
             // Another process has begun in the meantime.
             _ => Ok(()),

@@ -8,11 +8,7 @@ use crate::words::batch::{Action, Metadata};
 const URL: &str = "https://api.example.com";
 
 fn record_of(folder: &Path, place: &str) -> Record {
-    let folders = Folders {
-        config: folder.join("config"),
-        data: folder.join("data"),
-        cache: folder.join("cache"),
-    };
+    let folders = Folders::below(folder);
     Record::new(&folders, Scope::of(&[place]))
 }
 
@@ -124,7 +120,7 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
     let folder = tempfile::tempdir().unwrap();
     let record = record(folder.path());
     put(&record, "DB_PASSWORD", "hunter2", "sec_1");
-    let text = fs::read_to_string(record.path()).unwrap();
+    let text = fs::read_to_string(record.file.path()).unwrap();
     let unkeyed = digest::of_parts(&["sec_1"]);
     for part in ["DB_PASSWORD", "hunter2", "sec_1", &unkeyed[..32]] {
         assert!(!text.contains(part), "{text}");
@@ -133,8 +129,11 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
     {
         use std::os::unix::fs::PermissionsExt as _;
         let bits = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(bits(&record.folder), 0o700);
-        assert_eq!((bits(&record.path()), bits(&record.key)), (0o600, 0o600));
+        assert_eq!(bits(state::folder_of(record.file.path())), 0o700);
+        assert_eq!(
+            (bits(record.file.path()), bits(&record.key)),
+            (0o600, 0o600)
+        );
     }
 }
 
@@ -142,10 +141,10 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
 fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
     let whole = |path: &Path| fs::read(path).unwrap();
     let damages: [fn(&Record); 5] = [
-        |record| fs::write(record.path(), "{\"keyfob\":1,").unwrap(),
+        |record| fs::write(record.file.path(), "{\"keyfob\":1,").unwrap(),
         |record| {
-            let text = fs::read_to_string(record.path()).unwrap();
-            fs::write(record.path(), text.replacen(":1,", ":2,", 1)).unwrap();
+            let text = fs::read_to_string(record.file.path()).unwrap();
+            fs::write(record.file.path(), text.replacen(":1,", ":2,", 1)).unwrap();
         },
         |record| fs::write(&record.key, [7; 32]).unwrap(),
         |record| fs::write(&record.key, "short").unwrap(),
@@ -155,7 +154,7 @@ fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
         let folder = tempfile::tempdir().unwrap();
         let record = record(folder.path());
         put(&record, "A", "v", "id 1");
-        let before = (whole(&record.path()), whole(&record.key));
+        let before = (whole(record.file.path()), whole(&record.key));
         damage(&record);
         match record.read() {
             Err(error) => assert_eq!(error.kind(), Kind::InvalidData),
@@ -167,7 +166,7 @@ fn what_is_damaged_says_nothing_and_is_mended_by_the_next_writing() {
         put(&record, "B", "v", "id 1");
         assert_eq!(likeness(&record, "A", "v", "id 1"), Likeness::Unknown);
         assert_eq!(likeness(&record, "B", "v", "id 1"), Likeness::Same);
-        assert_ne!((whole(&record.path()), whole(&record.key)), before);
+        assert_ne!((whole(record.file.path()), whole(&record.key)), before);
     }
 }
 
@@ -178,14 +177,14 @@ fn no_digest_takes_the_place_of_another() {
     put(&record, "A", "a", "id 1");
     put(&record, "B", "b", "id 1");
     let mut file: serde_json::Value =
-        serde_json::from_slice(&fs::read(record.path()).unwrap()).unwrap();
+        serde_json::from_slice(&fs::read(record.file.path()).unwrap()).unwrap();
     let secrets = file["secrets"].as_object_mut().unwrap();
     let mut digests: Vec<serde_json::Value> = secrets.values().cloned().collect();
     digests.reverse();
     for (place, digests) in secrets.values_mut().zip(digests) {
         *place = digests;
     }
-    fs::write(record.path(), file.to_string()).unwrap();
+    fs::write(record.file.path(), file.to_string()).unwrap();
     for (text, value) in [("A", "a"), ("A", "b"), ("B", "a"), ("B", "b")] {
         assert_eq!(likeness(&record, text, value, "id 1"), Likeness::Unknown);
     }

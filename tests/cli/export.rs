@@ -97,7 +97,7 @@ fn what_is_imported_is_exported_in_every_readable_format() {
     ] {
         let written = nasty_values(format);
         let home = home_with(&written);
-        home.run(["export", "--format", format.as_str(), "-o", file])
+        home.run(["export", "--format", &format.to_string(), "-o", file])
             .ok()
             .stdout_is("")
             .quiet();
@@ -106,7 +106,7 @@ fn what_is_imported_is_exported_in_every_readable_format() {
         other.run(["import", "-q", file]).ok().quiet();
         let read = other.run(["export", "--format", "json"]).ok().json();
         let read: Values = serde_json::from_value(read).unwrap();
-        assert_same(format.as_str(), &read, &written);
+        assert_same(&format.to_string(), &read, &written);
         // And nothing is left to be done.
         let again = home
             .run(["--json", "import", "--dry-run", file])

@@ -157,6 +157,17 @@ fn what_is_no_keypair_is_refused_and_not_repeated() {
 
 #[cfg(unix)]
 #[test]
+fn a_pipe_that_nobody_writes_into_is_not_waited_for() {
+    let home = Home::new();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, home.work().join("id.json"), mode).unwrap();
+    home.run(["key", "address", "id.json"])
+        .code(4)
+        .stderr_has("not a regular file");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_file_that_others_can_read_is_refused_with_the_remedy() {
     let home = Home::new();
     let keypair = Keypair::new(5);

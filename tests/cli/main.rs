@@ -42,6 +42,8 @@ mod scan;
 mod sessions;
 #[cfg(unix)]
 mod shells;
+#[cfg(unix)]
+mod state;
 mod stores;
 mod support;
 mod support_bytenite;

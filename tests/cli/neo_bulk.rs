@@ -1,6 +1,7 @@
 //! Many secrets at once on Neo, which takes one in each request: bounded, on few connections, and
 //! with a result for each. Driven through the library, as a batch is what it is about.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
@@ -8,13 +9,13 @@ use std::time::Duration;
 use keyfob::testing::Keyring;
 use keyfob::testing::Sessions;
 use keyfob::testing::Store;
+use keyfob::testing::TokenCache;
 use keyfob::testing::{Action, Batch, Metadata, NoProgress, Outcome, Services, Write, registry};
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
 use keyfob::testing::{Kind, Result};
 use keyfob::testing::{Name, SecretValue, StoreName};
-use keyfob::testing::{Policy, TokenCache};
 use serde_json::json;
 
 use crate::neo::SECRETS;
@@ -41,6 +42,7 @@ fn write(
         config: home.config(),
         data: home.data(),
         cache: home.root().join("cache/keyfob"),
+        patience: Folders::PATIENCE,
     };
     let config = Config::load(&LoadOptions {
         env: &env,
@@ -50,9 +52,10 @@ fn write(
     })?;
     let keyring = Keyring::default();
     let services = Services {
-        http: Http::new(Arc::new(Deadline::after(Some(timeout))), Arc::new(|_| ())),
-        sessions: Sessions::new(TokenCache::new(Policy::None, keyring.clone()), None),
+        http: Http::new(Rc::new(Deadline::after(Some(timeout))), Rc::new(|_| ())),
+        sessions: Sessions::new(TokenCache::default(), None),
         keyring,
+        withheld: BTreeSet::new(),
         env,
         folders,
         progress: Rc::new(NoProgress),
@@ -71,7 +74,7 @@ fn write(
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(store.provider().write(Batch {
+    runtime.block_on(store.write(Batch {
         writes,
         if_absent: false,
     }))

@@ -117,16 +117,15 @@ async fn stands(
     let history = History::new(app.folders()?);
     let noted = history.last(&store.scope().await?, &secret.name)?;
     let standing = Standing::new(noted, every, now);
-    if !standing.due || !store.provider().capabilities().has(Capability::Times) {
+    if !standing.due || !store.can(Capability::Times) {
         return Ok(standing);
     }
     let filter = Filter {
         prefix: Some(secret.name.to_string()),
         secret_type: None,
     };
-    let entries = store.provider().list(&filter).await;
-    let entries = entries.map_err(|error| store.named(error))?;
-    let entry = entries.into_iter().find(|entry| entry.name == secret.name);
+    let mut entries = store.list(&filter).await?.into_iter();
+    let entry = entries.find(|entry| entry.name == secret.name);
     let told = entry.and_then(|entry| entry.updated_at.or(entry.created_at));
     Ok(Standing::new(noted.max(told), every, now))
 }

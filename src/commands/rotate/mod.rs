@@ -10,11 +10,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::input::{self, MAX_VALUE};
+use super::input;
 use crate::app::App;
 #[cfg(unix)]
 use crate::exec::signals;
-use crate::exec::start;
 use crate::providers::Capability;
 use crate::rotate::Stores;
 use crate::rotate::engine::{Engine, Report};
@@ -23,8 +22,7 @@ use crate::rotate::ledger::Ledger;
 use crate::rotate::plan::{Order, Plan, Source};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
-use crate::words::secret::Target;
-use crate::words::secret::{SecretValue, StoreName};
+use crate::words::secret::{MAX_VALUE, SecretValue, StoreName, Target};
 use clap::{ArgGroup, Args, ValueHint};
 use std::path::PathBuf;
 
@@ -205,7 +203,7 @@ async fn rotate(args: &RotateArgs, app: &App) -> Result<()> {
 
 fn plan(order: Order, stores: &Stores) -> Result<Plan> {
     Plan::new(order, |name| match stores.get(name) {
-        Some(store) => Ok(store.provider().capabilities().has(Capability::Read)),
+        Some(store) => Ok(store.can(Capability::Read)),
         None => Err(Error::failed(format!("the store {name} is not open"))),
     })
 }
@@ -220,14 +218,9 @@ fn open_stores<'n>(names: impl IntoIterator<Item = &'n StoreName>, app: &App) ->
 
 /// What the rotations' commands run in.
 fn hooks(app: &App) -> Result<Hooks<'_>> {
-    let names = app.env.vars().map(|(name, _)| name);
     Ok(Hooks {
         env: &app.env,
-        withheld: names
-            .filter(|name| start::is_own_credential(name))
-            .filter_map(|name| name.to_str())
-            .map(str::to_owned)
-            .collect(),
+        withheld: app.services()?.withheld.clone(),
         limit: app
             .timeout()?
             .map_or(Some(HOOK_LIMIT), HumanDuration::limit),

@@ -271,7 +271,7 @@ async fn with_engine<T>(
 async fn finish_in(store: &StoreName, open: &[OpenReplacement], app: &App) -> Vec<Outcome> {
     let finished = async {
         let store = app.open(store)?;
-        match store.provider().replacements() {
+        match store.replacements() {
             Some(replacements) => replacements.resume().await,
             None => Err(Error::conflict(format!(
                 "the store {} is not where the replacement was begun: its provider is {} now",

@@ -51,7 +51,9 @@ pub(super) const SCHEMAS: Schemas = &[
         provider: "bytenite",
         fields: &[
             BASE_URL,
-            Field::new("api_key", Shape::Text, "the key").credential("BYTENITE_API_KEY"),
+            Field::new("api_key", Shape::Text, "the key")
+                .credential()
+                .vendor_env(&["BYTENITE_API_KEY"]),
             Field::new("api_key_command", Shape::Text, "prints the key").gated(),
             CA_FILE,
         ],
@@ -60,7 +62,9 @@ pub(super) const SCHEMAS: Schemas = &[
         provider: "northflank",
         fields: &[
             BASE_URL,
-            Field::new("api_token", Shape::Text, "the token").credential("NORTHFLANK_API_TOKEN"),
+            Field::new("api_token", Shape::Text, "the token")
+                .credential()
+                .vendor_env(&["NORTHFLANK_API_TOKEN"]),
             Field::new("api_token_command", Shape::Text, "prints the token").gated(),
             Field::new("project", Shape::Text, "the project"),
             Field::new("team", Shape::Text, "the team"),
@@ -72,7 +76,9 @@ pub(super) const SCHEMAS: Schemas = &[
         provider: "neo",
         fields: &[
             BASE_URL,
-            Field::new("api_key", Shape::Text, "the key").credential("NEO_API_KEY"),
+            Field::new("api_key", Shape::Text, "the key")
+                .credential()
+                .vendor_env(&["NEO_API_KEY"]),
             Field::new("api_key_command", Shape::Text, "prints the key").gated(),
             CA_FILE,
         ],
@@ -95,11 +101,7 @@ impl World {
         let root = std::fs::canonicalize(temporary.path()).unwrap();
         let home = root.join("home");
         let world = Self {
-            folders: Folders {
-                config: home.join("config"),
-                data: home.join("data"),
-                cache: home.join("cache"),
-            },
+            folders: Folders::below(&home),
             vars: vec![("HOME".into(), home.to_str().unwrap().into())],
             cwd: home.join("project"),
             explicit: None,

@@ -279,7 +279,7 @@ fn a_damaged_record_is_told_of() {
         assert!(
             world
                 .message(&error)
-                .starts_with("/home/config/trusted.json: the record of trust "),
+                .starts_with("/home/config/trusted.json "),
             "{error}"
         );
         assert!(error.hint_text().unwrap().starts_with("delete it"));

@@ -1,19 +1,14 @@
 //! The file a keypair is kept in: private to its owner, and never written over another.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use super::{FORMS, Keypair};
+use crate::identity::private::read_private;
 use crate::state;
-#[cfg(unix)]
-use crate::words::error::shell_word;
 use crate::words::error::{Error, Kind, Result};
 
 /// No form of a keypair is longer; what is, is another file.
-const MAX_FILE: u64 = 4096;
+const MAX_FILE: usize = 4096;
 
 impl Keypair {
     /// Reads a keypair file, in any form [`parse`](Self::parse) takes.
@@ -23,21 +18,18 @@ impl Keypair {
     /// it, `invalid_data` where it holds no keypair, `failed` where it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let file = File::open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::unauthenticated(format!("there is no keypair file {shown}"))
-                    .hint("make one with 'keyfob key new -o FILE', or name another with 'keypair'")
-            }
-            _ => Error::io(format!("cannot read the keypair file {shown}"), &error),
+        if path.is_dir() {
+            return Err(Error::failed(format!(
+                "cannot read the keypair file {shown}: it is a folder"
+            )));
+        }
+        let text = read_private(path, "keypair file")?.ok_or_else(|| {
+            Error::unauthenticated(format!("there is no keypair file {shown}"))
+                .hint("make one with 'keyfob key new -o FILE', or name another with 'keypair'")
         })?;
-        check_private(&file, path)?;
-        let mut text = Zeroizing::new(Vec::with_capacity(MAX_FILE as usize + 1));
-        file.take(MAX_FILE + 1)
-            .read_to_end(&mut text)
-            .map_err(|error| Error::io(format!("cannot read the keypair file {shown}"), &error))?;
         let text = std::str::from_utf8(&text)
             .ok()
-            .filter(|text| text.len() as u64 <= MAX_FILE)
+            .filter(|text| text.len() <= MAX_FILE)
             .ok_or_else(|| {
                 Error::invalid_data(format!("{shown} is not a keypair file")).hint(FORMS)
             })?;
@@ -59,33 +51,6 @@ impl Keypair {
             _ => error,
         })
     }
-}
-
-/// Refuses a file that anyone but its owner may read or write, as ssh does. The open file is
-/// looked at, not its name, which might be given to another file in between.
-#[cfg(unix)]
-fn check_private(file: &File, path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-
-    let shown = path.display();
-    let mode = file
-        .metadata()
-        .map_err(|error| Error::io(format!("cannot look at the keypair file {shown}"), &error))?
-        .permissions()
-        .mode();
-    if mode & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(Error::unauthenticated(format!(
-        "the keypair file {shown} is open to others (mode {:04o}) and is not used",
-        mode & 0o7777
-    ))
-    .hint(format!("chmod 600 {}", shell_word(&shown.to_string()))))
-}
-
-#[cfg(not(unix))]
-fn check_private(_file: &File, _path: &Path) -> Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

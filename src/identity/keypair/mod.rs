@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::keyring::{Keyring, Unreachable};
 use crate::words::error::{Error, Result};
-use crate::words::generate;
+use crate::words::random;
 
 /// The keyring's account for the keypair that `key import` keeps.
 pub const KEYRING_ACCOUNT: &str = "keypair:solana";
@@ -33,7 +33,7 @@ impl Keypair {
     /// `failed` where there are none.
     pub fn generate() -> Result<Self> {
         let mut seed = Zeroizing::new([0; 32]);
-        generate::fill(&mut *seed)?;
+        random::fill(&mut *seed)?;
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
 

@@ -29,9 +29,6 @@ use stamp::{Stamp, Stamped};
 /// The variable that holds an identity where a machine keeps none, as in CI.
 pub const VARIABLE: &str = "KEYFOB_FALLBACK_KEY";
 
-/// Making the identity takes a moment; another process may be at it.
-const MAKING: Duration = Duration::from_secs(10);
-
 /// What the sealed files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -60,6 +57,7 @@ pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Keys {
     purpose: Purpose,
     data: PathBuf,
+    patience: Duration,
     keyring: Keyring,
     given: Option<SecretValue>,
     own: OnceCell<Identity>,
@@ -79,6 +77,7 @@ impl Keys {
         Self {
             purpose,
             data: folders.data.clone(),
+            patience: folders.patience,
             keyring: keyring.clone(),
             given: env.var(VARIABLE).map(SecretValue::from),
             own: OnceCell::new(),
@@ -172,7 +171,8 @@ impl Keys {
         if let Some(own) = self.own.get() {
             return Ok(own);
         }
-        let (own, made) = Keeping::new(&self.data, &self.keyring).load_or_make(Some(MAKING))?;
+        let keeping = Keeping::new(&self.data, &self.keyring);
+        let (own, made) = keeping.load_or_make(Some(self.patience))?;
         if made {
             // The local vault will find it and say nothing any more.
             (self.notice)(&format!(

@@ -4,113 +4,70 @@
 //! `Authorization` holds the token without a scheme word. Answers of POST and DELETE say `ok`, and
 //! a 200 without it is a failure.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 use jiff::SignedDuration;
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::record::Record;
 use crate::config::StoreConfig;
-use crate::http::{Request, Response, Tls};
-use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
+use crate::http::{Request, Response};
+use crate::providers::Services;
+use crate::providers::endpoint::{DIALECT, Endpoint, Keyed, Vendor};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
 
 const BASE_URL: &str = "https://api.bytenite.com";
 
+const VENDOR: Vendor = Vendor {
+    authorize: |request, token| request.secret_header(AUTHORIZATION, "", token),
+    dialect: DIALECT,
+};
+
 /// ByteNite, as one API key sees it.
 pub struct Api {
-    base: Url,
-    tls: Tls,
-    config: StoreConfig,
-    services: Rc<Services>,
-    credential: ApiCredential,
+    /// The API and its key.
+    pub keyed: Keyed,
     /// Whether the API key itself is sent: told to, or because nothing gives a token for it.
     direct: Cell<bool>,
-    /// A fresh token that was rejected: renewing it again would not help.
-    hopeless: RefCell<Option<Zeroizing<String>>>,
 }
 
 impl Api {
     pub fn new(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
-        let base = base_url(config, BASE_URL)?;
+        let endpoint = Endpoint::new(config, services, BASE_URL, &VENDOR)?;
         Ok(Self {
-            credential: ApiCredential::new(config, services, shown_url(&base), "api_key"),
-            base,
-            tls: tls(config),
-            config: config.clone(),
-            services: Rc::clone(services),
+            keyed: Keyed::new(endpoint, "api_key"),
             direct: Cell::new(config.text("auth") == Some("direct")),
-            hopeless: RefCell::default(),
         })
-    }
-
-    /// The base URL.
-    pub fn base(&self) -> &Url {
-        &self.base
-    }
-
-    /// The API key and where it comes from.
-    pub fn credential(&self) -> &ApiCredential {
-        &self.credential
     }
 
     /// The session of an API key, of which the cache learns only a hash.
     pub fn session_key(&self, api_key: &str) -> SessionKey {
-        SessionKey::new(self.config.provider(), self.base.as_str(), api_key, "")
+        self.keyed.endpoint.session_key(api_key, "")
     }
 
     fn url(&self, below: &[&str]) -> Result<Url> {
-        endpoint(&self.base, &[&["v1", "auth"], below].concat())
+        self.keyed.endpoint.url(&[&["v1", "auth"], below].concat())
     }
 
-    /// Sends a request for the account of `api_key`; a rejected token is renewed once.
+    /// Sends a request for the account of `api_key`: with its token, else with the key itself.
     async fn call(&self, api_key: &str, make: impl Fn() -> Result<Request>) -> Result<Response> {
-        let Some(session) = self.session(api_key, None).await? else {
-            return self.authorized(make()?, api_key).await;
-        };
-        let response = self.authorized(make()?, &session.token).await?;
-        if !is_rejection(&response) || self.hopeless.borrow().as_ref() == Some(&session.token) {
-            return Ok(response);
+        let endpoint = &self.keyed.endpoint;
+        if !self.direct.get() {
+            let key = self.session_key(api_key);
+            let exchange = async || self.exchange(api_key).await;
+            match endpoint.send_in_session(&key, exchange, &make).await {
+                // The exchange has found that there is none.
+                Err(_) if self.direct.get() => {}
+                result => return result,
+            }
         }
-        let Some(session) = self.session(api_key, Some(&session)).await? else {
-            return self.authorized(make()?, api_key).await;
-        };
-        let response = self.authorized(make()?, &session.token).await?;
-        if is_rejection(&response) {
-            self.hopeless.replace(Some(session.token));
-        }
-        Ok(response)
-    }
-
-    /// A session for `api_key`, and another one than `rejected`; `None` where the key itself is
-    /// to be sent.
-    async fn session(&self, api_key: &str, rejected: Option<&Session>) -> Result<Option<Session>> {
-        if self.direct.get() {
-            return Ok(None);
-        }
-        let key = self.session_key(api_key);
-        let sessions = &self.services.sessions;
-        let deadline = self.services.http.deadline().end();
-        let exchange = async || self.exchange(api_key).await;
-        let session = match rejected {
-            None => sessions.get_or_login(&key, deadline, exchange).await,
-            Some(rejected) => sessions.renew(&key, rejected, deadline, exchange).await,
-        };
-        match session {
-            // The exchange has found that there is none.
-            Err(_) if self.direct.get() => Ok(None),
-            session => session.map(Some),
-        }
-    }
-
-    async fn authorized(&self, request: Request, token: &str) -> Result<Response> {
-        let request = request.authorized("", token);
-        self.services.http.send(&self.tls, &request).await
+        endpoint.send_as(api_key, make()?).await
     }
 
     /// `POST /v1/auth/access_token`. Where that does not exist, the API key is what is sent from
@@ -123,20 +80,26 @@ impl Api {
             #[serde(default)]
             expires_in: Value,
         }
-        let asked_at = self.services.sessions.now();
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Key<'a> {
+            api_key: &'a str,
+        }
+        let endpoint = &self.keyed.endpoint;
+        let asked_at = endpoint.services.sessions.now();
         let url = self.url(&["access_token"])?;
         let request = Request::new("exchange the API key for a token", Method::POST, url)
             .repeatable()
             .sensitive(api_key)
-            .json(&json!({ "apiKey": api_key }))?;
-        let response = self.services.http.send(&self.tls, &request).await?;
+            .json(&Key { api_key })?;
+        let response = endpoint.send(&request).await?;
         match response.status {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 self.direct.set(true);
                 return Err(response.status_error());
             }
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(self.unauthenticated(&response));
+                return Err(self.keyed.unauthenticated(&response));
             }
             status if !status.is_success() => return Err(response.status_error()),
             _ => {}
@@ -158,7 +121,7 @@ impl Api {
 
     /// `GET /v1/auth/secrets`, of one type where that is named.
     pub async fn list(&self, secret_type: Option<&str>) -> Result<Vec<Record>> {
-        let api_key = self.credential.get().await?;
+        let api_key = self.keyed.credential().await?;
         self.list_as(api_key, secret_type).await
     }
 
@@ -204,7 +167,7 @@ impl Api {
             secret: &'a Record,
             secret_key: &'a str,
         }
-        let api_key = self.credential.get().await?;
+        let api_key = self.keyed.credential().await?;
         let response = self
             .call(api_key, || {
                 Request::new("store the secret", Method::POST, self.url(&["secrets"])?)
@@ -224,7 +187,7 @@ impl Api {
     /// # Errors
     /// `not_found` where there is no such secret, or an earlier try has deleted it.
     pub async fn delete(&self, secret_type: &str, id: &str) -> Result<()> {
-        let api_key = self.credential.get().await?;
+        let api_key = self.keyed.credential().await?;
         let response = self
             .call(api_key, || {
                 let url = self.url(&["secrets", secret_type, id])?;
@@ -249,26 +212,10 @@ impl Api {
 
     fn error(&self, response: &Response) -> Error {
         match response.status {
-            StatusCode::UNAUTHORIZED => self.unauthenticated(response),
+            StatusCode::UNAUTHORIZED => self.keyed.unauthenticated(response),
             _ => response.status_error(),
         }
     }
-
-    fn unauthenticated(&self, response: &Response) -> Error {
-        let error = response.error(Kind::Unauthenticated);
-        match self.config.credential_hint("api_key") {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    }
-}
-
-/// A rejected token is answered with 401; 403 may mean that too, or the lack of a permission.
-fn is_rejection(response: &Response) -> bool {
-    matches!(
-        response.status,
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-    )
 }
 
 /// `expiresIn`: seconds, as text or as a number.
@@ -309,6 +256,8 @@ fn kind_of(code: i64) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -8,10 +8,13 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
-use super::{Account, Capabilities, Capability, Composite, Provider, ProviderSpec, Services, bulk};
+use super::{
+    Account, Capabilities, Capability, Composite, Given, Lack, Method, Provider, ProviderSpec,
+    Services, bulk,
+};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue, StoreName};
 
@@ -20,7 +23,7 @@ mod record;
 
 use api::Api;
 use bulk::Stored;
-use record::Record;
+use record::{Record, parts};
 
 const SCHEMA: Schema = Schema {
     provider: "bytenite",
@@ -31,7 +34,9 @@ const SCHEMA: Schema = Schema {
             "the address of the API, where it is not ByteNite's own",
         )
         .gated(),
-        Field::new("api_key", Shape::Text, "the API key").credential("BYTENITE_API_KEY"),
+        Field::new("api_key", Shape::Text, "the API key")
+            .credential()
+            .vendor_env(&["BYTENITE_API_KEY"]),
         Field::new(
             "api_key_command",
             Shape::Text,
@@ -51,16 +56,24 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "ByteNite",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::AtomicReplace,
         Capability::Expiry,
         Capability::Attributes,
+        Capability::Types,
     ]),
+    lacks: &[Lack {
+        capability: Capability::Read,
+        act: "read a value back: the API never returns a secret key",
+        instead: "jobs use a secret by its type and id; keyfob list shows what there is, and a copy for yourself belongs into another store",
+    }],
     composite: Some(Composite {
         value: "secretKey",
         attributes: &["accessKey"],
     }),
-    credential: Some("api_key"),
+    credentials: &[Method {
+        fields: &["api_key"],
+    }],
     open: |config, services| Ok(Box::new(ByteNite::open(config, services)?)),
 };
 
@@ -135,7 +148,7 @@ impl ByteNite {
     /// writings; but a new secret key comes as a rule with a new access key, and under another
     /// API key every secret is another.
     async fn mark(&self, record: &Record) -> Option<Mark> {
-        let api_key = self.api.credential().get().await.ok()?;
+        let api_key = self.api.keyed.credential().await.ok()?;
         let told = record.told();
         Some(Mark::of(&[&[api_key], told.as_slice()].concat()))
     }
@@ -153,10 +166,6 @@ impl ByteNite {
 
 #[async_trait(?Send)]
 impl Provider for ByteNite {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
     fn check_name(&self, name: &Name) -> Result<()> {
         parts(name).map(drop)
     }
@@ -176,14 +185,6 @@ impl Provider for ByteNite {
             entries.push(entry);
         }
         Ok(entries)
-    }
-
-    async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        Err(super::unsupported(
-            "bytenite",
-            "read a value back: the API never returns a secret key",
-            "jobs use a secret by its type and id; keyfob list shows what there is, and a copy for yourself belongs into another store",
-        ))
     }
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
@@ -214,110 +215,46 @@ impl Provider for ByteNite {
         Ok(bulk::outcomes(names.iter().cloned(), results.await?))
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        let api_key = match &credential {
-            Some(credential) => text(credential),
-            None => self.api.credential().get().await?,
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |api_key: &str| {
+            let key = self.api.session_key(api_key);
+            self.services.sessions.forget(&key);
+            self.api.list_as(api_key, None).await.map(drop)
         };
-        let key = self.api.session_key(api_key);
-        self.services.sessions.forget(&key);
-        self.api.list_as(api_key, None).await?;
-        if credential.is_some() {
-            self.api.credential().keep(api_key)?;
-        }
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
-        let known = self.api.credential().peek().await;
-        let cached =
-            known.and_then(|api_key| self.services.sessions.peek(&self.api.session_key(api_key)));
-        Ok(Account {
-            url: super::shown_url(self.api.base()),
-            account: None,
-            credential: self.api.credential().source(),
-            token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
-            token_cache: cached.and_then(|_| self.services.sessions.shared_place()),
-        })
+        let known = self.api.keyed.peek().await;
+        let session = known.map(|api_key| self.api.session_key(api_key));
+        Ok(self.api.keyed.account(session.as_ref()))
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        let mut forgotten = Vec::new();
+        let keyed = &self.api.keyed;
         // Without the API key its token cannot be found, and is of no use to anybody.
-        if let Ok(api_key) = self.api.credential().get().await
-            && self
-                .services
-                .sessions
-                .forget(&self.api.session_key(api_key))
-        {
-            forgotten.push("the cached token".to_owned());
-        }
-        forgotten.extend(self.api.credential().forget()?);
+        let mut forgotten = match keyed.credential().await {
+            Ok(api_key) => keyed.endpoint.forget(&self.api.session_key(api_key)),
+            Err(_) => Vec::new(),
+        };
+        forgotten.extend(keyed.forget()?);
         Ok(forgotten)
     }
 }
 
 /// Refuses what cannot be stored, before anything is sent.
 fn check(write: &Write) -> Result<()> {
-    let name = &write.name;
-    parts(name)?;
-    if write.metadata.description.is_some() {
-        return Err(super::unsupported(
-            "bytenite",
-            "keep a description",
-            "leave --description out, or give the secret a name with --attr name=TEXT",
-        ));
-    }
     for key in write.metadata.attributes.keys() {
         record::check_attribute(key)?;
     }
-    match write.value.expose_str() {
-        None => Err(Error::invalid_data(format!(
-            "the value of {name} is not text, and ByteNite holds text alone"
-        ))
-        .hint("encode it first, for example with base64")),
-        Some("") => Err(Error::usage(format!("the secret key of {name} is missing"))
-            .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again")),
-        Some(_) => Ok(()),
+    if write.value.is_empty() {
+        return Err(Error::usage(format!("the secret key of {} is missing", write.name))
+            .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again"));
     }
-}
-
-/// The type and the id that `name` is made of.
-fn parts(name: &Name) -> Result<(&str, &str)> {
-    match name.as_str().split_once('/') {
-        Some((secret_type, id)) if is_segment(secret_type) && is_segment(id) => {
-            Ok((secret_type, id))
-        }
-        _ => Err(
-            Error::invalid_data(format!("{name} is no name of a ByteNite secret"))
-                .hint("names are TYPE/ID, such as s3/backup or gcp/media"),
-        ),
-    }
-}
-
-/// Whether `text` can stand in a path: what means a folder cannot, however it is encoded.
-fn is_segment(text: &str) -> bool {
-    !matches!(text, "" | "." | "..")
+    Ok(())
 }
 
 fn text(value: &SecretValue) -> &str {
     value.expose_str().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_a_type_and_an_id() {
-        let name = |text: &str| Name::new(text).unwrap();
-        assert_eq!(parts(&name("s3/a/b c")).unwrap(), ("s3", "a/b c"));
-        for text in ["s3", "/x", "s3/", "../x", "s3/..", "./x", "s3/."] {
-            assert_eq!(
-                parts(&name(text)).unwrap_err().kind(),
-                Kind::InvalidData,
-                "{text}"
-            );
-        }
-    }
 }

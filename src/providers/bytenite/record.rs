@@ -85,7 +85,7 @@ impl Record {
     pub fn name(&self) -> Option<Name> {
         let (secret_type, id) = (self.secret_type()?, self.text("id")?);
         let name = Name::new(format!("{secret_type}/{id}")).ok()?;
-        (super::parts(&name).ok()? == (secret_type, id)).then_some(name)
+        (parts(&name).ok()? == (secret_type, id)).then_some(name)
     }
 
     /// What is shown of it.
@@ -145,11 +145,30 @@ pub fn check_attribute(key: &str) -> Result<()> {
     }
 }
 
+/// The type and the id that `name` is made of.
+pub fn parts(name: &Name) -> Result<(&str, &str)> {
+    match name.as_str().split_once('/') {
+        Some((secret_type, id)) if is_segment(secret_type) && is_segment(id) => {
+            Ok((secret_type, id))
+        }
+        _ => Err(
+            Error::invalid_data(format!("{name} is no name of a ByteNite secret"))
+                .hint("names are TYPE/ID, such as s3/backup or gcp/media"),
+        ),
+    }
+}
+
+/// Whether `text` can stand in a path: what means a folder cannot, however it is encoded.
+fn is_segment(text: &str) -> bool {
+    !matches!(text, "" | "." | "..")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::words::error::Kind;
 
     fn record(fields: Value) -> Record {
         Record::new(fields.as_object().unwrap().clone())
@@ -241,5 +260,18 @@ mod tests {
         );
         let keys: Vec<&String> = entry.attributes.keys().collect();
         assert_eq!(keys, ["accessKey", "params"]);
+    }
+
+    #[test]
+    fn names_are_a_type_and_an_id() {
+        let name = |text: &str| Name::new(text).unwrap();
+        assert_eq!(parts(&name("s3/a/b c")).unwrap(), ("s3", "a/b c"));
+        for text in ["s3", "/x", "s3/", "../x", "s3/..", "./x", "s3/."] {
+            assert_eq!(
+                parts(&name(text)).unwrap_err().kind(),
+                Kind::InvalidData,
+                "{text}"
+            );
+        }
     }
 }

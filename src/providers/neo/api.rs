@@ -10,11 +10,12 @@ use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 
 use crate::config::StoreConfig;
-use crate::http::{Request, Response, Tls};
+use crate::http::{Request, Response};
+use crate::providers::Services;
+use crate::providers::endpoint::{BEARER, Endpoint, Keyed};
 use crate::providers::replacement::Old;
-use crate::providers::{ApiCredential, Services, base_url, endpoint, shown_url, tls};
 use crate::words::error::{Error, Kind, Result};
-use crate::words::secret::{Mark, SecretValue};
+use crate::words::secret::Mark;
 
 const BASE_URL: &str = "https://api.neoservicelayer.com";
 
@@ -26,11 +27,8 @@ const MAX_PAGES: usize = 1_000;
 
 /// Neo Service Layer, as far as it is documented.
 pub struct Api {
-    base: Url,
-    tls: Tls,
-    config: StoreConfig,
-    services: Rc<Services>,
-    credential: ApiCredential,
+    /// The API and its key.
+    pub keyed: Keyed,
 }
 
 /// A secret as the list shows it.
@@ -100,44 +98,21 @@ struct Pagination {
 
 impl Api {
     pub fn new(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
-        let base = base_url(config, BASE_URL)?;
+        let endpoint = Endpoint::new(config, services, BASE_URL, &BEARER)?;
         Ok(Self {
-            credential: ApiCredential::new(config, services, shown_url(&base), "api_key"),
-            base,
-            tls: tls(config),
-            config: config.clone(),
-            services: Rc::clone(services),
+            keyed: Keyed::new(endpoint, "api_key"),
         })
     }
 
-    /// The base URL.
-    pub fn base(&self) -> &Url {
-        &self.base
-    }
-
-    /// The API key and where it comes from.
-    pub fn credential(&self) -> &ApiCredential {
-        &self.credential
-    }
-
-    /// Proves `credential`, or the API key that there is, with a request, and keeps it.
-    pub async fn login(&self, credential: Option<SecretValue>) -> Result<()> {
-        match credential {
-            None => {
-                self.page(self.credential.get().await?, 0).await?;
-            }
-            Some(credential) => {
-                let key = credential.expose_str().unwrap_or_default();
-                self.page(key, 0).await?;
-                self.credential.keep(key)?;
-            }
-        }
-        Ok(())
+    /// Proves `key` with a request.
+    pub async fn prove(&self, key: &str) -> Result<()> {
+        self.page(key, 0).await.map(drop)
     }
 
     /// Every secret, page after page.
     pub async fn list(&self) -> Result<Vec<Listed>> {
-        let key = self.credential.get().await?;
+        let endpoint = &self.keyed.endpoint;
+        let key = self.keyed.credential().await?;
         let mut found: Vec<Listed> = Vec::new();
         let mut ids = HashSet::new();
         let mut offset = 0;
@@ -159,16 +134,16 @@ impl Api {
             // repeats itself, or secrets were deleted meanwhile.
             if !more || found.len() == before {
                 if let Some(total) = total.filter(|total| found.len() < *total) {
-                    (self.services.notice)(&format!(
+                    (endpoint.services.notice)(&format!(
                         "the server of the store {} says that it has {total} secrets and lists only {}",
-                        self.config.name(),
+                        endpoint.config.name(),
                         found.len()
                     ));
                 }
                 return Ok(found);
             }
             offset += received;
-            self.services.http.deadline().progressed();
+            endpoint.services.http.deadline().progressed();
         }
         Err(Error::invalid_data(format!(
             "could not list the secrets: the list does not end after {MAX_PAGES} pages"
@@ -180,9 +155,8 @@ impl Api {
         url.query_pairs_mut()
             .append_pair("limit", &PAGE.to_string())
             .append_pair("offset", &offset.to_string());
-        let response = self
-            .send(key, Request::new("list the secrets", Method::GET, url))
-            .await?;
+        let request = Request::new("list the secrets", Method::GET, url);
+        let response = self.keyed.endpoint.send_as(key, request).await?;
         if !response.is_success() {
             return Err(self.error(&response));
         }
@@ -247,11 +221,11 @@ impl Api {
 
     /// Sends a request that changes something; `check` reads the answer of one that succeeded.
     async fn change<T>(&self, request: Request, check: impl Fn(&Response) -> Result<T>) -> Sent<T> {
-        let key = match self.credential.get().await {
+        let key = match self.keyed.credential().await {
             Ok(key) => key,
             Err(error) => return Sent::Refused(error),
         };
-        let response = match self.send(key, request).await {
+        let response = match self.keyed.endpoint.send_as(key, request).await {
             Ok(response) => response,
             // No answer, or one that broke off, came after the server had the request.
             Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::InvalidData) => {
@@ -272,13 +246,10 @@ impl Api {
         }
     }
 
-    async fn send(&self, key: &str, request: Request) -> Result<Response> {
-        let request = request.authorized("Bearer", key);
-        self.services.http.send(&self.tls, &request).await
-    }
-
     fn url(&self, below: &[&str]) -> Result<Url> {
-        endpoint(&self.base, &[&["v1", "secrets"], below].concat())
+        self.keyed
+            .endpoint
+            .url(&[&["v1", "secrets"], below].concat())
     }
 
     /// The error for an answer that is none of success. The code of the page decides, where there
@@ -291,10 +262,7 @@ impl Api {
                 Kind::InvalidData,
                 "the server does not take this name, value or description as it is",
             ),
-            "UNAUTHORIZED" => hinted(
-                Kind::Unauthenticated,
-                &self.config.credential_hint("api_key").unwrap_or_default(),
-            ),
+            "UNAUTHORIZED" => self.keyed.unauthenticated(response),
             "FORBIDDEN" => hinted(
                 Kind::Forbidden,
                 "the API key is good, but may not do this; use one that may",

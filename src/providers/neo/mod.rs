@@ -4,20 +4,20 @@
 //! The requests are in [`api`]; [`replace`] gets a new value in place of an old one without ever
 //! losing it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use backon::{BackoffBuilder, ExponentialBuilder};
 
 use super::replacement::{Ledger, Old};
 use super::{
-    Account, Capabilities, Capability, Provider, ProviderSpec, Replacements, Services, bulk,
+    Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, Replacements,
+    Services, bulk,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
+use crate::http;
+use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue};
 
@@ -36,7 +36,9 @@ const SCHEMA: Schema = Schema {
             "the address of the API, where it is not Neo's own",
         )
         .gated(),
-        Field::new("api_key", Shape::Text, "the API key").credential("NEO_API_KEY"),
+        Field::new("api_key", Shape::Text, "the API key")
+            .credential()
+            .vendor_env(&["NEO_API_KEY"]),
         Field::new(
             "api_key_command",
             Shape::Text,
@@ -51,9 +53,16 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Neo Service Layer",
-    capabilities: Capabilities(&[Capability::Describe, Capability::Times]),
+    capabilities: Capabilities::of(&[Capability::Describe, Capability::Times]),
+    lacks: &[Lack {
+        capability: Capability::Read,
+        act: "read a value back: Neo documents neither retrieving nor updating a secret",
+        instead: "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
+    }],
     composite: None,
-    credential: Some("api_key"),
+    credentials: &[Method {
+        fields: &["api_key"],
+    }],
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
 };
 
@@ -74,23 +83,19 @@ enum Patience {
 }
 
 impl Patience {
-    fn pauses(self) -> impl Iterator<Item = Duration> {
-        ExponentialBuilder::default()
-            .with_min_delay(Duration::from_millis(200))
-            .with_max_delay(Duration::from_secs(5))
-            .with_max_times(match self {
-                Patience::Some => 4,
-                Patience::All => 1_000,
-            })
-            .with_jitter()
-            .build()
+    /// How often it is repeated.
+    fn times(self) -> usize {
+        match self {
+            Patience::Some => 4,
+            Patience::All => 1_000,
+        }
     }
 }
 
 impl Neo {
     fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
         let api = Api::new(config, services)?;
-        let url = super::shown_url(api.base());
+        let url = api.keyed.endpoint.shown();
         Ok(Self {
             ledger: Ledger::new(config, services, url),
             services: Rc::clone(services),
@@ -140,7 +145,7 @@ impl Neo {
         mut sent: bool,
         patience: Patience,
     ) -> Sent<Option<Mark>> {
-        let mut pauses = patience.pauses();
+        let mut pauses = http::pauses(patience.times());
         loop {
             let error = match self.try_to_create(new, old, sent).await {
                 Sent::Unclear(error) => error,
@@ -226,22 +231,7 @@ impl Neo {
 
 #[async_trait(?Send)]
 impl Provider for Neo {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
-    fn check_name(&self, _name: &Name) -> Result<()> {
-        Ok(())
-    }
-
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(super::unsupported(
-                "neo",
-                "list by type: it has none",
-                "leave --type out",
-            ));
-        }
         self.ledger.tell_of_open(&[]);
         let listed = self.api.list().await?;
         let mut entries: Vec<Entry> = listed
@@ -254,20 +244,8 @@ impl Provider for Neo {
         Ok(entries)
     }
 
-    async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        self.ledger.tell_of_open(&[]);
-        Err(super::unsupported(
-            "neo",
-            "read a value back: Neo documents neither retrieving nor updating a secret",
-            "functions read theirs with context.secrets.get('NAME'); keep a copy for yourself in another store",
-        ))
-    }
-
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
-        for write in &batch.writes {
-            check(write)?;
-        }
         let names: Vec<Name> = batch
             .writes
             .iter()
@@ -293,21 +271,18 @@ impl Provider for Neo {
         Ok(bulk::outcomes(names.to_vec(), results.await?))
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        self.api.login(credential).await?;
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |key: &str| self.api.prove(key).await;
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
-        Ok(Account {
-            url: super::shown_url(self.api.base()),
-            credential: self.api.credential().source(),
-            ..Account::default()
-        })
+        Ok(self.api.keyed.account(None))
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        Ok(self.api.credential().forget()?.into_iter().collect())
+        self.api.keyed.forget()
     }
 
     fn replacements(&self) -> Option<&dyn Replacements> {
@@ -315,26 +290,7 @@ impl Provider for Neo {
     }
 }
 
-/// Refuses what cannot be stored, before anything is sent.
-fn check(write: &Write) -> Result<()> {
-    if write.metadata.expires_at.is_some() || !write.metadata.attributes.is_empty() {
-        return Err(super::unsupported(
-            "neo",
-            "keep more than a description beside a value",
-            "leave --expires-at and --attr out",
-        ));
-    }
-    if write.value.expose_str().is_none() {
-        return Err(Error::invalid_data(format!(
-            "the value of {} is not text, and Neo holds text alone",
-            write.name
-        ))
-        .hint("encode it first, for example with base64"));
-    }
-    Ok(())
-}
-
-/// What [`check`] has found to be text.
+/// A value, which is text where bytes are not among the capabilities.
 fn text(value: &SecretValue) -> &str {
     value.expose_str().unwrap_or_default()
 }

@@ -8,14 +8,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::{ApiCredential, Services};
 use super::wire::{Data, Page, RawGroup};
 use crate::config::StoreConfig;
-use crate::http::{Request, Response, Tls};
+use crate::http::{Request, Response};
+use crate::providers::Services;
+use crate::providers::endpoint::{BEARER, Endpoint, Keyed};
 use crate::words::error::{Error, Kind, Result};
 
 const OFFICIAL: &str = "https://api.northflank.com";
@@ -25,11 +26,8 @@ const PER_PAGE: &str = "100";
 
 /// One project's secret groups.
 pub struct Api {
-    base: Url,
-    tls: Tls,
-    config: StoreConfig,
-    services: Rc<Services>,
-    credential: ApiCredential,
+    /// The API and its token.
+    pub keyed: Keyed,
 }
 
 /// What a request is allowed by, as Northflank calls it.
@@ -62,25 +60,10 @@ pub enum Updated {
 impl Api {
     /// The secret groups of the project that `config` names. Asks nobody.
     pub fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
-        let base = super::super::base_url(config, OFFICIAL)?;
-        let url = super::super::shown_url(&base);
+        let endpoint = Endpoint::new(config, services, OFFICIAL, &BEARER)?;
         Ok(Self {
-            base,
-            tls: super::super::tls(config),
-            config: config.clone(),
-            services: Rc::clone(services),
-            credential: ApiCredential::new(config, services, url, "api_token"),
+            keyed: Keyed::new(endpoint, "api_token"),
         })
-    }
-
-    /// The API token and where it comes from.
-    pub fn credential(&self) -> &ApiCredential {
-        &self.credential
-    }
-
-    /// The base URL.
-    pub fn base(&self) -> &Url {
-        &self.base
     }
 
     /// The project, said with its team where it has one.
@@ -88,8 +71,9 @@ impl Api {
     /// # Errors
     /// `config` where none is configured.
     pub fn project(&self) -> Result<String> {
-        let project = self.config.require("project")?;
-        Ok(match self.config.text("team") {
+        let config = &self.keyed.endpoint.config;
+        let project = config.require("project")?;
+        Ok(match config.text("team") {
             Some(team) => format!("{team}/{project}"),
             None => project.to_owned(),
         })
@@ -97,7 +81,7 @@ impl Api {
 
     /// Whether the command's deadline has room for a pause.
     pub fn allows(&self, pause: Duration) -> bool {
-        self.services.http.deadline().allows(pause)
+        self.keyed.endpoint.services.http.deadline().allows(pause)
     }
 
     /// `GET …/secrets?per_page=&cursor=`: every group, without values, by id.
@@ -206,17 +190,14 @@ impl Api {
     }
 
     fn request(&self, operation: &'static str, method: Method, rest: &[&str]) -> Result<Request> {
+        let endpoint = &self.keyed.endpoint;
         let mut path = vec!["v1"];
-        if let Some(team) = self.config.text("team") {
+        if let Some(team) = endpoint.config.text("team") {
             path.extend(["teams", team]);
         }
-        path.extend(["projects", self.config.require("project")?, "secrets"]);
+        path.extend(["projects", endpoint.config.require("project")?, "secrets"]);
         path.extend(rest);
-        Ok(Request::new(
-            operation,
-            method,
-            super::super::endpoint(&self.base, &path)?,
-        ))
+        Ok(Request::new(operation, method, endpoint.url(&path)?))
     }
 
     async fn find(&self, request: Request) -> Result<Option<RawGroup>> {
@@ -230,24 +211,16 @@ impl Api {
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
-        let token = self.credential.get().await?;
+        let token = self.keyed.credential().await?;
         self.send_with(request, token).await
     }
 
     async fn send_with(&self, request: Request, token: &str) -> Result<Response> {
-        let response = self
-            .services
-            .http
-            .send(&self.tls, &request.authorized("Bearer", token))
-            .await?;
-        if response.status == StatusCode::UNAUTHORIZED {
-            let error = response.error(Kind::Unauthenticated);
-            return Err(match self.config.credential_hint("api_token") {
-                Some(hint) => error.hint(hint),
-                None => error,
-            });
+        let response = self.keyed.endpoint.send_as(token, request).await?;
+        match response.status {
+            StatusCode::UNAUTHORIZED => Err(self.keyed.unauthenticated(&response)),
+            _ => Ok(response),
         }
-        Ok(response)
     }
 }
 

@@ -5,22 +5,17 @@
 //! is read back and compared. What was to go and is still there is put away by replacing the group;
 //! what differs otherwise is somebody else's work, which is reported and left alone.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::api::{Api, Updated};
 use super::compare::Deviation;
 use super::name::derived_id;
 use super::wire::RawGroup;
+use crate::http;
 use crate::words::error::{Error, Result};
 
-/// The pauses before a change is sent again that is known not to have been carried out.
-pub const PAUSES: [Duration; 3] = [
-    Duration::from_millis(200),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
+/// How often a change is sent again that is known not to have been carried out.
+pub const AGAIN: usize = 3;
 
 /// How many differences an error names.
 const NAMED: usize = 5;
@@ -82,7 +77,7 @@ impl Change<'_> {
     async fn send(&self, api: &Api, patch: &RawGroup) -> Result<Found> {
         let id = self.before.id();
         let with_addons = self.wanted.has_addons();
-        let mut pauses = PAUSES.iter();
+        let mut pauses = http::pauses(AGAIN);
         loop {
             let updated = api.update(id, patch).await?;
             let group = match (&updated, read(api, id, with_addons).await) {
@@ -101,7 +96,7 @@ impl Change<'_> {
                     });
                 }
                 Updated::InDoubt(error) => match pauses.next() {
-                    Some(pause) if api.allows(*pause) => tokio::time::sleep(*pause).await,
+                    Some(pause) if api.allows(pause) => tokio::time::sleep(pause).await,
                     _ => return Err(error),
                 },
             }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::{bulk, exists_already, missing};
-use super::Northflank;
 use super::change::Change;
 use super::name::{Item, derived_id};
+use super::project::Northflank;
 use super::wire::RawGroup;
 use crate::words::batch::{Action, Outcome};
 use crate::words::error::Result;

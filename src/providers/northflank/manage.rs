@@ -4,16 +4,16 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
 use super::super::groups::{Group, GroupFields, Groups};
-use super::Northflank;
 use super::api::Created;
 use super::change::{self, Change};
 use super::name::{Item, derived_id};
+use super::project::Northflank;
 use super::rules::{self, Purpose};
 use super::wire::{RawGroup, payload_of};
+use crate::http;
 use crate::words::batch::Action;
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
-use crate::words::secret::SecretValue;
 
 /// What a group is made with where nothing else is said.
 const SECRET_TYPE: &str = "environment";
@@ -42,7 +42,7 @@ impl Groups for Northflank {
         }
         rules::check(payload.expose(), Purpose::Create)?;
         let wanted = RawGroup::of_payload(payload);
-        for pause in change::PAUSES {
+        for pause in http::pauses(change::AGAIN) {
             let doubt = match self.api.create(&wanted).await? {
                 Created::Group(group) => return Ok(group.id().to_owned()),
                 Created::Exists => return Err(self.exists(wanted.name()).await),
@@ -178,20 +178,9 @@ fn secrets(fields: &GroupFields) -> Result<Option<Value>> {
         .map(|(path, value)| (Item::File(path.clone()), value));
     for (item, value) in variables.chain(files) {
         item.check()?;
-        check_value(&item, value)?;
+        item.check_value(value)?;
         let part = secrets.entry(item.part()).or_insert_with(|| json!({}));
         part[item.key()] = payload_of(&item, value);
     }
     Ok((!secrets.is_empty()).then_some(Value::Object(secrets)))
-}
-
-/// Checks that `item` can hold `value`: a file any bytes, a variable text.
-pub fn check_value(item: &Item, value: &SecretValue) -> Result<()> {
-    if matches!(item, Item::File(_)) || value.expose_str().is_some() {
-        return Ok(());
-    }
-    Err(
-        Error::invalid_data(format!("the value of the variable {item} is not text"))
-            .hint("a file holds any bytes: name an absolute path instead, as in GROUP//path"),
-    )
 }

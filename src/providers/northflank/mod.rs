@@ -3,7 +3,7 @@
 //!
 //! [`api`] has the endpoints, [`wire`] what they carry, [`rules`] what they take, [`change`] how a
 //! group is changed without losing anything, [`grant`] the secrets that are written and deleted,
-//! [`manage`] the groups as a whole.
+//! [`manage`] the groups as a whole; [`project`] finds one by what it is called.
 
 mod api;
 mod change;
@@ -11,24 +11,23 @@ mod compare;
 mod grant;
 mod manage;
 mod name;
+mod project;
 mod rules;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use async_trait::async_trait;
 
-use self::api::Api;
 use self::grant::Wish;
-use self::name::{Item, Place, derived_id, split};
+use self::name::{Item, Place};
+use self::project::Northflank;
 use self::wire::RawGroup;
 use super::groups::Groups;
-use super::{Account, Capabilities, Capability, Provider, ProviderSpec, Services, bulk};
-use crate::config::StoreConfig;
+use super::{Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, bulk};
 use crate::config::schema::{Field, Schema, Shape};
 use crate::words::batch::{Batch, Filter, Outcome, Selection};
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
 
 const SCHEMA: Schema = Schema {
@@ -40,7 +39,9 @@ const SCHEMA: Schema = Schema {
             "another address than Northflank's own",
         )
         .gated(),
-        Field::new("api_token", Shape::Text, "the API token").credential("NORTHFLANK_API_TOKEN"),
+        Field::new("api_token", Shape::Text, "the API token")
+            .credential()
+            .vendor_env(&["NORTHFLANK_API_TOKEN"]),
         Field::new(
             "api_token_command",
             Shape::Text,
@@ -68,103 +69,24 @@ const SCHEMA: Schema = Schema {
 pub const SPEC: ProviderSpec = ProviderSpec {
     schema: &SCHEMA,
     title: "Northflank",
-    capabilities: Capabilities(&[
+    capabilities: Capabilities::of(&[
         Capability::Read,
         Capability::BulkWrite,
         Capability::AtomicReplace,
         Capability::Binary,
         Capability::Groups,
     ]),
+    lacks: &[Lack {
+        capability: Capability::Types,
+        act: "list by type: types belong to groups",
+        instead: "see keyfob group list, and leave --type out",
+    }],
     composite: None,
-    credential: Some("api_token"),
+    credentials: &[Method {
+        fields: &["api_token"],
+    }],
     open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),
 };
-
-/// The secret groups of one project, or one of them.
-struct Northflank {
-    api: Api,
-    /// The group that names do not say, as the user wrote it.
-    group: Option<String>,
-    services: Rc<Services>,
-}
-
-impl Northflank {
-    fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
-        Ok(Self {
-            api: Api::open(config, services)?,
-            group: config.text("group").map(str::to_owned),
-            services: Rc::clone(services),
-        })
-    }
-
-    fn place(&self, name: &Name) -> Result<Place> {
-        Place::parse(name, self.group.as_deref())
-    }
-
-    /// The group called `label`, with its values: by the id that follows from it, else by looking
-    /// through all of them, as an id may not follow from its name.
-    async fn resolve(&self, label: &str) -> Result<Option<RawGroup>> {
-        let derived = derived_id(label);
-        if let Some(group) = self.api.get(&derived).await? {
-            return Ok(Some(group));
-        }
-        let groups = self.api.list().await?;
-        let is_called = |group: &&RawGroup| group.id() == label || group.name() == label;
-        let is_derived = |group: &&RawGroup| derived_id(group.name()) == derived;
-        let all = || groups.values().filter(|group| group.id() != derived);
-        match all().find(is_called).or_else(|| all().find(is_derived)) {
-            Some(group) => self.api.get(group.id()).await,
-            None => Ok(None),
-        }
-    }
-
-    /// The same, where there must be one.
-    async fn existing(&self, label: &str) -> Result<RawGroup> {
-        match self.resolve(label).await? {
-            Some(group) => Ok(group),
-            None => Err(self.no_group(label)),
-        }
-    }
-
-    fn no_group(&self, label: &str) -> Error {
-        let project = self.api.project().unwrap_or_default();
-        Error::not_found(format!(
-            "there is no secret group {label} in the project {project}"
-        ))
-        .hint(format!(
-            "keyfob group list shows those there are; keyfob group create {label:?} makes it"
-        ))
-    }
-
-    /// Every group that `filter` may let through, with the beginning of its secrets' names.
-    async fn groups(&self, filter: &Filter) -> Result<Vec<(String, RawGroup)>> {
-        if let Some(label) = &self.group {
-            return Ok(vec![(String::new(), self.existing(label).await?)]);
-        }
-        let prefix = filter.prefix.as_deref().unwrap_or_default();
-        if let Some((label, _)) = split(prefix) {
-            let group = self.resolve(label).await?;
-            return Ok(group
-                .into_iter()
-                .map(|group| (format!("{label}/"), group))
-                .collect());
-        }
-        let listed = self.api.list().await?;
-        let ids: Vec<String> = listed
-            .into_keys()
-            .filter(|id| id.starts_with(prefix))
-            .collect();
-        let read = bulk::each(&self.services, "reading secret groups", &ids, |id| {
-            self.api.get(id)
-        });
-        let mut groups = Vec::with_capacity(ids.len());
-        for (id, group) in ids.iter().zip(read.await?) {
-            // One that was deleted meanwhile is not there.
-            groups.extend(group?.map(|group| (format!("{id}/"), group)));
-        }
-        Ok(groups)
-    }
-}
 
 /// What may be known of a secret: that of its group, as it has nothing of its own.
 fn entry(name: Name, item: &Item, group: &RawGroup) -> Entry {
@@ -192,10 +114,6 @@ fn entry(name: Name, item: &Item, group: &RawGroup) -> Entry {
 
 #[async_trait(?Send)]
 impl Provider for Northflank {
-    fn capabilities(&self) -> Capabilities {
-        SPEC.capabilities
-    }
-
     fn check_name(&self, name: &Name) -> Result<()> {
         self.place(name).map(drop)
     }
@@ -205,15 +123,8 @@ impl Provider for Northflank {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() {
-            return Err(super::unsupported(
-                "northflank",
-                "list by type: types belong to groups",
-                "see keyfob group list, and leave --type out",
-            ));
-        }
         let mut entries = Vec::new();
-        for (prefix, group) in self.groups(filter).await? {
+        for (prefix, group) in self.matching(filter).await? {
             for item in group.items() {
                 let name = Name::new(format!("{prefix}{item}"))?;
                 if filter.admits(name.as_str()) {
@@ -230,7 +141,7 @@ impl Provider for Northflank {
         let names = match selection {
             Selection::Names(names) => names,
             Selection::All => {
-                for (prefix, group) in self.groups(&Filter::default()).await? {
+                for (prefix, group) in self.matching(&Filter::default()).await? {
                     for item in group.items() {
                         if let Some(value) = group.value(&item)? {
                             values.insert(Name::new(format!("{prefix}{item}"))?, value);
@@ -270,14 +181,7 @@ impl Provider for Northflank {
         let mut wishes = Vec::with_capacity(batch.writes.len());
         for (at, write) in batch.writes.iter().enumerate() {
             let Place { group, item } = self.place(&write.name)?;
-            if !write.metadata.is_empty() {
-                return Err(super::unsupported(
-                    "northflank",
-                    "keep anything beside a value: descriptions and the like belong to groups",
-                    "see keyfob group update, and leave --description, --expires-at and --attr out",
-                ));
-            }
-            manage::check_value(&item, &write.value)?;
+            item.check_value(&write.value)?;
             wishes.push((
                 group,
                 Wish {
@@ -308,28 +212,20 @@ impl Provider for Northflank {
         self.grant("deleting secrets", wishes, false).await
     }
 
-    async fn login(&self, credential: Option<SecretValue>) -> Result<Account> {
-        match &credential {
-            Some(token) => {
-                let token = token.expose_str().unwrap_or_default();
-                self.api.prove(token).await?;
-                self.api.credential().keep(token)?;
-            }
-            None => self.api.prove(self.api.credential().get().await?).await?,
-        }
+    async fn login(&self, given: &Given) -> Result<Account> {
+        let prove = async |token: &str| self.api.prove(token).await;
+        self.api.keyed.login(given, prove).await?;
         self.account().await
     }
 
     async fn account(&self) -> Result<Account> {
         Ok(Account {
-            url: super::shown_url(self.api.base()),
             account: self.api.project().ok(),
-            credential: self.api.credential().source(),
-            ..Account::default()
+            ..self.api.keyed.account(None)
         })
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        Ok(self.api.credential().forget()?.into_iter().collect())
+        self.api.keyed.forget()
     }
 }

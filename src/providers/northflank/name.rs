@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::rules;
 use crate::words::error::{Error, Result};
-use crate::words::secret::Name;
+use crate::words::secret::{Name, SecretValue};
 
 /// One secret of a group.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +58,20 @@ impl Item {
             Item::Variable(key) => rules::variable(key),
             Item::File(path) => rules::path(path),
         }
+    }
+
+    /// Checks that it can hold `value`: a file any bytes, a variable text.
+    ///
+    /// # Errors
+    /// `invalid_data`.
+    pub fn check_value(&self, value: &SecretValue) -> Result<()> {
+        if matches!(self, Item::File(_)) || value.expose_str().is_some() {
+            return Ok(());
+        }
+        Err(
+            Error::invalid_data(format!("the value of the variable {self} is not text"))
+                .hint("a file holds any bytes: name an absolute path instead, as in GROUP//path"),
+        )
     }
 }
 

@@ -2,8 +2,6 @@
 //! it, and what keyfob does know read out of it.
 
 use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,15 +9,10 @@ use zeroize::Zeroizing;
 
 use super::super::groups;
 use super::name::Item;
+use super::rules::BASE64;
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
-
-/// Base64 as files are sent: written with padding, read with or without.
-pub const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// What the server alone decides, and no request says.
 const SERVERS_OWN: &[&str] = &["id", "projectId", "createdAt", "updatedAt"];

@@ -158,7 +158,7 @@ fn writers_wait_for_each_other_and_lose_nothing() {
 fn a_lock_held_too_long_is_unavailable() {
     let home = Home::new();
     set(&home.vault(), &[("a", b"1")]);
-    let _lock = FolderLock::acquire(&[&home.data()], None).unwrap();
+    let _lock = Lock::acquire(&[&home.data()], None).unwrap();
     let vault = Vault::new(VaultOptions {
         lock_timeout: Some(Duration::from_millis(5)),
         ..home.options()

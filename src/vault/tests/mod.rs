@@ -18,7 +18,7 @@ use super::*;
 use crate::identity::fake_keyring::FakeKeyring;
 use crate::identity::keys::generate;
 use crate::state;
-use crate::state::lock::FolderLock;
+use crate::state::lock::Lock;
 use crate::words::batch::{Metadata, Write};
 use crate::words::error::Kind;
 
@@ -54,9 +54,8 @@ impl Home {
             identity: None,
             recipients: Vec::new(),
             folders: Folders {
-                config: self.folder.path().join("config"),
                 data: self.data(),
-                cache: self.folder.path().join("cache"),
+                ..Folders::below(self.folder.path())
             },
             keyring,
             lock_timeout: Some(Duration::from_secs(60)),

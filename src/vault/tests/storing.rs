@@ -138,27 +138,6 @@ fn descriptions_stay_until_they_are_changed() {
 }
 
 #[test]
-fn what_the_vault_cannot_keep_is_refused_before_anything_is_written() {
-    let home = Home::new();
-    let vault = home.vault();
-    for metadata in [
-        Metadata {
-            expires_at: Some(Timestamp::UNIX_EPOCH),
-            ..Metadata::default()
-        },
-        Metadata {
-            attributes: [("a".into(), "b".into())].into(),
-            ..Metadata::default()
-        },
-    ] {
-        let mut batch = batch(&[("a", b"1"), ("b", b"1")]);
-        batch.writes[1].metadata = metadata;
-        assert_eq!(vault.write(batch).unwrap_err().kind(), Kind::Unsupported);
-    }
-    assert!(!home.data().exists());
-}
-
-#[test]
 fn a_deleted_secret_is_gone_and_can_be_restored() {
     let home = Home::new();
     let vault = home.vault();

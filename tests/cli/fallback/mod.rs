@@ -100,11 +100,7 @@ fn with_extension(home: &Home, extension: &str) -> Vec<PathBuf> {
 /// Changes what stands in a snapshot under the encryption, as only whoever has the key can.
 fn change(path: &Path, change: impl FnOnce(&mut Value)) {
     let folder = tempfile::tempdir().unwrap();
-    let folders = Folders {
-        config: folder.path().join("config"),
-        data: folder.path().join("data"),
-        cache: folder.path().join("cache"),
-    };
+    let folders = Folders::below(folder.path());
     let env = Environment::from_vars([("KEYFOB_FALLBACK_KEY", KEY)], folder.path());
     let notice = Arc::new(|_: &str| ());
     let keys = Keys::new(

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::process::Command;
+use std::rc::Rc;
 use std::time::Instant;
 
 use jiff::SignedDuration;
@@ -13,8 +14,11 @@ use keyfob::testing::Environment;
 use keyfob::testing::Error;
 use keyfob::testing::Keypair;
 use keyfob::testing::Keyring;
-use keyfob::testing::credential::{self, Wanted};
-use keyfob::testing::{Policy, TokenCache};
+use keyfob::testing::TokenCache;
+use keyfob::testing::credential::{Credential, Means};
+use keyfob::testing::registry::SCHEMAS;
+use keyfob::testing::{Config, Folders, LoadOptions, StoreName};
+use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Session, SessionKey, Sessions};
 
 use crate::support::bus::PrivateBus as Bus;
@@ -34,7 +38,7 @@ fn child() {
     // The bus is this test's own, so no other test has this session.
     let bus = env.var("DBUS_SESSION_BUS_ADDRESS").unwrap_or_default();
     let key = SessionKey::new("test", bus, "", "");
-    let cache = TokenCache::new(Policy::from_env(&env).unwrap(), keyring.clone());
+    let cache = TokenCache::from_env(&env, &keyring).unwrap();
     let sessions = Sessions::new(cache, env.home().map(|home| home.join("locks")));
     let mut lap = Instant::now();
     for line in env.var(SCRIPT).unwrap_or_default().lines() {
@@ -62,26 +66,25 @@ fn child() {
                     })
                 };
                 let got = tasks.block_on(sessions.get_or_login(&key, None, login));
-                format!("{} in {}", *got.unwrap().token, sessions.place())
+                let place = sessions.shared_place().unwrap_or("memory alone");
+                format!("{} in {place}", *got.unwrap().token)
             }
             ["logout"] => format!("{}", sessions.forget(&key)),
-            ["keep", url, secret] => {
-                told(credential::store_credential(&keyring, "neo", url, secret))
-            }
-            ["forget", url] => told(credential::forget_credential(&keyring, "neo", url)),
+            ["keep", url, secret] => told(credential(&env, url, None).keep(&keyring, secret)),
+            ["forget", url] => told(credential(&env, url, None).forget(&keyring)),
             ["credential", url, set @ ..] => {
-                let variables = [("KEY".to_owned(), set.first().map(|key| key.to_string()))];
-                let wanted = Wanted {
-                    provider: "neo",
-                    store: "fn",
-                    base_url: url,
-                    variables: &variables,
-                    command: ("api_key_command", None),
+                let credential = credential(&env, url, set.first().copied());
+                let means = Means {
+                    env: &env,
+                    withheld: &BTreeSet::new(),
+                    keyring: &keyring,
+                    http: &Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
                 };
-                let none = BTreeSet::new();
-                let found = credential::resolve(&wanted, &env, &none, &keyring, None);
-                match tasks.block_on(found) {
-                    Ok(found) => format!("{} from {}", *found.secret, found.source),
+                match tasks.block_on(credential.get(&means)) {
+                    Ok(found) => {
+                        let source = credential.source(&keyring).unwrap();
+                        format!("{found} from {source}")
+                    }
                     Err(error) => error.to_string(),
                 }
             }
@@ -100,6 +103,20 @@ fn child() {
         };
         println!("=> {answer}");
     }
+}
+
+/// The API key of a Neo store at `url`, with `set` in its vendor's variable.
+fn credential(env: &Environment, url: &str, set: Option<&str>) -> Credential {
+    let vars = set.map(|key| ("NEO_API_KEY", key));
+    let home = env.home().unwrap();
+    let config = Config::load(&LoadOptions {
+        env: &Environment::from_vars(vars, &home),
+        folders: &Folders::below(&home),
+        explicit: None,
+        schemas: SCHEMAS,
+    });
+    let name = StoreName::new("neo").unwrap();
+    Credential::new(config.unwrap().store(&name).unwrap(), url, "api_key", &[])
 }
 
 fn told<T: Debug>(result: Result<T, Error>) -> String {
@@ -264,17 +281,11 @@ fn a_keyring_that_fails_costs_a_login_and_not_the_command() {
         // The second is the first one's again, in memory.
         assert_eq!(
             with_policy(&bus, "keyring", &["token t2", "token t3"]),
-            [
-                "t2 in the memory of this command alone",
-                "t2 in the memory of this command alone"
-            ]
+            ["t2 in memory alone", "t2 in memory alone"]
         );
         // Where the kernel keeps no keys, memory has it too.
         let answers = with_policy(&bus, "auto", &["token t4", "token t5", "logout"]);
-        assert!(
-            answers[0] == "t4 in the kernel's keyring"
-                || answers[0] == "t4 in the memory of this command alone"
-        );
+        assert!(answers[0] == "t4 in the kernel's keyring" || answers[0] == "t4 in memory alone");
         assert_eq!(answers[1..], [answers[0].as_str(), "true"]);
     }
 }
@@ -321,7 +332,7 @@ fn a_credential_belongs_to_one_base_url() {
         ),
         [
             "one from OS keyring",
-            "other from environment KEY",
+            "other from environment NEO_API_KEY",
             "there is no credential for https://b.example",
             "false",
             "true",

@@ -1,0 +1,324 @@
+//! The half of a client that all vendors share: the address, what proves who asks, a token that is
+//! renewed once, and logging in and out with an API key.
+//!
+//! A vendor hands in how its requests are authorized and how its answers are read; which requests
+//! there are, and what their answers mean, is its own.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use reqwest::header::AUTHORIZATION;
+use reqwest::{StatusCode, Url};
+use zeroize::Zeroizing;
+
+use super::services::Services;
+use super::{Account, Given};
+use crate::config::StoreConfig;
+use crate::credential::{Credential, Means};
+use crate::http::{Dialect, Peer, Request, Response, Tls};
+use crate::session::{Session, SessionKey};
+use crate::words::error::{Error, Kind, Result};
+
+/// What tells one vendor's requests and answers from another's.
+pub struct Vendor {
+    /// Adds the headers that prove who asks, by a token or an API key.
+    pub authorize: fn(Request, &str) -> Request,
+    /// How answers are read.
+    pub dialect: Dialect,
+}
+
+/// A vendor that takes `Authorization: Bearer`, and answers as most do.
+pub const BEARER: Vendor = Vendor {
+    authorize: |request, token| request.secret_header(AUTHORIZATION, "Bearer ", token),
+    dialect: DIALECT,
+};
+
+/// The shapes of errors that most vendors use, and their header of limits.
+pub const DIALECT: Dialect = Dialect {
+    message,
+    reset: Some("x-ratelimit-reset"),
+};
+
+/// One vendor's API at one address, as one store is configured for it.
+pub struct Endpoint {
+    base: Url,
+    peer: Peer,
+    authorize: fn(Request, &str) -> Request,
+    /// The store's configuration.
+    pub config: StoreConfig,
+    /// What it works with.
+    pub services: Rc<Services>,
+    /// A fresh token that was rejected: renewing it again would not help.
+    hopeless: RefCell<Option<Zeroizing<String>>>,
+}
+
+impl Endpoint {
+    /// The API at the store's `base_url`, else at `default`. Asks nobody.
+    pub fn new(
+        config: &StoreConfig,
+        services: &Rc<Services>,
+        default: &str,
+        vendor: &Vendor,
+    ) -> Result<Self> {
+        let text = config.text("base_url").unwrap_or(default);
+        let base = Url::parse(text).map_err(|error| {
+            Error::config(format!("{text:?} is no address: {error}")).store(config.name().as_str())
+        })?;
+        Ok(Self {
+            base,
+            peer: Peer {
+                tls: Tls {
+                    ca_file: config.path("ca_file").map(Path::to_owned),
+                },
+                dialect: vendor.dialect,
+            },
+            authorize: vendor.authorize,
+            config: config.clone(),
+            services: Rc::clone(services),
+            hopeless: RefCell::default(),
+        })
+    }
+
+    /// The base URL as people write it, without a slash at its end.
+    pub fn shown(&self) -> String {
+        self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// The address of `segments` below the base URL, each percent-encoded whole.
+    ///
+    /// # Errors
+    /// `invalid_data` for a segment that would lead elsewhere, however it is encoded.
+    pub fn url(&self, segments: &[&str]) -> Result<Url> {
+        if let Some(segment) = segments
+            .iter()
+            .find(|segment| matches!(**segment, "" | "." | ".."))
+        {
+            return Err(Error::invalid_data(format!(
+                "{segment:?} cannot stand in an address"
+            )));
+        }
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| Error::config(format!("{} cannot be the base of an address", self.base)))?
+            .pop_if_empty()
+            .extend(segments);
+        Ok(url)
+    }
+
+    /// Sends `request` as it is.
+    pub async fn send(&self, request: &Request) -> Result<Response> {
+        self.services.http.send(&self.peer, request).await
+    }
+
+    /// Sends `request` in the name of whoever has `token`.
+    pub async fn send_as(&self, token: &str, request: Request) -> Result<Response> {
+        self.send(&(self.authorize)(request, token)).await
+    }
+
+    /// Sends what `make` makes with the token of the session under `key`, which `login` obtains
+    /// where there is none. A rejected token is renewed once.
+    pub async fn send_in_session(
+        &self,
+        key: &SessionKey,
+        login: impl AsyncFn() -> Result<Session>,
+        make: impl Fn() -> Result<Request>,
+    ) -> Result<Response> {
+        let sessions = &self.services.sessions;
+        let deadline = self.services.http.deadline().end();
+        let session = sessions
+            .get_or_login(key, deadline, async || login().await)
+            .await?;
+        let response = self.send_as(&session.token, make()?).await?;
+        let is_hopeless = self.hopeless.borrow().as_ref() == Some(&session.token);
+        if !is_rejection(&response) || is_hopeless {
+            return Ok(response);
+        }
+        let session = sessions
+            .renew(key, &session, deadline, async || login().await)
+            .await?;
+        let response = self.send_as(&session.token, make()?).await?;
+        if is_rejection(&response) {
+            self.hopeless.replace(Some(session.token));
+        }
+        Ok(response)
+    }
+
+    /// The key of the session of `account`, for `scope`.
+    pub fn session_key(&self, account: &str, scope: &str) -> SessionKey {
+        SessionKey::new(self.config.provider(), self.base.as_str(), account, scope)
+    }
+
+    /// What is known of the account, and of its session where it has one.
+    pub fn account(&self, session: Option<&SessionKey>) -> Account {
+        let sessions = &self.services.sessions;
+        let cached = session.and_then(|key| sessions.peek(key));
+        Account {
+            url: self.shown(),
+            token_expires_at: cached.as_ref().and_then(|session| session.expires_at),
+            token_cache: cached
+                .and_then(|_| sessions.shared_place())
+                .map(str::to_owned),
+            ..Account::default()
+        }
+    }
+
+    /// Forgets the session under `key`; says in words what that was.
+    pub fn forget(&self, key: &SessionKey) -> Vec<String> {
+        match self.services.sessions.forget(key) {
+            true => vec!["the cached token".to_owned()],
+            false => Vec::new(),
+        }
+    }
+}
+
+/// An API that is asked with the credential in one field of the store.
+pub struct Keyed {
+    /// The API itself.
+    pub endpoint: Endpoint,
+    credential: Credential,
+}
+
+impl Keyed {
+    /// The API at `endpoint`, with the credential in `field`. Looks for nothing yet.
+    pub fn new(endpoint: Endpoint, field: &'static str) -> Self {
+        Self {
+            credential: Credential::new(&endpoint.config, &endpoint.shown(), field, &[]),
+            endpoint,
+        }
+    }
+
+    /// The credential.
+    ///
+    /// # Errors
+    /// Those of [`Credential::get`].
+    pub async fn credential(&self) -> Result<&str> {
+        self.credential.get(&self.means()).await
+    }
+
+    /// The credential, as far as it can be had without running a command.
+    pub async fn peek(&self) -> Option<&str> {
+        self.credential.peek(&self.means()).await
+    }
+
+    /// The error for an answer that refuses the credential.
+    pub fn unauthenticated(&self, response: &Response) -> Error {
+        let error = response.error(Kind::Unauthenticated);
+        match self
+            .endpoint
+            .config
+            .credential_hint(self.credential.field())
+        {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
+    /// Has `prove` prove the credential that is `given`, which is then kept, else the one that
+    /// there is.
+    pub async fn login(
+        &self,
+        given: &Given,
+        prove: impl AsyncFn(&str) -> Result<()>,
+    ) -> Result<()> {
+        match given.get(self.credential.field()) {
+            Some(given) => {
+                let credential = given.expose_str().unwrap_or_default();
+                prove(credential).await?;
+                self.credential
+                    .keep(&self.endpoint.services.keyring, credential)
+            }
+            None => prove(self.credential().await?).await,
+        }
+    }
+
+    /// What is known of the account, and of its session where it has one.
+    pub fn account(&self, session: Option<&SessionKey>) -> Account {
+        let source = self.credential.source(&self.endpoint.services.keyring);
+        Account {
+            credential: source.map(|source| source.to_string()),
+            ..self.endpoint.account(session)
+        }
+    }
+
+    /// Forgets the credential in the OS keyring; says in words what that was.
+    pub fn forget(&self) -> Result<Vec<String>> {
+        let there_was = self.credential.forget(&self.endpoint.services.keyring)?;
+        Ok(match there_was {
+            true => vec!["the credential in the OS keyring".to_owned()],
+            false => Vec::new(),
+        })
+    }
+
+    fn means(&self) -> Means<'_> {
+        let services = &self.endpoint.services;
+        Means {
+            env: &services.env,
+            keyring: &services.keyring,
+            http: &services.http,
+            withheld: &services.withheld,
+        }
+    }
+}
+
+/// A rejected token is answered with 401 or 403; the latter may be the lack of a permission, too.
+fn is_rejection(response: &Response) -> bool {
+    matches!(
+        response.status,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+    )
+}
+
+/// An object `error` with message, description and code; else a text `message`, `error` or `type`.
+fn message(json: &serde_json::Value) -> Option<String> {
+    let text = |value: Option<&serde_json::Value>| {
+        value
+            .and_then(|value| value.as_str())
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    };
+    if let Some(error) = json.get("error").filter(|error| error.is_object()) {
+        let message = text(error.get("message"));
+        let description = text(error.get("description"));
+        let code = error.get("code").and_then(|code| match code {
+            serde_json::Value::String(code) if !code.is_empty() => Some(code.clone()),
+            serde_json::Value::Number(code) => Some(format!("code {code}")),
+            _ => None,
+        });
+        let parts: Vec<String> = [message, description, code].into_iter().flatten().collect();
+        return (!parts.is_empty()).then(|| parts.join(", "));
+    }
+    text(json.get("message"))
+        .or_else(|| text(json.get("error")))
+        .or_else(|| text(json.get("type")))
+        .or_else(|| text(Some(json)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::message;
+
+    #[test]
+    fn messages_are_found_in_each_shape() {
+        for (body, words) in [
+            (
+                json!({"error": {"code": "NO", "message": "no such"}}),
+                "no such, NO",
+            ),
+            (
+                json!({"error": {"code": 5, "description": "gone"}}),
+                "gone, code 5",
+            ),
+            (json!({"message": "a", "error": "b"}), "a"),
+            (json!({"type": "c", "error": "b"}), "b"),
+            (json!({"type": "c"}), "c"),
+            (json!("d"), "d"),
+        ] {
+            assert_eq!(message(&body).as_deref(), Some(words), "{body}");
+        }
+        assert_eq!(message(&json!({"error": {"status": 400}})), None);
+        assert_eq!(message(&json!([])), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! One project's secret groups, found by the names that people give them.
+
+use std::rc::Rc;
+
+use super::super::{Services, bulk};
+use super::api::Api;
+use super::name::{Place, derived_id, split};
+use super::wire::RawGroup;
+use crate::config::StoreConfig;
+use crate::words::batch::Filter;
+use crate::words::error::{Error, Result};
+use crate::words::secret::Name;
+
+/// The secret groups of one project, or one of them.
+pub struct Northflank {
+    pub api: Api,
+    /// The group that names do not say, as the user wrote it.
+    group: Option<String>,
+    pub services: Rc<Services>,
+}
+
+impl Northflank {
+    pub fn open(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        Ok(Self {
+            api: Api::open(config, services)?,
+            group: config.text("group").map(str::to_owned),
+            services: Rc::clone(services),
+        })
+    }
+
+    pub fn place(&self, name: &Name) -> Result<Place> {
+        Place::parse(name, self.group.as_deref())
+    }
+
+    /// The group called `label`, with its values: by the id that follows from it, else by looking
+    /// through all of them, as an id may not follow from its name.
+    pub async fn resolve(&self, label: &str) -> Result<Option<RawGroup>> {
+        let derived = derived_id(label);
+        if let Some(group) = self.api.get(&derived).await? {
+            return Ok(Some(group));
+        }
+        let groups = self.api.list().await?;
+        let is_called = |group: &&RawGroup| group.id() == label || group.name() == label;
+        let is_derived = |group: &&RawGroup| derived_id(group.name()) == derived;
+        let all = || groups.values().filter(|group| group.id() != derived);
+        match all().find(is_called).or_else(|| all().find(is_derived)) {
+            Some(group) => self.api.get(group.id()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The same, where there must be one.
+    pub async fn existing(&self, label: &str) -> Result<RawGroup> {
+        match self.resolve(label).await? {
+            Some(group) => Ok(group),
+            None => Err(self.no_group(label)),
+        }
+    }
+
+    pub fn no_group(&self, label: &str) -> Error {
+        let project = self.api.project().unwrap_or_default();
+        Error::not_found(format!(
+            "there is no secret group {label} in the project {project}"
+        ))
+        .hint(format!(
+            "keyfob group list shows those there are; keyfob group create {label:?} makes it"
+        ))
+    }
+
+    /// Every group that `filter` may let through, with the beginning of its secrets' names.
+    pub async fn matching(&self, filter: &Filter) -> Result<Vec<(String, RawGroup)>> {
+        if let Some(label) = &self.group {
+            return Ok(vec![(String::new(), self.existing(label).await?)]);
+        }
+        let prefix = filter.prefix.as_deref().unwrap_or_default();
+        if let Some((label, _)) = split(prefix) {
+            let group = self.resolve(label).await?;
+            return Ok(group
+                .into_iter()
+                .map(|group| (format!("{label}/"), group))
+                .collect());
+        }
+        let listed = self.api.list().await?;
+        let ids: Vec<String> = listed
+            .into_keys()
+            .filter(|id| id.starts_with(prefix))
+            .collect();
+        let read = bulk::each(&self.services, "reading secret groups", &ids, |id| {
+            self.api.get(id)
+        });
+        let mut groups = Vec::with_capacity(ids.len());
+        for (id, group) in ids.iter().zip(read.await?) {
+            // One that was deleted meanwhile is not there.
+            groups.extend(group?.map(|group| (format!("{id}/"), group)));
+        }
+        Ok(groups)
+    }
+}
