@@ -201,7 +201,7 @@ fn what_needs_no_keyring_never_touches_it() {
 fn cached_by(policy: &str, bus: &PrivateBus) -> (Nosana, Home) {
     let server = Nosana::start();
     let mut home = Home::new();
-    home.attach(&bus);
+    home.attach(bus);
     let keypair = Keypair::new(1);
     server.put(&keypair.address(), "A", "1");
     home.set("KEYFOB_STORE", "nosana");

@@ -103,7 +103,9 @@ fn creates_run_side_by_side_on_as_many_connections() {
         let server = Neo::start();
         // The first are answered when all of them are there.
         let all = Barrier::new(bound);
-        let together = Fault::before(move || drop(all.wait()));
+        let together = Fault::before(move || {
+            all.wait();
+        });
         server.faults().add(is_create, 0, bound, together);
         let outcomes = write(&server, 200, vars, Duration::from_secs(30)).unwrap();
         assert!(

@@ -319,8 +319,9 @@ fn the_usual_places_are_looked_at() {
 #[cfg(unix)]
 #[test]
 fn a_keypair_file_that_others_can_read_is_refused_with_the_chmod_to_run() {
-    let (server, home, keypair) = set_up();
+    let (server, mut home, keypair) = set_up();
     let file = keypair.write(&home);
+    home.set("KEYFOB_NOSANA_KEYPAIR", &file);
     crate::support::home::set_mode(&file, 0o640);
     home.run(["get", "A"])
         .code(4)

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What takes longer has hung. No test waits so long for what comes.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Waits until `done` says yes; fails the test when that never comes.
 #[track_caller]
