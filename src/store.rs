@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::config::{Config, StoreConfig};
+use crate::journal::Open;
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Replacements, Services,
-    registry,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions, registry,
 };
-use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
@@ -45,10 +45,18 @@ impl Store {
 
     /// Opens the store that `config` describes.
     pub fn open_configured(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        Self::open_with(spec_of(config)?, config, services)
+    }
+
+    /// Opens the store that `config` describes, with the provider of this line.
+    pub fn open_with(
+        spec: &'static ProviderSpec,
+        config: &StoreConfig,
+        services: &Rc<Services>,
+    ) -> Result<Self> {
         let name = config.name().clone();
         let named = |error: Error| error.store(name.as_str());
         config.check_trust().map_err(named)?;
-        let spec = spec_of(config)?;
         let provider = (spec.open)(config, services).map_err(named)?;
         let located = config.fields().filter(|(field, _)| field.locates);
         let located = located
@@ -197,11 +205,7 @@ impl Store {
         let intents = batch.writes.iter().map(Intent::from).collect();
         let writing = self.begin(intents).await?;
         let outcomes = self.provider.write(batch).await;
-        let outcomes = outcomes.map_err(|error| self.named(error))?;
-        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
-            self.tell_of_oblivion(&error);
-        }
-        Ok(outcomes)
+        self.end(writing, outcomes)
     }
 
     /// Deletes `names`. The outcomes are in their order, and a missing one fails with `not_found`
@@ -213,6 +217,25 @@ impl Store {
         let _writing = self.begin(names.iter().map(Intent::from).collect()).await?;
         let outcomes = self.provider.delete(names).await;
         outcomes.map_err(|error| self.named(error))
+    }
+
+    /// Finishes `open`, steps that its provider has announced and that were interrupted. The
+    /// outcomes are in their order.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); `conflict` where it has another provider by now.
+    pub async fn resume(&self, open: Vec<Open>) -> Result<Vec<Outcome>> {
+        let Some(replacements) = self.provider.replacements() else {
+            return Err(self.named(Error::conflict(format!(
+                "the store {} is not where the replacement was begun: its provider is {} now",
+                self.name,
+                self.spec.name()
+            ))));
+        };
+        let steps = open.iter().flat_map(|open| &open.change.steps);
+        let writing = self.begin(steps.map(Intent::from).collect()).await?;
+        let outcomes = replacements.resume(open).await;
+        self.end(writing, outcomes)
     }
 
     /// Proves to the backend who keyfob is, and tells what is known of the account. With
@@ -250,6 +273,34 @@ impl Store {
         forgotten.map_err(|error| self.named(error))
     }
 
+    /// The versions of `name`, newest first.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history; `not_found` where there never was such a secret,
+    /// or not for long.
+    pub async fn history(&self, name: &Name) -> Result<Vec<Version>> {
+        let versions = self.versions()?.history(name).await;
+        versions.map_err(|error| self.named(error))
+    }
+
+    /// Makes the value of an earlier version the current one again, as a new version: that of
+    /// `number`, else the newest earlier one that has a value. Deleted secrets come back so.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history; `not_found` where there is no such secret or
+    /// version; `usage` for a version in which the secret was deleted.
+    pub async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
+        let versions = self.versions()?;
+        let _writing = self.begin(vec![Intent::from(name)]).await?;
+        let restored = versions.restore(name, number).await;
+        restored.map_err(|error| self.named(error))
+    }
+
+    fn versions(&self) -> Result<&dyn Versions> {
+        let versions = self.provider.versions();
+        versions.ok_or_else(|| self.cannot(Capability::History, "an earlier version"))
+    }
+
     /// Its groups. Errors of theirs do not name the store.
     ///
     /// # Errors
@@ -259,9 +310,9 @@ impl Store {
         groups.ok_or_else(|| self.cannot(Capability::Groups, asked_for))
     }
 
-    /// How interrupted replacements are finished, where it cannot replace in place.
-    pub fn replacements(&self) -> Option<&dyn Replacements> {
-        self.provider.replacements()
+    /// Ends whatever still runs for it, before another program takes this one's place.
+    pub async fn close(self) {
+        self.provider.close().await;
     }
 
     /// What keyfob remembers of what it stored here, where that cannot be read back; a record that
@@ -305,6 +356,19 @@ impl Store {
         }
         self.tell_of_oblivion(&error);
         Ok(None)
+    }
+
+    /// Remembers what was stored.
+    fn end(
+        &self,
+        writing: Option<Writing>,
+        outcomes: Result<Vec<Outcome>>,
+    ) -> Result<Vec<Outcome>> {
+        let outcomes = outcomes.map_err(|error| self.named(error))?;
+        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
+            self.tell_of_oblivion(&error);
+        }
+        Ok(outcomes)
     }
 
     /// Says, once, that what is stored will not be known.

@@ -46,6 +46,17 @@ pub fn stdin(most: usize) -> Result<Zeroizing<Vec<u8>>> {
     read_all(io::stdin().lock(), "stdin", most)
 }
 
+/// The text that comes on stdin, of which no more than `most` bytes are read.
+///
+/// # Errors
+/// `failed` where it cannot be read, or is no text.
+pub fn text(most: u64) -> Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    let read = io::stdin().lock().take(most).read_to_string(&mut text);
+    read.map_err(|error| unreadable("stdin", &error))?;
+    Ok(text)
+}
+
 /// The names and values of the file at `path`; `-` is stdin. Where no format is named, the file's
 /// name tells it, else its content.
 ///

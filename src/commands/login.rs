@@ -1,9 +1,8 @@
 //! `keyfob login`: obtains and caches a token, or keeps a credential.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 
-use zeroize::Zeroizing;
-
+use super::input;
 use super::status::account_json;
 use crate::app::App;
 use crate::providers::Given;
@@ -82,13 +81,7 @@ fn given(app: &App, store: &Store) -> Result<Given> {
         }
         return Ok(given);
     }
-    let mut text = Zeroizing::new(String::new());
-    io::stdin()
-        .lock()
-        .take(MAX_CREDENTIAL)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::io("could not read stdin", &error))?;
-    read(&text, &missing, what)
+    read(&input::text(MAX_CREDENTIAL)?, &missing, what)
 }
 
 /// The values of `fields` in `text`, a line each.

@@ -1,13 +1,12 @@
-//! What this machine keeps: the OS keyring, tokens, keypairs, and replacements that were
-//! interrupted.
+//! What this machine keeps: the OS keyring, tokens and keypairs.
 
 use std::time::Duration;
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::config::StoreConfig;
 use crate::identity::keypair::locate;
 use crate::keyring::{Status, Unreachable};
-use crate::providers::{self, Services, open_replacements};
+use crate::providers::{self, Services};
 
 /// A keyring that takes longer is felt with every command.
 const SLOW: Duration = Duration::from_millis(500);
@@ -21,7 +20,6 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
             found.extend(keypair(store, patient));
         }
     }
-    found.extend(replacements(patient));
     found
 }
 
@@ -91,26 +89,4 @@ fn keypair(store: &StoreConfig, patient: &Patient<'_>) -> Option<Finding> {
 fn is_wanted(store: &StoreConfig, patient: &Patient<'_>) -> bool {
     let found = locate::usual_file(&patient.services.env);
     patient.means(store) || !matches!(found, Ok(None))
-}
-
-fn replacements(patient: &Patient<'_>) -> Vec<Finding> {
-    const CHECK: &str = "replacements";
-    let open = match open_replacements(patient.services, patient.only) {
-        Ok(open) => open,
-        Err(error) => return vec![Finding::error(CHECK, "", &error)],
-    };
-    open.into_iter()
-        .map(|found| match found {
-            Ok(replacement) => Finding::warning(
-                CHECK,
-                format!("{} in {}", replacement.name, replacement.store),
-                format!(
-                    "it was interrupted, and the secret may be missing since {}",
-                    replacement.begun_at
-                ),
-            )
-            .hint("keyfob rotate --resume finishes it"),
-            Err(error) => Finding::error(CHECK, "", &error),
-        })
-        .collect()
 }

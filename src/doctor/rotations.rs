@@ -3,9 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, Patient};
-use crate::providers::open_replacements;
-use crate::rotate::ledger::Ledger;
+use super::finding::{Finding, Patient};
 use crate::words::duration::age;
 use crate::words::error::Result;
 
@@ -21,48 +19,28 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
 
 fn open(patient: &Patient<'_>) -> Result<Vec<Finding>> {
     let now = Timestamp::now();
-    let ledger = Ledger::new(patient.services);
-    let mut found = Vec::new();
-    for open in ledger.all()? {
+    let journal = patient.services.journal();
+    let all = journal.all(patient.only)?.into_iter();
+    let found = all.map(|open| {
         let open = match open {
             Ok(open) => open,
-            Err(error) => {
-                found.push(Finding::error(CHECK, "", &error));
-                continue;
-            }
+            Err(error) => return Finding::error(CHECK, "", &error),
         };
-        let rotation = &open.rotation;
-        if patient
-            .only
-            .is_some_and(|only| *only != rotation.secret.store)
-        {
-            continue;
+        let secret = &open.change.secret;
+        let begun = age(open.change.begun_at, now);
+        if open.change.announced.is_some() {
+            let detail = format!(
+                "its replacement was begun {begun} ago and interrupted: the secret may be missing"
+            );
+            return Finding::fault(CHECK, secret, detail)
+                .hint("keyfob rotate --resume finishes what is open");
         }
-        let begun = age(rotation.begun_at, now);
-        found.push(match ledger.is_running(&open) {
-            true => Finding::ok(CHECK, &rotation.secret, "it is running"),
-            false => Finding::warning(
-                CHECK,
-                &rotation.secret,
-                format!("it was begun {begun} ago and interrupted"),
-            )
-            .hint("keyfob rotate --resume finishes what is open, keyfob rotate --undo reverts it"),
-        });
-    }
-    for open in open_replacements(patient.services, patient.only)? {
-        found.push(match open {
-            Ok(open) => Finding::fault(
-                CHECK,
-                open.name,
-                format!(
-                    "its replacement in {} was begun {} ago and interrupted: the secret may be missing",
-                    open.store,
-                    age(open.begun_at, now)
-                ),
-            )
-            .hint("keyfob rotate --resume finishes what is open"),
-            Err(error) => Finding::error(CHECK, "", &error),
-        });
-    }
-    Ok(found)
+        if journal.is_running(&open) {
+            return Finding::ok(CHECK, secret, "it is running");
+        }
+        let detail = format!("it was begun {begun} ago and interrupted");
+        Finding::warning(CHECK, secret, detail)
+            .hint("keyfob rotate --resume finishes what is open, keyfob rotate --undo reverts it")
+    });
+    Ok(found.collect())
 }

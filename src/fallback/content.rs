@@ -1,16 +1,12 @@
 //! What stands in a snapshot under the encryption.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
 
+use crate::words::encoded;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
@@ -101,37 +97,10 @@ pub fn read(plaintext: &[u8], binding: &str, path: &Path) -> Result<Snapshot> {
     })
 }
 
-/// A value as it is written: its bytes in base64.
-pub struct Written<'a>(&'a SecretValue);
-
-impl Serialize for Written<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = Zeroizing::new(STANDARD.encode(self.0.expose()));
-        serializer.serialize_str(&text)
-    }
-}
+/// A value as it is written.
+#[derive(Serialize)]
+pub struct Written<'a>(#[serde(serialize_with = "encoded::serialize")] &'a SecretValue);
 
 /// A value as it is read.
-struct Read(SecretValue);
-
-impl<'de> Deserialize<'de> for Read {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Base64;
-
-        impl Visitor<'_> for Base64 {
-            type Value = Read;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("base64")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Read, E> {
-                match STANDARD.decode(text) {
-                    Ok(bytes) => Ok(Read(SecretValue::new(bytes))),
-                    Err(_) => Err(E::custom("no base64")),
-                }
-            }
-        }
-        deserializer.deserialize_str(Base64)
-    }
-}
+#[derive(Deserialize)]
+struct Read(#[serde(deserialize_with = "encoded::deserialize")] SecretValue);

@@ -11,7 +11,11 @@ use zeroize::Zeroizing;
 use crate::formats::Filter;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue};
-use crate::words::text::{Place, is_variable_name};
+use crate::words::text::{self, is_variable_name};
+
+pub mod places;
+
+use places::{Part, Piece, Place, Places, find};
 
 const OPEN: &[u8] = b"{{";
 const CLOSE: &[u8] = b"}}";
@@ -26,25 +30,15 @@ const LITERAL: &str = "keyfob:{{";
 pub struct Template<'t> {
     name: &'t str,
     bytes: &'t [u8],
-    parts: Vec<Part<'t>>,
+    places: Places<'t, Subject<'t>>,
 }
 
-enum Part<'t> {
-    /// Bytes that stay as they are.
-    Text(&'t [u8]),
-    /// A secret's place.
-    Secret {
-        at: usize,
-        reference: Reference,
-        filters: Vec<Filter>,
-    },
-    /// What is a variable's place if there is such a variable, and otherwise a text.
-    Variable {
-        at: usize,
-        variable: &'t str,
-        filters: Vec<Filter>,
-        text: &'t [u8],
-    },
+/// What a placeholder stands for.
+enum Subject<'t> {
+    /// A secret.
+    Secret(Reference),
+    /// A variable, if there is one of this name; otherwise the placeholder is text.
+    Variable(&'t str),
 }
 
 impl<'t> Template<'t> {
@@ -53,105 +47,35 @@ impl<'t> Template<'t> {
     /// # Errors
     /// `usage`, with line and column, for a placeholder of keyfob's that is malformed.
     pub fn parse(name: &'t str, bytes: &'t [u8]) -> Result<Self> {
-        let mut template = Self {
+        let places = Places::parse(bytes, OPEN, |at| {
+            placeholder(bytes, at).map_err(|error| placed(name, bytes, at, error))
+        });
+        Ok(Self {
             name,
             bytes,
-            parts: Vec::new(),
-        };
-        let (mut done, mut from) = (0, 0);
-        while let Some(found) = find(&bytes[from..], OPEN) {
-            let open = from + found;
-            match template.placeholder(open) {
-                Ok(Some((part, length))) => {
-                    template.parts.push(Part::Text(&bytes[done..open]));
-                    template.parts.push(part);
-                    done = open + length;
-                    from = done;
-                }
-                // A placeholder may begin at the second of three braces.
-                Ok(None) => from = open + 1,
-                Err(error) => return Err(template.placed(open, error)),
-            }
-        }
-        template.parts.push(Part::Text(&bytes[done..]));
-        Ok(template)
-    }
-
-    /// The placeholder whose braces open at `open` and how many bytes it takes; `None` where there
-    /// is none.
-    fn placeholder(&self, open: usize) -> Result<Option<(Part<'t>, usize)>> {
-        let inside = &self.bytes[open + OPEN.len()..];
-        let own = inside.trim_ascii_start().starts_with(OWN);
-        let line = inside.split(|byte| *byte == b'\n').next();
-        let Some(end) = find(line.unwrap_or_default(), CLOSE) else {
-            return match own {
-                true => Err(Error::usage(
-                    "the placeholder is not closed by }} on its line",
-                )),
-                false => Ok(None),
-            };
-        };
-        let length = OPEN.len() + end + CLOSE.len();
-        let Ok(inside) = std::str::from_utf8(&inside[..end]) else {
-            return match own {
-                true => Err(Error::usage("the placeholder is not UTF-8 text")),
-                false => Ok(None),
-            };
-        };
-        if inside.trim() == LITERAL {
-            return Ok(Some((Part::Text(OPEN), length)));
-        }
-        let mut words = inside.split('|').map(str::trim);
-        let subject = words.next().unwrap_or_default();
-        let filters: Result<Vec<Filter>> = words.map(str::parse).collect();
-        let at = open;
-        if own {
-            let part = Part::Secret {
-                at,
-                reference: subject.parse()?,
-                filters: filters?,
-            };
-            return Ok(Some((part, length)));
-        }
-        match filters {
-            Ok(filters) if is_variable_name(subject) => {
-                let part = Part::Variable {
-                    at,
-                    variable: subject,
-                    filters,
-                    text: &self.bytes[open..open + length],
-                };
-                Ok(Some((part, length)))
-            }
-            _ => Ok(None),
-        }
+            places: places?,
+        })
     }
 
     /// The secrets it refers to.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Secret { reference, .. } => Some(reference),
-            _ => None,
-        })
+        self.places.iter().filter_map(reference)
     }
 
     /// The names in it that variables could have.
     pub fn variables(&self) -> BTreeSet<&str> {
-        let variables = self.parts.iter().filter_map(|part| match part {
-            Part::Variable { variable, .. } => Some(*variable),
-            _ => None,
+        let variables = self.places.iter().filter_map(|place| match place.subject {
+            Subject::Variable(name) => Some(name),
+            Subject::Secret(_) => None,
         });
         variables.collect()
     }
 
     /// `error`, with the place of the first reference that is `concerned`.
     pub fn at_reference(&self, error: Error, concerned: impl Fn(&Reference) -> bool) -> Error {
-        let place = self.parts.iter().find_map(|part| match part {
-            Part::Secret { at, reference, .. } if concerned(reference) => Some(*at),
-            _ => None,
-        });
-        match place {
-            Some(at) => self.placed(at, error),
+        let mut places = self.places.iter();
+        match places.find(|place| reference(place).is_some_and(&concerned)) {
+            Some(place) => placed(self.name, self.bytes, place.at, error),
             None => error,
         }
     }
@@ -163,91 +87,71 @@ impl<'t> Template<'t> {
     /// With line and column, what `secret` fails with, and `invalid_data` where a filter cannot
     /// write a value.
     pub fn fill<'v>(
-        &self,
+        &'v self,
         secret: impl Fn(&Reference) -> Result<&'v SecretValue>,
         variable: impl Fn(&str) -> Option<&'v SecretValue>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        let mut pieces: Vec<Piece<'_>> = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
-            let (at, name, value, filters) = match part {
-                Part::Text(text) => {
-                    pieces.push(Piece::Borrowed(text));
-                    continue;
+        self.places.fill(|place| {
+            let piece = match &place.subject {
+                Subject::Secret(reference) => {
+                    secret(reference).and_then(|value| place.write(reference.name.as_str(), value))
                 }
-                Part::Secret {
-                    at,
-                    reference,
-                    filters,
-                } => {
-                    let value = secret(reference).map_err(|error| self.placed(*at, error))?;
-                    (*at, reference.name.as_str(), value, filters)
-                }
-                Part::Variable {
-                    at,
-                    variable: name,
-                    filters,
-                    text,
-                } => match variable(name) {
-                    Some(value) => (*at, *name, value, filters),
-                    None => {
-                        pieces.push(Piece::Borrowed(text));
-                        continue;
-                    }
+                Subject::Variable(name) => match variable(name) {
+                    Some(value) => place.write(name, value),
+                    None => Ok(Piece::Plain(place.text)),
                 },
             };
-            let piece = filtered(name, value, filters);
-            pieces.push(piece.map_err(|error| self.placed(at, error))?);
-        }
-        // As long as it will be: a vector that grows leaves its old memory behind unwiped.
-        let length = pieces.iter().map(|piece| piece.bytes().len()).sum();
-        let mut text = Zeroizing::new(Vec::with_capacity(length));
-        for piece in &pieces {
-            text.extend_from_slice(piece.bytes());
-        }
-        Ok(text)
-    }
-
-    fn placed(&self, at: usize, error: Error) -> Error {
-        error.context(format!("{}:{}", self.name, Place::of(self.bytes, at)))
+            piece.map_err(|error| placed(self.name, self.bytes, place.at, error))
+        })
     }
 }
 
-/// A part of the result.
-enum Piece<'v> {
-    Borrowed(&'v [u8]),
-    Filtered(SecretValue),
-}
-
-impl Piece<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Filtered(value) => value.expose(),
-        }
+fn reference<'p>(place: &'p Place<'_, Subject<'_>>) -> Option<&'p Reference> {
+    match &place.subject {
+        Subject::Secret(reference) => Some(reference),
+        Subject::Variable(_) => None,
     }
 }
 
-/// `value`, which belongs to `name`, sent through `filters` one after the other.
-fn filtered<'v>(name: &str, value: &'v SecretValue, filters: &[Filter]) -> Result<Piece<'v>> {
-    let Some((first, others)) = filters.split_first() else {
-        return Ok(Piece::Borrowed(value.expose()));
+fn placed(name: &str, bytes: &[u8], at: usize, error: Error) -> Error {
+    error.context(format!("{name}:{}", text::Place::of(bytes, at)))
+}
+
+/// The placeholder whose braces open at `at` and how many bytes it takes; `None` where there is
+/// none.
+fn placeholder(bytes: &[u8], at: usize) -> Result<Option<(Part<'_, Subject<'_>>, usize)>> {
+    let inside = &bytes[at + OPEN.len()..];
+    let own = inside.trim_ascii_start().starts_with(OWN);
+    let malformed = |what: &str| match own {
+        true => Err(Error::usage(format!("the placeholder is {what}"))),
+        false => Ok(None),
     };
-    let apply = |filter: &Filter, value: &SecretValue| -> Result<SecretValue> {
-        let bytes = filter.apply(name, value).map_err(|error| {
-            error.hint("the filters url and base64 take any bytes, and so does no filter")
-        })?;
-        Ok(SecretValue::from(bytes))
+    let line = inside.split(|byte| *byte == b'\n').next();
+    let Some(end) = find(line.unwrap_or_default(), CLOSE) else {
+        return malformed("not closed by }} on its line");
     };
-    let value = others
-        .iter()
-        .try_fold(apply(first, value)?, |value, filter| apply(filter, &value))?;
-    Ok(Piece::Filtered(value))
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+    let length = OPEN.len() + end + CLOSE.len();
+    let Ok(inside) = std::str::from_utf8(&inside[..end]) else {
+        return malformed("not UTF-8 text");
+    };
+    if inside.trim() == LITERAL {
+        return Ok(Some((Part::Text(OPEN), length)));
+    }
+    let mut words = inside.split('|').map(str::trim);
+    let subject = words.next().unwrap_or_default();
+    let filters: Result<Vec<Filter>> = words.map(str::parse).collect();
+    let subject = match own {
+        true => Subject::Secret(subject.parse()?),
+        false if filters.is_ok() && is_variable_name(subject) => Subject::Variable(subject),
+        false => return Ok(None),
+    };
+    let place = Place {
+        at,
+        text: &bytes[at..at + length],
+        subject,
+        filters: filters?,
+    };
+    Ok(Some((Part::Place(place), length)))
 }
 
 #[cfg(test)]

@@ -1,65 +1,95 @@
-//! Sealed files: what must not be lost while something is being changed is on disk, encrypted with
-//! age, before the change begins, and goes when it is through.
+//! The journal: what is written in several steps is on the disk, encrypted with age, before the
+//! first of them, and goes when it is through.
 //!
-//! A file's name says nothing but of which kind it is and, hashed, of which store and secret; the
-//! content repeats that, so that a file under another's name is refused. Whoever writes one puts
-//! into the entry what it may be used for. What an interrupted change needs next is its own
-//! business.
+//! A rotation writes a [`Change`] with a step for each of its targets; a provider that needs several
+//! requests for one secret announces that as a step of its own ([`StoreJournal`]). Each change is
+//! a file, whose name says nothing but of which kind it is and, hashed, of which store and secret;
+//! the content repeats that, so that a file under another's name is refused. How an interrupted
+//! change goes on is for those who began it.
 
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-pub use crate::identity::sealed::Notice;
-use crate::identity::sealed::{Keys, Purpose};
+use crate::identity::sealed::{Keys, Notice, Purpose};
 use crate::keyring::Keyring;
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::digest;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
+use crate::words::scope::Scope;
+use crate::words::secret::{Reference, StoreName};
 
-/// The version of the envelope that this code writes, and the only one it reads.
-const FORMAT: u32 = 1;
+mod announced;
+mod change;
+mod claim;
+#[cfg(test)]
+pub(crate) mod tests;
 
-/// The lock is held while one small file is written or removed, never longer.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+pub use announced::StoreJournal;
+pub use change::{Announced, Change, Direction, Old, State, Step};
+pub use claim::Claim;
 
-/// Which sealed file: its kind, and what it is about.
+/// The version of the files that this code writes. It reads the first one, keyfob 0.1's, too.
+const FORMAT: u32 = 2;
+
+/// The kinds of changes, as the names of their files begin.
+const ROTATION: &str = "rotation";
+const REPLACEMENT: &str = "replacement";
+
+/// The name of a change's file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Tag(String);
+struct Tag(String);
 
 impl Tag {
     /// The file of `kind` about what `subject` names in the store `store`.
-    pub fn new(kind: &str, store: &str, subject: &[&str]) -> Self {
-        let digest = digest::of_parts(&[&[kind, store], subject].concat());
+    fn new(kind: &str, store: &StoreName, subject: &[&str]) -> Self {
+        let digest = digest::of_parts(&[&[kind, store.as_str()], subject].concat());
         Self(format!("{}{}", Self::prefix(kind, store), &digest[..32]))
     }
 
+    /// The file of `change`.
+    fn of(change: &Change) -> Self {
+        let Reference { store, name } = &change.secret;
+        match &change.announced {
+            Some(announced) => {
+                let subject = [&announced.provider, &announced.url, name.as_str()];
+                Self::new(REPLACEMENT, store, &subject)
+            }
+            None => {
+                let scope = change.steps.iter().take(1).map(|step| step.scope.as_str());
+                let subject: Vec<&str> = [name.as_str()].into_iter().chain(scope).collect();
+                Self::new(ROTATION, store, &subject)
+            }
+        }
+    }
+
     /// Whether it is of `kind` and about something in the store `store`.
-    pub fn concerns(&self, kind: &str, store: &str) -> bool {
+    fn concerns(&self, kind: &str, store: &StoreName) -> bool {
         self.0.starts_with(&Self::prefix(kind, store))
     }
 
-    fn prefix(kind: &str, store: &str) -> String {
-        format!("{kind}-{}-", &digest::of_parts(&[kind, store])[..16])
-    }
-
-    fn file_name(&self) -> String {
-        format!("{}.age", self.0)
+    fn prefix(kind: &str, store: &StoreName) -> String {
+        format!(
+            "{kind}-{}-",
+            &digest::of_parts(&[kind, store.as_str()])[..16]
+        )
     }
 }
 
-/// One content of a sealed file: what is removed when a change is through, and not what another
-/// process has put in its place since.
+/// A change that is on the disk.
 #[derive(Clone, Debug)]
-pub struct Seal {
-    tag: Tag,
+pub struct Open {
+    /// The change.
+    pub change: Change,
+    /// Of the file, so that another process's is not taken for it.
     digest: [u8; 32],
 }
 
@@ -71,83 +101,126 @@ struct Envelope<T> {
     entry: T,
 }
 
-/// The folder of sealed files. Making one touches nothing.
+/// All open changes of this user.
 pub struct Journal {
     folder: PathBuf,
+    /// Where the locks of those are that are being worked on.
+    claims: PathBuf,
     keys: Keys,
+    notice: Notice,
+    /// How long the lock may take, which is held while one small file is written or removed.
+    patience: Duration,
 }
 
 impl Journal {
-    /// The journal of this user: `journal` in the data folder.
+    /// The user's: `journal` in the data folder. Touches nothing.
     ///
     /// It is encrypted to the identity in `KEYFOB_FALLBACK_KEY` where there is one, else to the
-    /// one that keyfob makes and keeps by itself.
-    ///
-    /// `notice` tells the user when that one is made.
-    pub fn new(env: &Environment, folders: &Folders, keyring: &Keyring, notice: Notice) -> Self {
+    /// one that keyfob makes and keeps by itself. `notice` tells the user when that one is made.
+    pub fn new(env: &Environment, folders: &Folders, keyring: &Keyring, notice: &Notice) -> Self {
         Self {
             folder: folders.data.join("journal"),
-            keys: Keys::new(Purpose::Journal, env, folders, keyring, notice),
+            claims: folders.data.join("rotations"),
+            keys: Keys::new(Purpose::Journal, env, folders, keyring, notice.clone()),
+            notice: notice.clone(),
+            patience: folders.patience,
         }
     }
 
-    /// The files of `kind`, sorted; decrypts none.
+    /// All that is open of `store`, or of all stores: the rotations, then the replacements, each
+    /// the oldest first; one that cannot be read is an error of its own. Asks no server.
     ///
     /// # Errors
     /// `failed` where the folder cannot be read.
-    pub fn tags(&self, kind: &str) -> Result<Vec<Tag>> {
+    pub fn all(&self, store: Option<&StoreName>) -> Result<Vec<Result<Open>>> {
+        let mut all = self.of(ROTATION, store)?;
+        all.extend(self.replacements(store)?);
+        Ok(all)
+    }
+
+    /// The replacements among them.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub fn replacements(&self, store: Option<&StoreName>) -> Result<Vec<Result<Open>>> {
+        self.of(REPLACEMENT, store)
+    }
+
+    fn of(&self, kind: &str, store: Option<&StoreName>) -> Result<Vec<Result<Open>>> {
+        let mut found = Vec::new();
+        for tag in self.tags(kind)? {
+            let concerned = store.is_none_or(|store| tag.concerns(kind, store));
+            match self.read(&tag) {
+                Ok(Some(open)) if concerned => found.push(Ok(open)),
+                // A rotation writes into other stores, too.
+                Err(error) if concerned || kind == ROTATION => found.push(Err(error)),
+                // Of another store, or closed by another process just now.
+                _ => {}
+            }
+        }
+        found.sort_by_key(|open| match open {
+            Ok(open) => open.change.begun_at,
+            Err(_) => Timestamp::MAX,
+        });
+        Ok(found)
+    }
+
+    /// The files of `kind`, sorted.
+    fn tags(&self, kind: &str) -> Result<Vec<Tag>> {
         let cannot = |error: &io::Error| {
-            Error::io(
-                format!("cannot read the journal {}", self.folder.display()),
-                error,
-            )
+            let what = format!("cannot read the journal {}", self.folder.display());
+            Error::io(what, error)
         };
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(cannot(&error)),
         };
+        let prefix = format!("{}-", kind);
         let mut tags = Vec::new();
         for entry in entries {
             let name = entry.map_err(|error| cannot(&error))?.file_name();
             let tag = name.to_str().and_then(|name| name.strip_suffix(".age"));
-            if let Some(tag) = tag
-                && tag
-                    .strip_prefix(kind)
-                    .is_some_and(|rest| rest.starts_with('-'))
-            {
-                tags.push(Tag(tag.to_owned()));
-            }
+            tags.extend(
+                tag.filter(|tag| tag.starts_with(&prefix))
+                    .map(|tag| Tag(tag.to_owned())),
+            );
         }
         tags.sort();
         Ok(tags)
     }
 
-    /// Whether there is a file for `tag`.
-    pub fn contains(&self, tag: &Tag) -> bool {
-        self.path(tag).exists()
-    }
-
-    /// Puts `entry` on the disk under `tag`, in place of what was there: when this returns, it
-    /// survives a power cut.
+    /// Puts a change that begins now on the disk, in place of an earlier one of the same secret:
+    /// when this returns, it survives a power cut.
     ///
     /// # Errors
     /// Whatever keeps it from being encrypted or written; what was there before is then intact.
-    pub fn seal(&self, tag: &Tag, entry: &impl Serialize) -> Result<Seal> {
-        let envelope = Envelope {
+    pub fn begin(&self, change: Change) -> Result<Open> {
+        let digest = self.seal(&change)?;
+        Ok(Open { change, digest })
+    }
+
+    /// Puts what has changed of `open` on the disk.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn keep(&self, open: &mut Open) -> Result<()> {
+        open.digest = self.seal(&open.change)?;
+        Ok(())
+    }
+
+    fn seal(&self, change: &Change) -> Result<[u8; 32]> {
+        let tag = Tag::of(change);
+        let path = self.path(&tag);
+        let sealed = self.keys.encrypt(&Envelope {
             keyfob: FORMAT,
-            tag: tag.0.clone(),
-            entry,
-        };
-        let sealed = self.keys.encrypt(&envelope)?;
+            tag: tag.0,
+            entry: change,
+        })?;
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
-        let path = self.path(tag);
         state::write_atomically(&path, &sealed, Mode::PRIVATE)?;
-        Ok(Seal {
-            tag: tag.clone(),
-            digest: Sha256::digest(&sealed).into(),
-        })
+        Ok(Sha256::digest(&sealed).into())
     }
 
     /// What stands under `tag`; `None` where there is nothing.
@@ -155,7 +228,7 @@ impl Journal {
     /// # Errors
     /// `unauthenticated` where none of the identities at hand opens it; `invalid_data` where it is
     /// damaged or another's.
-    pub fn open<T: DeserializeOwned>(&self, tag: &Tag) -> Result<Option<(T, Seal)>> {
+    fn read(&self, tag: &Tag) -> Result<Option<Open>> {
         let path = self.path(tag);
         let sealed = match fs::read(&path) {
             Ok(sealed) => sealed,
@@ -166,37 +239,47 @@ impl Journal {
         };
         let plaintext = self.keys.decrypt(&sealed, &path)?;
         // serde_json's own text may quote the content.
-        let envelope: Envelope<T> = serde_json::from_slice(&plaintext).map_err(|error| {
+        let unknown = |error: serde_json::Error| {
             Error::invalid_data(format!(
                 "the journal {} holds something unknown at column {}",
                 path.display(),
                 error.column()
             ))
             .hint("it may have been written by a newer keyfob")
-        })?;
-        if envelope.keyfob != FORMAT || envelope.tag != tag.0 {
-            return Err(Error::invalid_data(format!(
+        };
+        let envelope: Envelope<&RawValue> = serde_json::from_slice(&plaintext).map_err(unknown)?;
+        let entry = envelope.entry.get();
+        let change = match envelope.keyfob {
+            _ if envelope.tag != tag.0 => None,
+            1 if tag.0.starts_with(REPLACEMENT) => {
+                let earlier: change::Earlier = serde_json::from_str(entry).map_err(unknown)?;
+                Some(earlier.try_into()?)
+            }
+            1 | FORMAT => Some(serde_json::from_str(entry).map_err(unknown)?),
+            _ => None,
+        };
+        let change: Change = change.ok_or_else(|| {
+            Error::invalid_data(format!(
                 "the journal {} was written for something else",
                 path.display()
-            )));
-        }
-        let seal = Seal {
-            tag: tag.clone(),
+            ))
+        })?;
+        Ok(Some(Open {
+            change,
             digest: Sha256::digest(&sealed).into(),
-        };
-        Ok(Some((envelope.entry, seal)))
+        }))
     }
 
-    /// Removes the file that `seal` stands for, for good. One that has another content by now is
+    /// Removes a change that is through, for good. A file that has another content by now is
     /// another change's, and stays.
     ///
     /// # Errors
     /// `failed` where it cannot be removed.
-    pub fn remove(&self, seal: &Seal) -> Result<()> {
+    pub fn close(&self, open: &Open) -> Result<()> {
         let _lock = self.lock()?;
-        let path = self.path(&seal.tag);
+        let path = self.path(&Tag::of(&open.change));
         match fs::read(&path) {
-            Ok(sealed) if <[u8; 32]>::from(Sha256::digest(&sealed)) == seal.digest => {
+            Ok(sealed) if <[u8; 32]>::from(Sha256::digest(&sealed)) == open.digest => {
                 state::remove(&path)
             }
             Ok(_) => Ok(()),
@@ -205,26 +288,61 @@ impl Journal {
         }
     }
 
-    /// Removes whatever stands under `tag`, for good; tells whether there was anything.
+    /// Makes the secrets of `open` this process's own, and reads it again, as whoever had them may
+    /// have come further; `None` where it was closed meanwhile.
     ///
     /// # Errors
-    /// `failed` where it cannot be removed.
-    pub fn discard(&self, tag: &Tag) -> Result<bool> {
-        if !self.contains(tag) {
-            return Ok(false);
+    /// `conflict` where it is being worked on right now.
+    pub fn claim(&self, open: &Open) -> Result<Option<(Open, Claim)>> {
+        let claim = self.claim_steps(&open.change)?;
+        let fresh = self.read(&Tag::of(&open.change))?;
+        Ok(fresh.map(|open| (open, claim)))
+    }
+
+    /// Whether a process is at work on the rotation `open` right now.
+    pub fn is_running(&self, open: &Open) -> bool {
+        open.change.announced.is_none() && self.claim_steps(&open.change).is_err()
+    }
+
+    /// Makes the secrets that `places` names this process's own to rotate.
+    ///
+    /// # Errors
+    /// `conflict` where a rotation of one of them is running or open; whatever keeps an open one
+    /// from being read, as it may be of the same secret.
+    pub fn claim_new(&self, places: &[(&Reference, &Scope)]) -> Result<Claim> {
+        let claim = Claim::take(&self.claims, places.iter().copied())?;
+        for open in self.of(ROTATION, None)? {
+            let open = open.map_err(|error| {
+                error.context("a rotation is open, and may be of the same secret")
+            })?;
+            let shared = places.iter().find(|(reference, scope)| {
+                let mut steps = open.change.steps.iter();
+                steps.any(|step| step.reference.name == reference.name && step.scope == **scope)
+            });
+            if let Some((reference, _)) = shared {
+                return Err(Error::conflict(format!(
+                    "a rotation of {} is open, and writes {reference} too",
+                    open.change.secret,
+                ))
+                .hint("keyfob rotate --resume finishes it, keyfob rotate --undo reverts it"));
+            }
         }
-        let _lock = self.lock()?;
-        state::remove(&self.path(tag)).map(|()| true)
+        Ok(claim)
+    }
+
+    fn claim_steps(&self, change: &Change) -> Result<Claim> {
+        let steps = change.steps.iter();
+        Claim::take(
+            &self.claims,
+            steps.map(|step| (&step.reference, &step.scope)),
+        )
     }
 
     fn path(&self, tag: &Tag) -> PathBuf {
-        self.folder.join(tag.file_name())
+        self.folder.join(format!("{}.age", tag.0))
     }
 
     fn lock(&self) -> Result<Lock> {
-        Lock::acquire(&[&self.folder], Some(LOCK_TIMEOUT))
+        Lock::acquire(&[&self.folder], Some(self.patience))
     }
 }
-
-#[cfg(test)]
-mod tests;

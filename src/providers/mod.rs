@@ -10,13 +10,12 @@ mod northflank;
 mod nosana;
 mod provider;
 pub mod registry;
-mod replacement;
 mod services;
 mod support;
 
 pub use provider::{
     Account, Capabilities, Capability, Composite, Given, Lack, Method, Provider, ProviderSpec,
+    Replacements, Versions,
 };
-pub use replacement::{OpenReplacement, Replacements, open_replacements};
 pub use services::{Services, Steps};
 pub use support::{CA_FILE, exists_already, keypair, missing, unsupported};

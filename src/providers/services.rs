@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::{Deadline, Http};
+use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::session::Sessions;
 use crate::words::env::{Environment, Folders};
@@ -35,6 +36,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// What is open of changes that take several steps.
+    pub fn journal(&self) -> Journal {
+        Journal::new(&self.env, &self.folders, &self.keyring, &self.notice)
+    }
+
     /// The same for work beside other work: with a deadline of its own, and without a word.
     pub fn bounded_by(&self, deadline: Deadline) -> Self {
         Self {

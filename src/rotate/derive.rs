@@ -1,11 +1,8 @@
 //! Values that are made from a rotation's new value: `postgres://app:{value|url}@db/app`.
 
-use std::fmt;
 use std::str::FromStr;
 
-use zeroize::Zeroizing;
-
-use crate::formats::Filter;
+use crate::inject::places::{Part, Place, Places};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 
@@ -14,16 +11,7 @@ const PLACE: &str = "value";
 /// A text with places for the new value: `{value}` as it is, `{value|url}` and its like filtered.
 /// Other braces are text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Derivation {
-    text: String,
-    parts: Vec<Part>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Value(Vec<Filter>),
-}
+pub struct Derivation(String);
 
 impl Derivation {
     /// The value of the secret `name` that is made from `value`.
@@ -31,66 +19,44 @@ impl Derivation {
     /// # Errors
     /// `invalid_data` where a filter has no way to write the value.
     pub fn apply(&self, name: &str, value: &SecretValue) -> Result<SecretValue> {
-        let filtered = self.parts.iter().map(|part| match part {
-            Part::Text(text) => Ok(Zeroizing::new(text.clone().into_bytes())),
-            Part::Value(filters) => {
-                let mut bytes = Zeroizing::new(value.expose().to_vec());
-                for filter in filters {
-                    bytes = filter.apply(name, &SecretValue::from(bytes))?;
-                }
-                Ok(bytes)
-            }
-        });
-        let parts = filtered.collect::<Result<Vec<_>>>()?;
-        // Full size from the start, so that growing leaves no copies behind.
-        let mut whole = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
-        for part in &parts {
-            whole.extend_from_slice(part);
-        }
-        Ok(SecretValue::new(whole))
+        let text = places(&self.0)?.fill(|place| place.write(name, value))?;
+        Ok(text.into())
     }
+}
+
+fn places(text: &str) -> Result<Places<'_, ()>> {
+    Places::parse(text.as_bytes(), b"{", |at| {
+        let Some(end) = text[at..].find('}') else {
+            return Ok(None);
+        };
+        let length = end + 1;
+        let text = &text[at..at + length];
+        let mut words = text[1..end].split('|').map(str::trim);
+        if words.next() != Some(PLACE) {
+            return Ok(None);
+        }
+        let place = Place {
+            at,
+            text: text.as_bytes(),
+            subject: (),
+            filters: words.map(str::parse).collect::<Result<_>>()?,
+        };
+        Ok(Some((Part::Place(place), length)))
+    })
 }
 
 impl FromStr for Derivation {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let mut parts = Vec::new();
-        let mut done = 0;
-        let mut from = 0;
-        while let Some(found) = text[from..].find('{') {
-            let open = from + found;
-            let inside = &text[open + 1..];
-            let Some(end) = inside.find('}') else { break };
-            let mut words = inside[..end].split('|').map(str::trim);
-            if words.next() != Some(PLACE) {
-                from = open + 1;
-                continue;
-            }
-            let filters = words.map(str::parse).collect::<Result<_>>()?;
-            parts.push(Part::Text(text[done..open].to_owned()));
-            parts.push(Part::Value(filters));
-            done = open + 1 + end + 1;
-            from = done;
-        }
-        if parts.is_empty() {
-            return Err(
+        match places(text)?.iter().next() {
+            Some(_) => Ok(Self(text.to_owned())),
+            None => Err(
                 Error::usage(format!("{text:?} has no place for the new value")).hint(
                     "write {value} where it goes, or {value|url} where it must be percent-encoded",
                 ),
-            );
+            ),
         }
-        parts.push(Part::Text(text[done..].to_owned()));
-        Ok(Self {
-            text: text.to_owned(),
-            parts,
-        })
-    }
-}
-
-impl fmt::Display for Derivation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 

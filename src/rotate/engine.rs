@@ -6,29 +6,27 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::history::History;
-use super::hooks::Hooks;
-use super::ledger::{Ledger, Open};
-use super::look::{Look, Stores};
+use super::look::Look;
+use super::next::Forward;
 use super::plan::Plan;
-use super::record::{Direction, Forward, State, Target};
-use crate::providers::{Capability, Services, open_replacements};
+use super::tools::{Stores, Tools};
+use crate::journal::{Direction, Open, State, Step};
+use crate::providers::Capability;
 use crate::store::Store;
-use crate::words::batch::{Batch, Metadata, Selection, Write};
+use crate::words::batch::{Batch, Selection, Write};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::scope::Scope;
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
-/// What rotations are carried out with.
+/// Carries one rotation out.
 pub struct Engine<'a> {
+    /// What with.
+    pub tools: &'a Tools<'a>,
     /// The stores of all targets, open.
     pub stores: &'a Stores,
-    /// The rotations on the disk.
-    pub ledger: &'a Ledger,
-    /// What the stores work with.
-    pub services: &'a Services,
-    /// The rotations' commands.
-    pub hooks: &'a Hooks<'a>,
 }
 
 /// How a rotation ended, for now.
@@ -45,7 +43,8 @@ pub struct Report {
 }
 
 /// How things stand after a rotation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// All targets have the new value.
     Rotated,
@@ -59,20 +58,6 @@ pub enum Outcome {
     Abandoned,
     /// It is neither; the journal has it.
     Open,
-}
-
-impl Outcome {
-    /// The word for it in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rotated => "rotated",
-            Self::Refused => "refused",
-            Self::RolledBack => "rolled_back",
-            Self::Replaced => "replaced",
-            Self::Abandoned => "abandoned",
-            Self::Open => "open",
-        }
-    }
 }
 
 /// Why a rotation did not get on.
@@ -119,9 +104,9 @@ impl Engine<'_> {
     /// command that fails rolls it back: whatever else fails leaves it open for another try.
     ///
     /// # Errors
-    /// As [`Ledger::claim`].
+    /// As [`Journal::claim`](crate::journal::Journal::claim).
     pub async fn resume(&self, open: &Open) -> Result<Option<Report>> {
-        let Some((mut open, _claim)) = self.ledger.claim(open)? else {
+        let Some((mut open, _claim)) = self.tools.journal.claim(open)? else {
             return Ok(None);
         };
         if let Err(error) = self.check_scopes(&open).await {
@@ -137,11 +122,11 @@ impl Engine<'_> {
     /// To the new values. `fresh` is a rotation that was prepared a moment ago, whose targets are
     /// what was seen of them then.
     async fn forward(&self, open: &mut Open, fresh: bool) -> Result<(), Stuck> {
-        let turned = open.rotation.direction == Direction::Back || open.rotation.told_rollback;
+        let turned = open.change.direction == Direction::Back || open.change.told_rollback;
         if turned {
-            open.rotation.direction = Direction::Forward;
-            open.rotation.told_rollback = false;
-            self.ledger.keep(open).map_err(Stuck::Store)?;
+            open.change.direction = Direction::Forward;
+            open.change.told_rollback = false;
+            self.tools.journal.keep(open).map_err(Stuck::Store)?;
         }
         for readable in [true, false] {
             self.bring(open, readable, fresh)
@@ -150,31 +135,31 @@ impl Engine<'_> {
             self.verify(open, readable).await.map_err(Stuck::Verify)?;
         }
         // A record that cannot be kept only makes the secret due earlier.
-        if let Some(secret) = open.rotation.targets.first() {
-            let history = History::new(&self.services.folders);
+        if let Some(secret) = open.change.steps.first() {
+            let history = History::new(&self.tools.services.folders);
             let noted = history.note(&secret.scope, &secret.reference.name, Timestamp::now());
             if let Err(error) = noted {
-                (self.services.notice)(&format!(
+                (self.tools.services.notice)(&format!(
                     "when {} was rotated could not be noted: {error}",
                     secret.reference
                 ));
             }
         }
-        self.ledger.close(open).map_err(Stuck::Store)
+        self.tools.journal.close(open).map_err(Stuck::Store)
     }
 
     /// Brings the targets that are `readable`, or those that are not, to their new values: all
     /// stores at once, each with all that is its.
     async fn bring(&self, open: &mut Open, readable: bool, fresh: bool) -> Result<()> {
-        let concerned = |target: &&Target| target.readable == readable;
-        let references = open.rotation.targets.iter().filter(concerned);
+        let concerned = |step: &&Step| step.readable == readable;
+        let references = open.change.steps.iter().filter(concerned);
         let look = match fresh {
             true => None,
             false => Some(Look::at(self.stores, references.map(|target| &target.reference)).await),
         };
         let mut writes: BTreeMap<StoreName, Vec<usize>> = BTreeMap::new();
         let mut changed = false;
-        for (at, target) in open.rotation.targets.iter_mut().enumerate() {
+        for (at, target) in open.change.steps.iter_mut().enumerate() {
             if target.readable != readable {
                 continue;
             }
@@ -195,7 +180,7 @@ impl Engine<'_> {
             target.state = state;
         }
         if changed {
-            self.ledger.keep(open)?;
+            self.tools.journal.keep(open)?;
         }
         let open = RefCell::new(open);
         let written = writes
@@ -213,82 +198,80 @@ impl Engine<'_> {
         targets: &[usize],
         open: &RefCell<&mut Open>,
     ) -> Result<()> {
-        let store = self.store(store)?;
         let writes: Vec<Write> = {
             let open = open.borrow();
-            let targets = targets.iter().map(|at| &open.rotation.targets[*at]);
-            targets.map(write_of).collect()
+            let targets = targets.iter().map(|at| open.change.steps[*at].write());
+            targets.collect()
         };
         let written = self.write_and_compare(store, writes).await;
-        self.progressed();
         let mut open = open.borrow_mut();
         let mut first = Ok(());
         for (at, result) in targets.iter().zip(written) {
-            let target = &mut open.rotation.targets[*at];
+            let target = &mut open.change.steps[*at];
             match result {
                 Ok(()) => target.state = State::Written,
                 Err(error) => {
-                    if !target.readable && self.is_untouched(store, &target.reference.name, &error)
-                    {
+                    if !target.readable && self.is_untouched(&target.reference, &error) {
                         target.state = State::Untouched;
                     }
                     if first.is_ok() {
-                        first = Err(error.store(store.name().as_str()));
+                        first = Err(error.store(store.as_str()));
                     }
                 }
             }
         }
         // What is on the disk says less than is known now, and nothing wrong: a disk that is full
         // must not keep the rotation from going on.
-        let _ = self.ledger.keep(&mut open);
+        let _ = self.tools.journal.keep(&mut open);
         first
     }
 
     /// Writes in one batch and, where values can be read, compares: a result for each.
     pub(super) async fn write_and_compare(
         &self,
-        store: &Store,
+        store: &StoreName,
         writes: Vec<Write>,
     ) -> Vec<Result<()>> {
-        let expected: Vec<(Name, SecretValue)> = writes
-            .iter()
-            .map(|write| (write.name.clone(), write.value.clone()))
-            .collect();
-        let batch = Batch {
-            writes,
-            if_absent: false,
+        let sent = writes.iter();
+        let sent = sent.map(|write| (write.name.clone(), write.value.clone()));
+        let sent: Vec<(Name, SecretValue)> = sent.collect();
+        let written = async {
+            let store = self.store(store)?;
+            let if_absent = false;
+            let outcomes = store.write(Batch { writes, if_absent }).await?;
+            let names = sent.iter().map(|(name, _)| name.clone()).collect();
+            let read = match store.can(Capability::Read) {
+                true => Some(store.read(&Selection::Names(names)).await),
+                false => None,
+            };
+            Ok((outcomes, read))
         };
-        let outcomes = match store.write(batch).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => return expected.iter().map(|_| Err(error.clone())).collect(),
+        let written = written.await;
+        self.progressed();
+        let (outcomes, read) = match written {
+            Ok(written) => written,
+            Err(error) => return vec![Err(error); sent.len()],
         };
-        let results = outcomes.into_iter().map(|outcome| outcome.result.map(drop));
-        let mut results: Vec<Result<()>> = results.collect();
-        if !store.can(Capability::Read) {
-            return results;
-        }
-        let names = expected.iter().map(|(name, _)| name.clone()).collect();
-        let read = store.read(&Selection::Names(names)).await;
-        for ((name, value), result) in expected.iter().zip(&mut results) {
-            if result.is_err() {
-                continue;
-            }
-            *result = match &read {
-                Ok(read) if read.get(name) == Some(value) => Ok(()),
-                Ok(_) => Err(Error::conflict(format!(
+        let results = outcomes.into_iter().zip(&sent);
+        let results = results.map(|(outcome, (name, value))| {
+            outcome.result?;
+            match &read {
+                None => Ok(()),
+                Some(Ok(read)) if read.get(name) == Some(value) => Ok(()),
+                Some(Ok(_)) => Err(Error::conflict(format!(
                     "{name} was written, but holds another value than was sent"
                 ))),
-                Err(error) => Err(error
+                Some(Err(error)) => Err(error
                     .clone()
                     .context(format!("{name} was written, but could not be read back"))),
-            };
-        }
-        results
+            }
+        });
+        results.collect()
     }
 
-    /// Whether the `error` of writing `name`, whose value cannot be read, says for sure that it is
+    /// Whether the `error` of writing `target`, whose value cannot be read, says for sure that it is
     /// as it was.
-    fn is_untouched(&self, store: &Store, name: &Name, error: &Error) -> bool {
+    fn is_untouched(&self, target: &Reference, error: &Error) -> bool {
         let refused = matches!(
             error.kind(),
             Kind::Usage
@@ -301,35 +284,37 @@ impl Engine<'_> {
                 | Kind::Config
                 | Kind::Untrusted
         );
-        refused && !self.is_replacing(store, name)
+        refused && !self.is_replacing(target)
     }
 
-    /// Whether `name` may be absent right now, in the middle of a replacement that was interrupted.
-    pub(super) fn is_replacing(&self, store: &Store, name: &Name) -> bool {
-        if store.replacements().is_none() {
-            return false;
-        }
-        match open_replacements(self.services, Some(store.name())) {
-            Ok(open) => open.iter().any(|open| match open {
-                Ok(open) => open.name == *name,
-                // One that cannot be read may well be this one.
-                Err(_) => true,
-            }),
-            Err(_) => true,
-        }
+    /// Whether `target` may be absent right now, in the middle of a step of its provider's that was
+    /// interrupted.
+    pub(super) fn is_replacing(&self, target: &Reference) -> bool {
+        let open = self.tools.journal.replacements(Some(&target.store));
+        // One that cannot be read may well be this one.
+        open.map_or(true, |open| {
+            let mut open = open.iter();
+            open.any(|open| {
+                open.as_ref()
+                    .map_or(true, |open| open.change.secret == *target)
+            })
+        })
     }
 
     /// Has the verify command check the new value once for each target that is `readable`, or for
     /// each that is not. It gets the rotation's one value, also for targets that are made from it:
     /// so the same command serves all of them.
     async fn verify(&self, open: &Open, readable: bool) -> Result<()> {
-        let rotation = &open.rotation;
-        let (Some(command), Some(secret)) = (&rotation.verify, rotation.targets.first()) else {
+        let change = &open.change;
+        let (Some(command), Some(secret)) = (&change.verify, change.steps.first()) else {
             return Ok(());
         };
-        for target in &open.rotation.targets {
+        for target in &change.steps {
             if target.readable == readable {
-                let verified = self.hooks.verify(command, &target.reference, &secret.new);
+                let verified = self
+                    .tools
+                    .hooks
+                    .verify(command, &target.reference, &secret.new);
                 let verified = verified.await;
                 // The time that took was nobody's network.
                 self.progressed();
@@ -339,24 +324,28 @@ impl Engine<'_> {
         Ok(())
     }
 
+    /// Which secrets the names of each store stand for.
+    pub(super) async fn scopes(&self) -> Result<BTreeMap<StoreName, Scope>> {
+        let mut scopes = BTreeMap::new();
+        for (name, store) in self.stores {
+            scopes.insert(name.clone(), store.scope().await?);
+        }
+        Ok(scopes)
+    }
+
     /// Checks that the stores of an interrupted rotation still lead where they led.
     pub(super) async fn check_scopes(&self, open: &Open) -> Result<()> {
-        let mut scopes = BTreeMap::new();
-        for target in &open.rotation.targets {
-            let name = &target.reference.store;
-            if !scopes.contains_key(name) {
-                scopes.insert(name, self.store(name)?.scope().await?);
-            }
-            if scopes.get(name) != Some(&target.scope) {
-                return Err(Error::conflict(format!(
-                    "the store {name} does not lead where it led when the rotation of {} was begun",
-                    open.rotation.secret
-                ))
-                .hint("give it the settings and the account that it had then, and try again")
-                .store(name.as_str()));
-            }
+        let scopes = self.scopes().await?;
+        let mut steps = open.change.steps.iter();
+        match steps.find(|step| scopes.get(&step.reference.store) != Some(&step.scope)) {
+            None => Ok(()),
+            Some(Step { reference, .. }) => Err(Error::conflict(format!(
+                "the store {} does not lead where it led when the rotation of {} was begun",
+                reference.store, open.change.secret
+            ))
+            .hint("give it the settings and the account that it had then, and try again")
+            .store(reference.store.as_str())),
         }
-        Ok(())
     }
 
     pub(super) fn store(&self, name: &StoreName) -> Result<&Store> {
@@ -367,18 +356,7 @@ impl Engine<'_> {
 
     /// Moves the deadline on.
     pub(super) fn progressed(&self) {
-        self.services.http.deadline().progressed();
-    }
-}
-
-pub(super) fn write_of(target: &Target) -> Write {
-    Write {
-        name: target.reference.name.clone(),
-        value: target.new.clone(),
-        metadata: Metadata {
-            attributes: target.attributes.clone(),
-            ..Metadata::default()
-        },
+        self.tools.services.http.deadline().progressed();
     }
 }
 
@@ -392,9 +370,9 @@ pub(super) fn changed_underneath(target: &Reference) -> Error {
 
 /// How `open` stands.
 pub fn report(open: &Open, outcome: Outcome, error: Option<Error>) -> Report {
-    let targets = open.rotation.targets.iter();
+    let targets = open.change.steps.iter();
     Report {
-        secret: open.rotation.secret.clone(),
+        secret: open.change.secret.clone(),
         outcome,
         targets: targets
             .map(|target| (target.reference.clone(), target.state))

@@ -61,11 +61,11 @@ fn key(scope: &Scope, name: &Name) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::target;
-    use super::super::record::{Old, State};
     use std::fs;
 
     use super::*;
+    use crate::journal::tests::step as target;
+    use crate::journal::{Old, State};
     use crate::words::error::Kind;
 
     #[test]

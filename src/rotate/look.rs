@@ -4,15 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
-use super::record::Seen;
+use super::next::Seen;
+use super::tools::Stores;
 use crate::providers::Capability;
 use crate::store::Store;
 use crate::words::batch::{Filter, Selection};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName};
-
-/// The stores of a rotation, by name.
-pub type Stores = BTreeMap<StoreName, Store>;
 
 /// What each store answered.
 pub struct Look(BTreeMap<StoreName, Result<BTreeMap<Name, Seen>>>);

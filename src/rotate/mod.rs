@@ -2,29 +2,28 @@
 //! fails.
 //!
 //! First a [`Plan`](plan::Plan), made without asking anybody; then the [`Engine`](engine::Engine)
-//! carries it out. Before the first write both values of every target are on the disk, encrypted
-//! ([`ledger`]), with how far each is for sure ([`record`]): from there an interrupted rotation is
-//! finished or undone. What was asked for, and how it is told, is for the command.
+//! carries it out. Before the first write both values of every target are in the
+//! [journal](crate::journal), with how far each is for sure: from there an interrupted rotation is
+//! finished or undone ([`open`]). What was asked for, and how it is told, is for the command.
 
 pub mod due;
 pub mod engine;
 pub mod history;
 pub mod hooks;
-pub mod ledger;
+pub mod open;
 pub mod plan;
-pub mod record;
+pub mod tools;
 
-mod claim;
 mod derive;
 mod look;
 mod made;
+mod next;
 mod prepare;
 mod undo;
 
 use std::path::PathBuf;
 
 pub use derive::Derivation;
-pub use look::Stores;
 
 use crate::words::env::Folders;
 

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::claim::Claim;
-use super::engine::{Engine, write_of};
-use super::ledger::Open;
+use super::engine::Engine;
 use super::look::Look;
 use super::made::Made;
+use super::next::Seen;
 use super::plan::{self, Plan, Role, Source};
-use super::record::{Direction, Old, Rotation, Seen, State, Target};
+use crate::journal::{Change, Claim, Direction, Old, Open, State, Step};
 use crate::providers::Composite;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
@@ -25,7 +24,7 @@ impl Engine<'_> {
     /// `not_found` where the secret does not exist; `conflict` where a rotation of a target is
     /// under way; whatever the stores answer, and what keeps a value from being made or held.
     pub(super) async fn prepare(&self, plan: &Plan, given: Given) -> Result<(Open, Claim)> {
-        let scopes = self.scopes(plan).await?;
+        let scopes = self.scopes().await?;
         let mut places: Vec<(&Reference, &Scope)> = Vec::new();
         for target in &plan.targets {
             let reference = &target.reference;
@@ -42,7 +41,7 @@ impl Engine<'_> {
             }
             places.push((reference, place));
         }
-        let claim = self.ledger.claim_new(&places)?;
+        let claim = self.tools.journal.claim_new(&places)?;
         let look = Look::at(
             self.stores,
             plan.targets.iter().map(|target| &target.reference),
@@ -66,45 +65,40 @@ impl Engine<'_> {
         }
         // Only now, as a command may change something by making the value.
         let made = self.make(plan, given).await?;
-        match self.begin(plan, &made, old, &scopes) {
+        match self.begin(plan, &made, &old, &scopes) {
             Ok(open) => Ok((open, claim)),
-            Err((error, old)) => Err(self.take_back(plan, old, error).await),
+            Err(error) => Err(self.take_back(plan, &old, error).await),
         }
     }
 
-    /// The rotation on the disk, or why it is not there, with what the targets held.
     fn begin(
         &self,
         plan: &Plan,
         made: &Made,
-        old: Vec<Old>,
+        old: &[Old],
         scopes: &BTreeMap<StoreName, Scope>,
-    ) -> Result<Open, (Error, Vec<Old>)> {
-        let targets = plan.targets.iter().zip(&old);
-        let targets = targets
-            .map(|(target, old)| self.target(target, made, old.clone(), scopes))
-            .collect::<Result<Vec<_>>>();
-        let begun = targets.and_then(|targets| {
-            self.ledger.begin(Rotation {
-                secret: plan.secret().clone(),
-                begun_at: Timestamp::now(),
-                targets,
-                verify: plan.verify.clone(),
-                on_rollback: plan.on_rollback.clone(),
-                told_rollback: false,
-                direction: Direction::Forward,
-            })
-        });
-        begun.map_err(|error| (error, old))
+    ) -> Result<Open> {
+        let targets = plan.targets.iter().zip(old);
+        let steps = targets.map(|(target, old)| self.step(target, made, old.clone(), scopes));
+        self.tools.journal.begin(Change {
+            secret: plan.secret().clone(),
+            begun_at: Timestamp::now(),
+            steps: steps.collect::<Result<_>>()?,
+            verify: plan.verify.clone(),
+            on_rollback: plan.on_rollback.clone(),
+            told_rollback: false,
+            direction: Direction::Forward,
+            announced: None,
+        })
     }
 
-    fn target(
+    fn step(
         &self,
         target: &plan::Target,
         made: &Made,
         old: Old,
         scopes: &BTreeMap<StoreName, Scope>,
-    ) -> Result<Target> {
+    ) -> Result<Step> {
         let reference = target.reference.clone();
         let new = match &target.role {
             Role::Secret | Role::Copy => made.value.clone(),
@@ -112,7 +106,7 @@ impl Engine<'_> {
         };
         let store = self.store(&reference.store)?;
         let whole = !matches!(target.role, Role::Derived(_)) && store.spec().composite.is_some();
-        let target = Target {
+        let step = Step {
             scope: scope_of(scopes, &reference)?.clone(),
             reference,
             readable: target.readable,
@@ -128,21 +122,23 @@ impl Engine<'_> {
                 false => State::Untouched,
             },
         };
-        store.check(&[write_of(&target)])?;
-        Ok(target)
+        store.check(&[step.write()])?;
+        Ok(step)
     }
 
     /// Tells the command that is told of rollbacks that the value which a command has made is not
     /// used, because of `error`.
-    async fn take_back(&self, plan: &Plan, old: Vec<Old>, error: Error) -> Error {
+    async fn take_back(&self, plan: &Plan, old: &[Old], error: Error) -> Error {
         let (Source::Command(_), Some(command)) = (&plan.source, &plan.on_rollback) else {
             return error;
         };
-        let old = match old.first() {
-            Some(Old::Value(old)) => Some(old),
-            _ => None,
-        };
-        match self.hooks.rolled_back(command, plan.secret(), old).await {
+        let old = old.first().and_then(Old::value);
+        match self
+            .tools
+            .hooks
+            .rolled_back(command, plan.secret(), old)
+            .await
+        {
             Ok(()) => error,
             Err(untold) => error.context(untold),
         }
@@ -157,7 +153,7 @@ impl Engine<'_> {
             (_, Some(value)) => Ok(alone(value)),
             (Source::Generate(spec), None) => spec.generate().map(alone),
             (Source::Command(command), None) => {
-                let printed = self.hooks.make(command, plan.secret()).await?;
+                let printed = self.tools.hooks.make(command, plan.secret()).await?;
                 // The time that took was nobody's network.
                 self.progressed();
                 let targets = plan.targets.iter();
@@ -171,18 +167,6 @@ impl Engine<'_> {
                 Err(Error::failed(format!("{} was not read", path.display())))
             }
         }
-    }
-
-    /// Which secrets the names of each of the plan's stores stand for.
-    async fn scopes(&self, plan: &Plan) -> Result<BTreeMap<StoreName, Scope>> {
-        let mut scopes = BTreeMap::new();
-        for target in &plan.targets {
-            let name = &target.reference.store;
-            if !scopes.contains_key(name) {
-                scopes.insert(name.clone(), self.store(name)?.scope().await?);
-            }
-        }
-        Ok(scopes)
     }
 }
 

@@ -5,34 +5,29 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use super::engine::{Engine, Outcome, Report, changed_underneath, report};
-use super::ledger::Open;
 use super::look::Look;
-use super::record::{Back, Direction, Old, State};
-use crate::words::batch::{Metadata, Write};
+use super::next::Back;
+use crate::journal::{Direction, Old, Open, State};
+use crate::words::batch::Write;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
-/// A target, or the rotation itself, that could not be taken back.
-struct Left {
-    error: Error,
-    /// Whether trying again would not help.
-    is_final: bool,
+/// Why a target, or the rotation itself, could not be taken back.
+enum Left {
+    /// It may be another time.
+    ForNow(Error),
+    /// Nothing can change that.
+    ForGood(Error),
 }
 
 impl Left {
-    /// What may work another time.
-    fn for_now(error: Error) -> Self {
-        Self {
-            error,
-            is_final: false,
-        }
+    fn is_final(&self) -> bool {
+        matches!(self, Self::ForGood(_))
     }
 
-    /// What nothing can change.
-    fn for_good(error: Error) -> Self {
-        Self {
-            error,
-            is_final: true,
+    fn error(&self) -> &Error {
+        match self {
+            Self::ForNow(error) | Self::ForGood(error) => error,
         }
     }
 }
@@ -40,10 +35,9 @@ impl Left {
 /// What is to be done in one store.
 #[derive(Default)]
 struct Work {
-    writes: Vec<(usize, Write)>,
+    /// Values to be written, and what each target's state is then.
+    writes: Vec<(usize, Write, State)>,
     deletes: Vec<(usize, Name)>,
-    /// Those whose new value must at least be there, as nothing is.
-    finishes: Vec<(usize, Write)>,
 }
 
 impl Engine<'_> {
@@ -51,9 +45,9 @@ impl Engine<'_> {
     /// `accept` what cannot be undone is left as it is, and the rotation closed.
     ///
     /// # Errors
-    /// As [`Ledger::claim`](super::ledger::Ledger::claim).
+    /// As [`Journal::claim`](crate::journal::Journal::claim).
     pub async fn undo(&self, open: &Open, accept: bool) -> Result<Option<Report>> {
-        let Some((mut open, _claim)) = self.ledger.claim(open)? else {
+        let Some((mut open, _claim)) = self.tools.journal.claim(open)? else {
             return Ok(None);
         };
         if let Err(error) = self.check_scopes(&open).await {
@@ -63,8 +57,8 @@ impl Engine<'_> {
             Ok(()) => report(&open, Outcome::RolledBack, None),
             // Only what nobody can change is left alone: a store that cannot be reached can be
             // undone later.
-            Err(left) if accept && left.iter().all(|left| left.is_final) => {
-                match self.ledger.close(&open) {
+            Err(left) if accept && left.iter().all(Left::is_final) => {
+                match self.tools.journal.close(&open) {
                     Ok(()) => report(&open, Outcome::Abandoned, None),
                     Err(error) => report(&open, Outcome::Open, Some(error)),
                 }
@@ -81,7 +75,7 @@ impl Engine<'_> {
             Ok(()) => {
                 let error = cause.context(format!(
                     "{} was not rotated, and everything is as it was",
-                    open.rotation.secret
+                    open.change.secret
                 ));
                 report(open, Outcome::RolledBack, Some(error))
             }
@@ -103,17 +97,17 @@ impl Engine<'_> {
     /// Back to the old values, and closes the rotation. What is left, and why, where that is not
     /// possible everywhere.
     async fn back(&self, open: &mut Open) -> Result<(), Vec<Left>> {
-        if open.rotation.direction != Direction::Back {
-            open.rotation.direction = Direction::Back;
+        if open.change.direction != Direction::Back {
+            open.change.direction = Direction::Back;
             // What is on the disk leads back as well, only without saying so.
-            let _ = self.ledger.keep(open);
+            let _ = self.tools.journal.keep(open);
         }
-        let touched = open.rotation.targets.iter();
+        let touched = open.change.steps.iter();
         let touched = touched.filter(|target| target.state != State::Untouched);
         let look = Look::at(self.stores, touched.map(|target| &target.reference)).await;
         let mut left = Vec::new();
         let mut work: BTreeMap<StoreName, Work> = BTreeMap::new();
-        for (at, target) in open.rotation.targets.iter_mut().enumerate() {
+        for (at, target) in open.change.steps.iter_mut().enumerate() {
             if target.state == State::Untouched {
                 continue;
             }
@@ -121,34 +115,27 @@ impl Engine<'_> {
             let back = match look.of(reference) {
                 Ok(seen) => target.back(&seen),
                 Err(error) => {
-                    left.push(Left::for_now(error));
+                    left.push(Left::ForNow(error));
                     continue;
                 }
             };
-            let in_store = || reference.store.clone();
+            let todo = work.entry(reference.store.clone()).or_default();
+            let name = &reference.name;
             match (back, &target.old) {
                 (Back::Done, _) => target.state = State::Untouched,
                 (Back::Write, Old::Value(old)) => {
-                    let write = (at, write_of(&reference.name, old));
-                    work.entry(in_store()).or_default().writes.push(write);
+                    let write = (at, write_of(name, old), State::Untouched);
+                    todo.writes.push(write);
                 }
-                (Back::Delete, _) => {
-                    let delete = (at, reference.name.clone());
-                    work.entry(in_store()).or_default().deletes.push(delete);
-                }
-                (Back::Changed, _) => {
-                    left.push(Left::for_good(changed_underneath(reference)));
+                (Back::Delete, _) => todo.deletes.push((at, name.clone())),
+                (Back::Changed, _) => left.push(Left::ForGood(changed_underneath(reference))),
+                // The new value must at least be there, as nothing is.
+                (Back::Write | Back::Impossible, _) if self.is_replacing(reference) => {
+                    let write = (at, write_of(name, &target.new), State::Written);
+                    todo.writes.push(write);
                 }
                 (Back::Write | Back::Impossible, _) => {
-                    let replacing = self
-                        .store(&reference.store)
-                        .is_ok_and(|store| self.is_replacing(store, &reference.name));
-                    if replacing {
-                        let write = (at, write_of(&reference.name, &target.new));
-                        work.entry(in_store()).or_default().finishes.push(write);
-                    } else {
-                        left.push(Left::for_good(irrevocable(reference, target.state)));
-                    }
+                    left.push(Left::ForGood(irrevocable(reference, target.state)));
                 }
             }
         }
@@ -157,30 +144,30 @@ impl Engine<'_> {
             .map(|(store, work)| async move { (store, self.undo_in(store, work).await) });
         for (store, results) in join_all(undone).await {
             for (at, result) in results {
-                let target = &mut open.rotation.targets[at];
+                let target = &mut open.change.steps[at];
                 match result {
                     Ok(state) => {
                         target.state = state;
                         if state == State::Written {
                             let error = irrevocable(&target.reference, state);
-                            left.push(Left::for_good(error));
+                            left.push(Left::ForGood(error));
                         }
                     }
-                    Err(error) => left.push(Left::for_now(error.store(store.as_str()))),
+                    Err(error) => left.push(Left::ForNow(error.store(store.as_str()))),
                 }
             }
         }
-        let _ = self.ledger.keep(open);
-        if left.iter().all(|left| left.is_final)
+        let _ = self.tools.journal.keep(open);
+        if left.iter().all(Left::is_final)
             && let Err(error) = self.tell(open).await
         {
             // Its text is in the journal: a command that never works must not keep it open.
-            left.push(Left::for_good(error));
+            left.push(Left::ForGood(error));
         }
         if left.is_empty() {
-            match self.ledger.close(open) {
+            match self.tools.journal.close(open) {
                 Ok(()) => return Ok(()),
-                Err(error) => left.push(Left::for_now(error)),
+                Err(error) => left.push(Left::ForNow(error)),
             }
         }
         Err(left)
@@ -188,31 +175,17 @@ impl Engine<'_> {
 
     /// Does one store's part of going back: what state each target is in then.
     async fn undo_in(&self, store: &StoreName, work: &Work) -> Vec<(usize, Result<State>)> {
-        let store = match self.store(store) {
-            Ok(store) => store,
-            Err(error) => {
-                let all = work.writes.iter().chain(&work.finishes).map(|(at, _)| *at);
-                let all = all.chain(work.deletes.iter().map(|(at, _)| *at));
-                return all.map(|at| (at, Err(error.clone()))).collect();
-            }
-        };
         let mut results = Vec::new();
-        for (writes, state) in [
-            (&work.writes, State::Untouched),
-            (&work.finishes, State::Written),
-        ] {
-            if writes.is_empty() {
-                continue;
-            }
-            let batch = writes.iter().map(|(_, write)| write.clone()).collect();
-            let written = self.write_and_compare(store, batch).await;
-            self.progressed();
-            let written = written.into_iter().map(|result| result.map(|()| state));
-            results.extend(writes.iter().map(|(at, _)| *at).zip(written));
+        if !work.writes.is_empty() {
+            let batch = work.writes.iter().map(|(_, write, _)| write.clone());
+            let written = self.write_and_compare(store, batch.collect()).await;
+            let written = work.writes.iter().zip(written);
+            results.extend(written.map(|((at, _, state), result)| (*at, result.map(|()| *state))));
         }
         if !work.deletes.is_empty() {
             let names: Vec<Name> = work.deletes.iter().map(|(_, name)| name.clone()).collect();
-            let deleted: Vec<Result<State>> = match store.delete(&names).await {
+            let deleted = async { self.store(store)?.delete(&names).await };
+            let deleted: Vec<Result<State>> = match deleted.await {
                 Ok(outcomes) => outcomes
                     .into_iter()
                     .map(|outcome| match outcome.result {
@@ -220,7 +193,7 @@ impl Engine<'_> {
                         _ => Ok(State::Untouched),
                     })
                     .collect(),
-                Err(error) => names.iter().map(|_| Err(error.clone())).collect(),
+                Err(error) => vec![Err(error); names.len()],
             };
             self.progressed();
             results.extend(work.deletes.iter().map(|(at, _)| *at).zip(deleted));
@@ -230,39 +203,26 @@ impl Engine<'_> {
 
     /// Runs the command that is told of a rollback, once.
     async fn tell(&self, open: &mut Open) -> Result<()> {
-        let rotation = &mut open.rotation;
-        let Some(command) = rotation
-            .on_rollback
-            .clone()
-            .filter(|_| !rotation.told_rollback)
-        else {
+        let change = &mut open.change;
+        let Some(command) = change.on_rollback.clone().filter(|_| !change.told_rollback) else {
             return Ok(());
         };
-        let old = rotation
-            .targets
-            .first()
-            .and_then(|secret| match &secret.old {
-                Old::Value(old) => Some(old),
-                _ => None,
-            });
+        let old = change.steps.first().and_then(|secret| secret.old.value());
         let told = self
+            .tools
             .hooks
-            .rolled_back(&command, &rotation.secret, old)
+            .rolled_back(&command, &change.secret, old)
             .await;
         self.progressed();
         told?;
-        rotation.told_rollback = true;
-        let _ = self.ledger.keep(open);
+        change.told_rollback = true;
+        let _ = self.tools.journal.keep(open);
         Ok(())
     }
 }
 
 fn write_of(name: &Name, value: &SecretValue) -> Write {
-    Write {
-        name: name.clone(),
-        value: value.clone(),
-        metadata: Metadata::default(),
-    }
+    Write::new(name.clone(), value.clone())
 }
 
 fn irrevocable(target: &Reference, state: State) -> Error {
@@ -278,9 +238,9 @@ fn irrevocable(target: &Reference, state: State) -> Error {
 
 /// What is left, in one error.
 fn summary(left: &[Left]) -> Error {
-    let messages: Vec<&str> = left.iter().map(|left| left.error.message()).collect();
+    let messages: Vec<&str> = left.iter().map(|left| left.error().message()).collect();
     let error = Error::partial(messages.join("; "));
-    match left.iter().find_map(|left| left.error.hint_text()) {
+    match left.iter().find_map(|left| left.error().hint_text()) {
         Some(hint) => error.hint(hint),
         None => error,
     }

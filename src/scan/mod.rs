@@ -1,6 +1,7 @@
 //! Finding values in files: what is read, in which pieces, and at which line and column a value
 //! stands. Which values, and what to say of them, is left to the command.
 
+mod scanner;
 mod staged;
 mod text;
 mod walk;
@@ -8,46 +9,12 @@ mod walk;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+pub use scanner::Scanner;
 pub use staged::staged;
 use text::Text;
 pub use walk::{Tree, walk};
 
-use crate::redact::find::Finder;
 use crate::words::error::{Error, Result};
-
-/// What is looked for, and where not.
-pub struct Scanner {
-    finder: Finder,
-    binary: bool,
-}
-
-impl Scanner {
-    /// Looks for what `finder` finds; in binary files only where `binary` says so.
-    pub fn new(finder: Finder, binary: bool) -> Self {
-        Self { finder, binary }
-    }
-
-    /// `text` with stars in the place of values: names of files may hold some.
-    pub fn masked(&self, text: &str) -> String {
-        let mut masked = String::new();
-        let mut at = 0;
-        for found in self.finder.find(text.as_bytes()) {
-            // Forms are text or cut out of it between characters, except for values that are not.
-            let Some(before) = text.get(at.min(found.start)..found.start) else {
-                return "***".to_owned();
-            };
-            if found.start >= at {
-                masked.push_str(before);
-                masked.push_str("***");
-            }
-            at = at.max(found.end);
-        }
-        match text.get(at..) {
-            Some(rest) => masked + rest,
-            None => "***".to_owned(),
-        }
-    }
-}
 
 /// A place where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -51,7 +51,8 @@ pub struct VaultOptions {
     pub lock_timeout: Option<Duration>,
     /// Whether the recipients recorded inside the file are to be believed. Not when a checkout
     /// that nobody trusted names the file: whoever made it could have put themselves among them.
-    /// Writing is then refused where there are [foreign](Vault::foreign_recipients) ones.
+    /// Writing is then refused where there are some that are neither the user's own nor
+    /// configured.
     pub trust_recorded: bool,
     /// Called when keyfob has made an identity, so that the user can be told.
     pub on_created: Arc<dyn Fn(&Created) + Send + Sync>,
@@ -171,7 +172,7 @@ impl Vault {
     ///
     /// # Errors
     /// `unavailable` where another process holds the
-    /// lock for too long; `untrusted` for [foreign recipients](Self::foreign_recipients) in a
+    /// lock for too long; `untrusted` for recipients that nobody vouches for in a
     /// vault that is not trusted; what reading fails with. Nothing was changed then.
     pub fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         if batch.writes.is_empty() {

@@ -5,6 +5,7 @@ pub mod batch;
 pub mod digest;
 pub mod document;
 pub mod duration;
+pub mod encoded;
 pub mod env;
 pub mod error;
 pub mod generate;

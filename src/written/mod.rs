@@ -14,6 +14,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::journal::Step;
 use crate::state;
 use crate::state::file::File;
 use crate::state::lock::{self, Lock};
@@ -179,6 +180,15 @@ impl<'a> From<&'a Write> for Intent<'a> {
         Self {
             name: &write.name,
             value: Some(&write.value),
+        }
+    }
+}
+
+impl<'a> From<&'a Step> for Intent<'a> {
+    fn from(step: &'a Step) -> Self {
+        Self {
+            name: &step.reference.name,
+            value: Some(&step.new),
         }
     }
 }

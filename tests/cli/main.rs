@@ -12,6 +12,7 @@ mod docs;
 mod doctor;
 mod export;
 mod fallback;
+mod from_0_1;
 mod fuzz;
 mod import;
 mod inject;

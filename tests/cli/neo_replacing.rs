@@ -448,3 +448,35 @@ fn without_a_place_for_the_new_value_nothing_is_deleted() {
         .stderr_has("was not replaced");
     assert_eq!(server.value("A").unwrap(), "old");
 }
+
+#[test]
+fn doctor_tells_of_it_in_one_line() {
+    let (server, home) = set_up();
+    server.put("A", "old");
+    kill_at(&server, set(&home, "A", "new"), at("DELETE", true));
+    let examined = home.run(["--json", "doctor", "-s", "neo"]);
+    let examined = examined.code(1).json();
+    let checks = examined["checks"].as_array().unwrap().iter();
+    let mut told = checks.filter(|check| check["detail"].to_string().contains("interrupted"));
+    let check = told.next().unwrap();
+    assert_eq!(check["check"], "rotations");
+    assert_eq!(check["status"], "fault");
+    assert_eq!(check["subject"], "keyfob://neo/A");
+    assert!(told.next().is_none(), "{examined}");
+    assert_eq!(examined["faults"], 1);
+}
+
+#[test]
+fn what_is_named_is_finished_and_nothing_else() {
+    let (server, home) = set_up();
+    for name in ["A", "B"] {
+        server.put(name, "old");
+        kill_at(&server, set(&home, name, "new"), at("DELETE", true));
+    }
+    home.run(["rotate", "--resume", "C"]).code(3);
+    home.run(["rotate", "--resume", "B"]).ok();
+    assert_eq!(server.value("B").unwrap(), "new");
+    let open = home.run(["--json", "rotate", "--list"]).ok().json();
+    assert_eq!(open.as_array().unwrap().len(), 1);
+    assert_eq!(open[0]["name"], "A");
+}

@@ -1,6 +1,6 @@
 //! What is asked for, by options and by the policies of the configuration.
 
-use super::RotateArgs;
+use super::args::RotateArgs;
 use crate::app::App;
 use crate::config::{RotationEntry, ValueSource};
 use crate::rotate::Derivation;

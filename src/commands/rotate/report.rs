@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::app::App;
+use crate::journal::State;
 use crate::rotate::engine::{Outcome, Report};
-use crate::rotate::record::State;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Reference;
 
@@ -45,7 +45,7 @@ pub fn finish(reports: Vec<Report>, app: &App) -> Result<()> {
         let documents: Vec<Value> = reports.iter().map(as_json).collect();
         app.ui.document(&json!(documents))?;
     }
-    super::failure(&reports).map_or(Ok(()), Err)
+    failure(&reports).map_or(Ok(()), Err)
 }
 
 /// What a target holds, in words.
@@ -74,7 +74,7 @@ fn as_json(report: &Report) -> Value {
     let targets = targets.map(|(target, state)| target_as_json((target, *state)));
     let mut document = json!({
         "secret": report.secret,
-        "outcome": report.outcome.as_str(),
+        "outcome": report.outcome,
         "targets": targets.collect::<Vec<_>>(),
     });
     if let Some(error) = &report.error {
@@ -87,5 +87,24 @@ fn more(targets: usize) -> String {
     match targets {
         0 | 1 => String::new(),
         targets => format!(", {targets} secrets in all"),
+    }
+}
+
+/// The reports' failures, as one.
+fn failure(reports: &[Report]) -> Option<Error> {
+    let failed: Vec<&Error> = reports
+        .iter()
+        .filter_map(|report| report.error.as_ref())
+        .collect();
+    match failed.as_slice() {
+        [] => None,
+        [error] if reports.len() == 1 => Some((*error).clone()),
+        failed => {
+            let message = format!("{} of {} rotations failed", failed.len(), reports.len());
+            Some(match failed.len() == reports.len() {
+                true => Error::new(failed[0].kind(), message),
+                false => Error::partial(message),
+            })
+        }
     }
 }

@@ -13,7 +13,6 @@ use crate::config::StoreConfig;
 use crate::http::{Request, Response};
 use crate::providers::Services;
 use crate::providers::endpoint::{BEARER, Endpoint, Keyed};
-use crate::providers::replacement::Old;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::Mark;
 
@@ -64,6 +63,14 @@ impl Listed {
             self.updated_at.as_deref(),
         )
     }
+}
+
+/// A secret on the server, so marked that a later one of its name is not taken for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Old {
+    pub id: String,
+    /// In the server's own words.
+    pub created_at: Option<String>,
 }
 
 /// A secret to be created.

@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 
-use super::replacement::{Ledger, Old};
 use super::{
     Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, Replacements,
     Services, bulk,
@@ -17,6 +16,7 @@ use super::{
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
 use crate::http;
+use crate::journal::StoreJournal;
 use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue};
@@ -24,7 +24,7 @@ use crate::words::secret::{Entry, Mark, Name, SecretValue};
 mod api;
 mod replace;
 
-use api::{Api, Listed, New, Sent};
+use api::{Api, Listed, New, Old, Sent};
 use bulk::Stored;
 
 const SCHEMA: Schema = Schema {
@@ -69,7 +69,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
 /// A Neo Service Layer account.
 struct Neo {
     api: Api,
-    ledger: Ledger,
+    journal: StoreJournal,
     services: Rc<Services>,
 }
 
@@ -97,7 +97,7 @@ impl Neo {
         let api = Api::new(config, services)?;
         let url = api.keyed.endpoint.shown();
         Ok(Self {
-            ledger: Ledger::new(config, services, url),
+            journal: StoreJournal::new(services.journal(), config, url),
             services: Rc::clone(services),
             api,
         })
@@ -105,7 +105,7 @@ impl Neo {
 
     /// Stores one secret, of whose name the list has shown `listed`.
     async fn put(&self, write: &Write, listed: &[&Listed], if_absent: bool) -> Result<Stored> {
-        let open = self.ledger.is_open(&write.name);
+        let open = self.journal.is_open(&write.name);
         match listed {
             [] if !open => {
                 let new = New {
@@ -216,12 +216,12 @@ impl Neo {
     /// replacement of it is then not wanted any more.
     async fn delete_one(&self, name: &Name, listed: &[&Listed]) -> Result<Action> {
         match listed {
-            [] => match self.ledger.discard(name)? {
+            [] => match self.journal.discard(name)? {
                 true => Ok(Action::Deleted),
                 false => Err(super::missing(name)),
             },
             [old] => match self.remove(&old.as_old()).await {
-                Sent::Done(()) => self.ledger.discard(name).map(|_| Action::Deleted),
+                Sent::Done(()) => self.journal.discard(name).map(|_| Action::Deleted),
                 Sent::Refused(error) | Sent::Unclear(error) => Err(error),
             },
             several => Err(ambiguous(name, several)),
@@ -232,7 +232,7 @@ impl Neo {
 #[async_trait(?Send)]
 impl Provider for Neo {
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        self.ledger.tell_of_open(&[]);
+        self.journal.tell_of_open(&[]);
         let listed = self.api.list().await?;
         let mut entries: Vec<Entry> = listed
             .into_iter()
@@ -251,7 +251,7 @@ impl Provider for Neo {
             .iter()
             .map(|write| write.name.clone())
             .collect();
-        self.ledger.tell_of_open(&names);
+        self.journal.tell_of_open(&names);
         let listed = self.api.list().await?;
         let listed = by_name(&listed);
         let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
@@ -262,7 +262,7 @@ impl Provider for Neo {
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
-        self.ledger.tell_of_open(names);
+        self.journal.tell_of_open(names);
         let listed = self.api.list().await?;
         let listed = by_name(&listed);
         let results = bulk::each(&self.services, "deleting secrets", names, |name| {

@@ -19,7 +19,7 @@ use crate::identity::fake_keyring::FakeKeyring;
 use crate::identity::keys::generate;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::error::Kind;
 
 /// A home of its own for each test: a data folder, a keyring, and what was said.
@@ -91,10 +91,8 @@ fn name(text: &str) -> Name {
 }
 
 fn batch(secrets: &[(&str, &[u8])]) -> Batch {
-    let writes = secrets.iter().map(|(name, value)| Write {
-        name: Name::new(*name).unwrap(),
-        value: SecretValue::new(value.to_vec()),
-        metadata: Metadata::default(),
+    let writes = secrets.iter().map(|(name, value)| {
+        Write::new(Name::new(*name).unwrap(), SecretValue::new(value.to_vec()))
     });
     Batch {
         writes: writes.collect(),

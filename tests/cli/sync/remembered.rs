@@ -260,10 +260,23 @@ fn a_kill_of_any_command_that_writes_leaves_nothing_wrong_behind() {
 }
 
 #[test]
-fn an_interrupted_replacement_that_is_resumed_is_not_known() {
+fn an_interrupted_replacement_that_is_resumed_is_known_like_any_other() {
     let world = in_sync("neo");
     let set = world.home.keyfob(["set", "-s", "neo", NAME]).stdin("2");
     kill_after(&world, "neo", "DELETE", set);
+    world.home.run(["rotate", "--resume"]).ok();
+    assert_eq!(world.neo.value(NAME).unwrap(), "2");
+    let run = world.diff(&["local", "neo"]);
+    assert_eq!(differences(run.code(1)), owned([(NAME, "differs")]));
+    world.put("local", NAME, "2");
+    assert_unchanged(&world, "neo");
+}
+
+#[test]
+fn one_whose_answer_was_lost_is_not_known() {
+    let world = in_sync("neo");
+    let set = world.home.keyfob(["set", "-s", "neo", NAME]).stdin("2");
+    kill_after(&world, "neo", "POST", set);
     world.home.run(["rotate", "--resume"]).ok();
     assert_eq!(world.neo.value(NAME).unwrap(), "2");
     assert_unknown_then_mended(&world, "neo");

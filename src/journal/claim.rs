@@ -43,8 +43,8 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::tests::target;
-    use super::super::record::{Old, State};
+    use super::super::change::{Old, State};
+    use super::super::tests::step as target;
     use super::*;
     use crate::words::error::Kind;
 

@@ -1,0 +1,167 @@
+//! What keyfob 0.1 left open: its journal is read, shown, finished and undone.
+
+use age::x25519::Identity;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::neo::{assert_nothing_open, set_up};
+use crate::support::home::Home;
+
+const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+const BEGUN: &str = "2026-11-25T18:20:58.021491505Z";
+
+/// The hexadecimal digest of parts as 0.1 made it.
+fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Puts `entry` into the journal as 0.1 did: sealed to [`KEY`], under the name of its kind and, as
+/// digests, of its store and `subject`.
+fn plant(home: &Home, kind: &str, store: &str, subject: &[&str], entry: &str) {
+    let of_store = digest(&[kind, store]);
+    let of_subject = digest(&[&[kind, store], subject].concat());
+    let tag = format!("{kind}-{}-{}", &of_store[..16], &of_subject[..32]);
+    let text = format!(r#"{{"keyfob":1,"tag":"{tag}","entry":{entry}}}"#);
+    let recipient = KEY.parse::<Identity>().expect("an identity").to_public();
+    let sealed = age::encrypt(&recipient, text.as_bytes()).expect("a sealed file");
+    let folder = home.data().join("journal");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    home.write_private(folder.join(format!("{tag}.age")), sealed);
+}
+
+fn open(home: &Home) -> Value {
+    home.run(["--json", "rotate", "--list"]).ok().json()
+}
+
+/// A replacement of `A` that 0.1 began at `url`, and how far it was.
+fn plant_replacement(home: &Home, url: &str, old: &str, stage: &str) {
+    let entry = format!(
+        r#"{{"store":"neo","provider":"neo","url":"{url}","name":"A","begun_at":"{BEGUN}","value":"hunter2 \"\\é","description":"what for","old":{old},"stage":"{stage}"}}"#
+    );
+    plant(home, "replacement", "neo", &["neo", url, "A"], &entry);
+}
+
+#[test]
+fn a_replacement_is_shown_and_finished_at_every_stage() {
+    for stage in ["begun", "deleted", "creating"] {
+        let (server, mut home) = set_up();
+        home.set("KEYFOB_FALLBACK_KEY", KEY);
+        let id = server.put("A", "old");
+        let listed = home.run(["--json", "show", "A"]).ok().json();
+        let created = listed["created_at"].as_str().unwrap().to_owned();
+        if stage != "begun" {
+            home.run(["delete", "-y", "A"]).ok();
+        }
+        let old = json!({"id": id, "created_at": created}).to_string();
+        plant_replacement(&home, &server.url(), &old, stage);
+        home.run(["list"]).ok().stderr_has("the replacement of A");
+        let open = open(&home);
+        assert_eq!(
+            open,
+            json!([{
+                "kind": "replacement",
+                "store": "neo",
+                "provider": "neo",
+                "url": server.url(),
+                "name": "A",
+                "begun_at": BEGUN,
+            }])
+        );
+        let run = home.run(["--json", "rotate", "--resume"]);
+        assert_eq!(run.ok().json()[0]["outcome"], "replaced", "{stage}");
+        let secret = server.secret("A").unwrap();
+        assert_eq!(secret.value, "hunter2 \"\\é");
+        assert_eq!(secret.description.as_deref(), Some("what for"));
+        assert_eq!(server.secrets().len(), 1);
+        assert_nothing_open(&home);
+    }
+}
+
+#[test]
+fn a_replacement_is_superseded_and_dropped() {
+    let (server, mut home) = set_up();
+    home.set("KEYFOB_FALLBACK_KEY", KEY);
+    plant_replacement(&home, &server.url(), "null", "deleted");
+    home.keyfob(["set", "A"]).stdin("newer").run().ok();
+    let secret = server.secret("A").unwrap();
+    assert_eq!(secret.value, "newer");
+    assert_eq!(secret.description.as_deref(), Some("what for"));
+    assert_nothing_open(&home);
+
+    home.run(["delete", "-y", "A"]).ok();
+    plant_replacement(&home, &server.url(), "null", "deleted");
+    home.run(["delete", "-y", "A"]).ok();
+    assert!(server.secrets().is_empty());
+    assert_nothing_open(&home);
+}
+
+/// A home with `K` and `L` in the local vault, of which 0.1 has given one a new value.
+fn half_rotated() -> Home {
+    let mut home = Home::new();
+    home.set("KEYFOB_FALLBACK_KEY", KEY);
+    for (name, value) in [("K", "new"), ("L", "old")] {
+        home.keyfob(["set", name]).stdin(value).run().ok();
+    }
+    let vault = home.data().join("vault.age");
+    let status = home.run(["--json", "status", "-s", "local"]).ok().json();
+    let account = status["account"].as_str().expect("an account");
+    let (provider, url) = (["provider", "local"], ["url", vault.to_str().unwrap()]);
+    let scope = digest(&[provider, url, ["account", account]].concat());
+    let target = |name: &str, old: &str, state: &str| {
+        format!(
+            r#"{{"reference":"keyfob://local/{name}","scope":"{scope}","readable":true,"new":"bmV3","attributes":{{}},"old":{old},"state":"{state}"}}"#
+        )
+    };
+    let old = r#"{"value":"b2xk"}"#;
+    let targets = [
+        target("K", old, "written"),
+        target("L", old, "unclear"),
+        target("M", r#""absent""#, "unclear"),
+    ];
+    let entry = format!(
+        r#"{{"secret":"keyfob://local/K","begun_at":"{BEGUN}","targets":[{}],"verify":"test \"$(cat)\" = new","on_rollback":"cat > told","told_rollback":false,"direction":"forward"}}"#,
+        targets.join(",")
+    );
+    plant(&home, "rotation", "local", &["K", &scope], &entry);
+    let open = open(&home);
+    assert_eq!(open[0]["begun_at"], BEGUN);
+    let holds: Vec<&Value> = open[0]["targets"]
+        .as_array()
+        .expect("targets")
+        .iter()
+        .map(|target| &target["holds"])
+        .collect();
+    assert_eq!(holds, ["new", "unclear", "unclear"]);
+    home
+}
+
+#[track_caller]
+fn assert_held(home: &Home, expected: Value) {
+    let held = home.run(["export", "--all", "--format=json"]).ok().json();
+    assert_eq!(held, expected);
+    assert_eq!(open(home), json!([]));
+}
+
+#[test]
+fn a_rotation_is_finished() {
+    let home = half_rotated();
+    home.run(["rotate", "K"]).code(6).stderr_has("--resume");
+    let run = home.run(["--json", "rotate", "--resume"]);
+    assert_eq!(run.ok().json()[0]["outcome"], "rotated");
+    assert_held(&home, json!({"K": "new", "L": "new", "M": "new"}));
+}
+
+#[test]
+fn a_rotation_is_undone() {
+    let home = half_rotated();
+    let run = home.run(["--json", "rotate", "--undo"]);
+    assert_eq!(run.ok().json()[0]["outcome"], "rolled_back");
+    assert_eq!(home.read("told"), b"old");
+    assert_held(&home, json!({"K": "old", "L": "old"}));
+}
