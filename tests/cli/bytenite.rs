@@ -18,8 +18,7 @@ pub fn set_up() -> (ByteNite, Home) {
     let server = ByteNite::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "bytenite");
-    home.set("KEYFOB_BYTENITE_BASE_URL", server.url());
-    home.set("BYTENITE_API_KEY", API_KEY);
+    home.knows_bytenite(&server);
     (server, home)
 }
 

@@ -236,65 +236,6 @@ fn the_nearest_word_selects_the_store() {
 }
 
 #[test]
-fn mistakes_are_told_with_file_line_column_and_a_way_out() {
-    let home = Home::new();
-    for (text, place, parts) in [
-        ("[stores.web\n", "1:12", &["keyfob.toml"][..]),
-        ("\ndefualt_store = \"x\"\n", "2:1", &["default_store"]),
-        (
-            "[stores.a]\nprovider = \"nosanna\"\n",
-            "2:12",
-            &["`nosana`"],
-        ),
-        (
-            "[stores.a]\nprovider = \"nosana\"\nnetwrok = \"devnet\"\n",
-            "3:1",
-            &["`network`"],
-        ),
-        (
-            "[stores.a]\nprovider = \"nosana\"\nnetwork = \"devent\"\n",
-            "3:11",
-            &["`devnet`"],
-        ),
-        ("[stores.a]\nnetwork = \"devnet\"\n", "1:9", &["provider"]),
-        ("[stores.a]\nprovider = 7\n", "2:12", &["a string"]),
-        ("stores = []\n", "1:10", &["a table"]),
-        ("[env]\n\"A B\" = \"x\"\n", "2:1", &["A B"]),
-        ("[env]\nA = \"keyfob://Nowhere/x\"\n", "2:5", &["env.A"]),
-        ("[stores.Web]\nprovider = \"neo\"\n", "1:9", &["Web"]),
-        (
-            "[stores.a-b]\nprovider = \"neo\"\n[stores.a_b]\nprovider = \"neo\"\n",
-            "3:9",
-            &["KEYFOB_A_B_"],
-        ),
-    ] {
-        let file = home.write("keyfob.toml", text);
-        let place = format!("{}:{place}: ", file.display());
-        let run = home.run(["list"]);
-        run.code(11).stdout_is("").stderr_has(&place);
-        for part in parts {
-            run.stderr_has(part);
-        }
-        home.run(["run", "--", "true"]).code(125).stderr_has(&place);
-        let run = home.run(["--json", "list"]);
-        assert_eq!(run.code(11).error()["kind"], "config");
-    }
-    // The user's own file and a named one are told of in the same way.
-    fs::remove_file(home.work().join("keyfob.toml")).unwrap();
-    home.write("named.toml", "x = 1\n");
-    home.run(["-C", "named.toml", "list"])
-        .code(11)
-        .stderr_has("named.toml:1:1: ");
-    let users = write_users(&home, "x = 1\n");
-    home.run(["list"])
-        .code(11)
-        .stderr_has(&format!("{}:1:1: ", users.display()));
-    fs::remove_file(&users).unwrap();
-    fs::create_dir(home.work().join("keyfob.toml")).unwrap();
-    home.run(["list"]).code(11).stderr_has("a folder");
-}
-
-#[test]
 fn what_needs_no_configuration_works_with_a_wrong_one() {
     let home = Home::new();
     home.write("keyfob.toml", "wrong");
@@ -310,44 +251,6 @@ fn what_needs_no_configuration_works_with_a_wrong_one() {
     ] {
         home.run(args.iter().copied()).ok();
     }
-}
-
-#[test]
-fn a_store_that_is_not_there_is_not_found_with_a_suggestion() {
-    let home = Home::new();
-    home.write("keyfob.toml", "[stores.production]\nprovider = \"local\"\n");
-    for args in [
-        &["-s", "prodution", "list"][..],
-        &["get", "keyfob://prodution/X"],
-        &["login", "prodution"],
-        &["status", "-s", "prodution"],
-    ] {
-        home.run(args.iter().copied())
-            .code(3)
-            .stderr_has("`prodution`")
-            .stderr_has("did you mean `production`?");
-    }
-    home.keyfob(["list"])
-        .env("KEYFOB_STORE", "prodution")
-        .run()
-        .code(3)
-        .stderr_has("did you mean `production`?");
-    home.keyfob(["list"])
-        .env("KEYFOB_STORE", "Not A Name")
-        .run()
-        .code(2)
-        .stderr_has("KEYFOB_STORE");
-    home.run(["-s", "zebra", "list"])
-        .code(3)
-        .stderr_has("nosana, production")
-        .stderr_has("keyfob store add");
-    // A wrong default is the file's mistake.
-    let file = home.write("keyfob.toml", "\ndefault_store = \"locl\"\n");
-    home.run(["list"])
-        .code(11)
-        .stderr_has(&format!("{}:2:17", file.display()))
-        .stderr_has("`local`");
-    home.run(["-s", "local", "list"]).ok();
 }
 
 #[test]

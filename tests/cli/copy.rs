@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::sync::{CANARY, READABLE, WRITE_ONLY, World, actions, owned};
+use crate::support::world::{READABLE, WRITE_ONLY, World};
+use crate::sync::{CANARY, actions, owned};
 
 #[test]
 fn secrets_are_copied_between_all_stores_under_their_names() {

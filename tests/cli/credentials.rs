@@ -53,7 +53,7 @@ fn login_proves_a_key_and_keeps_it_for_its_address_alone() {
     for subject in subjects() {
         let bus = PrivateBus::unlocked();
         let mut home = subject.home();
-        bus.attach(&mut home);
+        home.attach(&bus);
         home.keyfob(["login"])
             .stdin("wrong-key\n")
             .run()

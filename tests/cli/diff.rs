@@ -1,48 +1,7 @@
 //! `keyfob diff`: what it says, how it ends, and that it changes nothing.
 
-use serde_json::json;
-
-use crate::sync::{CANARY, World, differences, owned};
-
-#[test]
-fn a_line_for_each_difference_and_exit_code_1() {
-    let world = World::new();
-    for (name, value) in [("only a\tb", "1"), ("other", CANARY), ("same", CANARY)] {
-        world.put("local", name, value);
-    }
-    for (name, value) in [("theirs", "1"), ("other", "x"), ("same", CANARY)] {
-        world.put("nosana", name, value);
-    }
-    let before = world.home.files();
-    let run = world.home.run(["diff", "local", "nosana"]);
-    run.code(1)
-        .stdout_is("only a\\tb\tonly in local\nother\tdiffers\ntheirs\tonly in nosana\n")
-        .stderr_has("local and nosana differ: 1 only in local, 1 only in nosana, 1 with another value, 1 the same")
-        .lacks(CANARY);
-    let json = world.home.run(["--json", "diff", "nosana", "local"]);
-    assert_eq!(
-        json.code(1).json(),
-        json!({"a": "nosana", "b": "local", "differences": [
-            {"name": "only a\tb", "difference": "only_in_b"},
-            {"name": "other", "difference": "differs"},
-            {"name": "theirs", "difference": "only_in_a"},
-        ]})
-    );
-    assert_eq!(json.error()["kind"], "failed");
-    assert_eq!(world.changes("nosana"), Vec::<String>::new());
-    assert_eq!(world.home.files(), before);
-    world
-        .home
-        .run(["-q", "diff", "local", "nosana", "--only", "same"])
-        .ok()
-        .stdout_is("")
-        .quiet();
-    world
-        .home
-        .run(["diff", "local", "nosana", "--only", "same"])
-        .ok()
-        .stderr_has("do not differ");
-}
+use crate::support::world::World;
+use crate::sync::{differences, owned};
 
 #[test]
 fn only_except_and_prefix_choose() {

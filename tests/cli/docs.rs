@@ -8,7 +8,9 @@ use snapbox::{Assert, Data, assert::DEFAULT_ACTION_ENV};
 
 use crate::support::home::Home;
 
-fn check(actual: &str, path: PathBuf) {
+/// Holds a file to what it would be if it were made now.
+#[track_caller]
+pub fn check(actual: &str, path: PathBuf) {
     let expected = Data::read_from(&path, None).raw();
     Assert::new()
         .action_env(DEFAULT_ACTION_ENV)
@@ -16,7 +18,8 @@ fn check(actual: &str, path: PathBuf) {
         .eq(actual, expected);
 }
 
-fn project(path: &str) -> PathBuf {
+/// A path in the project.
+pub fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use keyfob::testing::SecretValue;
 use keyfob::testing::formats::{self, Format, Options};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::nasty;
 use crate::nosana::set_up;
@@ -15,6 +14,7 @@ use crate::support::home::{BINARY, Home};
 use crate::support::servers::nosana::{Job, Visible};
 use crate::support::servers::{Fault, Nosana};
 use crate::support::solana::Keypair;
+use crate::support::wait::until;
 
 type Values = BTreeMap<String, String>;
 
@@ -56,18 +56,6 @@ fn assert_same(who: &str, read: &Values, written: &Values) {
         assert_eq!(read.get(name), Some(value), "{who} on {value:?}");
     }
     assert_eq!(read.len(), written.len(), "{who} found more");
-}
-
-#[test]
-fn dotenv_is_the_default_and_goes_to_stdout() {
-    let home = home_with(&values([("A", "1"), ("B", "two words")]));
-    home.run(["export"])
-        .ok()
-        .stdout_is("A=1\nB='two words'\n")
-        .quiet();
-    home.run(["export", "-o", "-", "--format", "docker"])
-        .ok()
-        .stdout_is("A=1\nB=two words\n");
 }
 
 #[cfg(unix)]
@@ -168,73 +156,6 @@ fn bytes_that_are_no_text_go_where_they_can() {
         .stdout_has("\"/wA=\"");
 }
 
-#[test]
-fn the_selection_is_that_of_run() {
-    let home = home_with(&values([
-        ("DB_URL", "u"),
-        ("OTHER", "o"),
-        ("x-y", "z"),
-        ("LD_PRELOAD", "evil"),
-    ]));
-    let export = |args: &[&str]| {
-        let args: Vec<&str> = [&["export", "--format", "docker"], args].concat();
-        home.run(args).ok().text()
-    };
-    assert_eq!(export(&["--only", "DB_URL"]), "DB_URL=u\n");
-    assert_eq!(export(&["--prefix", "DB_"]), "DB_URL=u\n");
-    assert_eq!(export(&["-e", "P=x-y"]), "P=z\n");
-    assert_eq!(
-        export(&["--except", "LD_PRELOAD", "--upper"]),
-        "DB_URL=u\nOTHER=o\nX_Y=z\n"
-    );
-    assert_eq!(
-        export(&["-e", "LD_PRELOAD=LD_PRELOAD"]),
-        "LD_PRELOAD=evil\n",
-        "mapped on purpose"
-    );
-    home.write("app.env", "URL=keyfob://local/DB_URL\nMODE=plain\n");
-    assert_eq!(export(&["--env-file", "app.env"]), "MODE=plain\nURL=u\n");
-    home.run(["export"]).code(2).stderr_has("LD_PRELOAD");
-    home.run(["export", "--only", "MISSING"])
-        .code(3)
-        .stdout_is("")
-        .stderr_has("MISSING");
-    // The rule for names is one for all formats.
-    for format in ["dotenv", "json", "yaml", "toml", "k8s", "shell", "nosana"] {
-        let run = home.run(["export", "--format", format, "--except", "LD_PRELOAD"]);
-        run.ok()
-            .stderr_has("x-y")
-            .stderr_has("left out")
-            .stdout_lacks("x-y");
-        home.run([
-            "export",
-            "--format",
-            format,
-            "--except",
-            "LD_PRELOAD",
-            "--strict",
-        ])
-        .code(2)
-        .stdout_is("")
-        .stderr_has("x-y");
-    }
-}
-
-#[test]
-fn the_env_table_needs_trust_and_is_used_when_nothing_is_named() {
-    let home = home_with(&values([("db", "d"), ("OTHER", "o")]));
-    home.write("keyfob.toml", "[env]\nURL = \"db\"\n");
-    home.run(["export"])
-        .code(12)
-        .stdout_is("")
-        .stderr_has("keyfob trust");
-    home.run(["trust"]).ok();
-    home.run(["export"]).ok().stdout_is("URL=d\n");
-    home.run(["export", "--only", "OTHER"])
-        .ok()
-        .stdout_is("OTHER=o\n");
-}
-
 #[cfg(unix)]
 #[test]
 fn a_file_is_private_and_whole_or_not_touched() {
@@ -261,40 +182,6 @@ fn a_file_is_private_and_whole_or_not_touched() {
     home.run(["export", "-o", "no/such/folder.env"])
         .code(1)
         .stderr_has("make the folder");
-}
-
-#[test]
-fn json_on_stdout_is_the_json_format() {
-    let home = home_with(&values([("A", "1")]));
-    assert_eq!(
-        home.run(["--json", "export"]).ok().json(),
-        json!({"A": "1"})
-    );
-    let error = home.run(["--json", "export", "--format", "shell"]);
-    assert_eq!(error.code(2).stdout_is("").error()["kind"], "usage");
-    let run = home.run(["--json", "export", "-o", "x.env"]);
-    assert_eq!(
-        run.ok().json(),
-        json!({"file": "x.env", "format": "dotenv", "names": ["A"]})
-    );
-    assert_eq!(home.read("x.env"), b"A=1\n");
-}
-
-#[test]
-fn k8s_has_a_name() {
-    let home = home_with(&values([("A", "1")]));
-    home.run(["export", "--format", "k8s"])
-        .ok()
-        .stdout_has("name: \"keyfob\"");
-    home.run(["export", "--format", "k8s", "--name", "api-env"])
-        .ok()
-        .stdout_is("apiVersion: v1\nkind: Secret\nmetadata:\n  name: \"api-env\"\ntype: Opaque\ndata:\n  \"A\": \"MQ==\"\n");
-    home.run(["export", "--format", "k8s", "--name", "Api_Env"])
-        .code(2)
-        .stdout_is("");
-    home.run(["export", "--format", "json", "--name", "x"])
-        .code(2)
-        .stderr_has("--name");
 }
 
 /// The masks that a runner takes from a step's stdout.
@@ -396,36 +283,6 @@ fn github_gets_no_variable_that_could_not_be_masked() {
 }
 
 #[test]
-fn nosana_lists_names_and_no_values() {
-    let (server, home, keypair) = set_up();
-    server.put(&keypair.address(), "hf-token", "c4nary-value");
-    server.put(&keypair.address(), "DATABASE_URL", "c4nary-value");
-    let run = home.run(["export", "--format", "nosana", "--upper"]);
-    run.ok().quiet().stdout_lacks("c4nary-value");
-    let text = run.text();
-    let state = text.lines().find(|line| line.starts_with('{')).unwrap();
-    let state: Value = serde_json::from_str(state).unwrap();
-    assert_eq!(
-        state,
-        json!({"state": {"nosana/secrets": ["DATABASE_URL", "hf-token"]}})
-    );
-    run.stdout_has(&format!(
-        "  \"HF_TOKEN\":\n    type: nosana/secret\n    endpoint: \"{}\"\n    value: \"hf-token\"\n",
-        server.url()
-    ));
-    home.run(["export", "--format", "nosana", "-e", "T=hf-token"])
-        .ok()
-        .stdout_has("\"T\":")
-        .stdout_lacks("DATABASE_URL");
-    home.run(["export", "--format", "nosana", "--only", "MISSING"])
-        .code(3);
-    home.write("app.env", "MODE=plain\n");
-    home.run(["export", "--format", "nosana", "--env-file", "app.env"])
-        .code(2)
-        .stderr_has("MODE");
-}
-
-#[test]
 fn nosana_lists_what_a_job_declares() {
     let (server, mut home, keypair) = set_up();
     let owner = Keypair::new(9).address();
@@ -496,11 +353,9 @@ pub fn both_are_asked_before_either_answers(
         server.faults().on("GET", "/secrets", Fault::Hang);
     }
     let running = start();
-    let patience = Instant::now() + Duration::from_secs(30);
-    while one.count("GET", "/secrets") == 0 || two.count("GET", "/secrets") == 0 {
-        assert!(Instant::now() < patience, "one waits for the other");
-        std::thread::yield_now();
-    }
+    until("both are asked", || {
+        one.count("GET", "/secrets") > 0 && two.count("GET", "/secrets") > 0
+    });
     running.kill();
     for server in [one, two] {
         server.faults().clear();
@@ -540,8 +395,7 @@ fn a_store_that_gives_no_value_back_says_so_before_another_is_asked() {
     let (server, mut home) = crate::neo::set_up();
     server.put("A", "1");
     let (nosana, keypair) = (Nosana::start(), Keypair::new(1));
-    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    home.knows_nosana(&nosana, &keypair);
     for args in [
         &["export"][..],
         &["export", "-e", "B=keyfob://nosana/B", "-e", "A=A"],

@@ -8,6 +8,7 @@ use crate::export::{home_with, values};
 use crate::nosana::set_up;
 use crate::support::home::Home;
 use crate::support::servers::{Answer, Fault};
+use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";
 
@@ -21,74 +22,6 @@ fn actions(document: &Value) -> Vec<(&str, &str)> {
 
 fn text_of(value: &Value) -> &str {
     value.as_str().unwrap()
-}
-
-#[test]
-fn a_dotenv_file_is_stored_name_by_name() {
-    let home = Home::new();
-    home.write(
-        ".env",
-        "# secrets\nexport A='it is'\nB=\"two\\nlines\" # c\n",
-    );
-    let run = home.run(["import", ".env"]);
-    run.ok()
-        .stdout_is("")
-        .stderr_has("A to be created in local")
-        .stderr_has("B to be created in local")
-        .stderr_has("2 created");
-    home.run(["get", "A"]).ok().stdout_is("it is");
-    home.run(["get", "B"]).ok().stdout_is("two\nlines");
-}
-
-#[test]
-fn the_plan_comes_first_and_says_what_becomes_of_each() {
-    let home = home_with(&values([("SAME", "1"), ("OLD", "1"), ("GONE", "1")]));
-    home.write(
-        "new.json",
-        r#"{"NEW": "secret-1", "OLD": "secret-2", "SAME": "1"}"#,
-    );
-    let dry = home.run(["import", "--dry-run", "--prune", "new.json"]);
-    dry.ok()
-        .stdout_is("")
-        .lacks("secret-")
-        .stderr_has("NEW would be created")
-        .stderr_has("OLD would be updated")
-        .stderr_has("GONE would be deleted")
-        .stderr_lacks("SAME")
-        .stderr_has("1 created, 1 updated, 1 unchanged, 1 deleted");
-    home.run(["-v", "import", "-n", "new.json"])
-        .ok()
-        .stderr_has("SAME is unchanged");
-    let planned = [
-        ("NEW", "created"),
-        ("OLD", "updated"),
-        ("SAME", "unchanged"),
-        ("GONE", "deleted"),
-    ];
-    let dry = home.run(["--json", "import", "--dry-run", "--prune", "new.json"]);
-    dry.ok().quiet();
-    assert_eq!(dry.json()["store"], "local");
-    assert_eq!(actions(&dry.json()), planned);
-    home.run(["get", "OLD"]).ok().stdout_is("1");
-    home.run(["get", "NEW"]).code(3);
-    home.run(["get", "GONE"]).ok();
-
-    let done = home.run(["--json", "import", "--prune", "new.json"]);
-    assert_eq!(actions(&done.ok().json()), planned);
-    home.run(["get", "OLD"]).ok().stdout_is("secret-2");
-    home.run(["get", "GONE"]).code(3);
-    let again = home.run(["import", "--prune", "new.json"]);
-    again.ok().stdout_is("").stderr_has("3 unchanged");
-    let history = home.run(["--json", "vault", "history", "SAME"]).ok().json();
-    assert_eq!(history.as_array().unwrap().len(), 1, "written once");
-}
-
-#[test]
-fn a_dry_run_makes_nothing_in_an_empty_home() {
-    let home = Home::new();
-    let file = home.write("a.env", "A=1\n");
-    home.run(["import", "--dry-run", "a.env"]).ok();
-    assert_eq!(home.files(), [file]);
 }
 
 #[test]
@@ -209,29 +142,6 @@ fn what_the_store_cannot_hold_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn no_name_can_add_a_line_to_the_plan() {
-    let home = Home::new();
-    home.keyfob(["import", "--dry-run", "-"])
-        .stdin(r#"{"A\nB would be deleted in local": "1"}"#)
-        .run()
-        .ok()
-        .stderr_has(r"A\nB would be deleted");
-}
-
-#[test]
-fn an_empty_file_never_prunes_a_store_away() {
-    let home = home_with(&values([("A", "1")]));
-    home.write("empty.env", "# nothing\n");
-    home.run(["import", "-y", "--prune", "empty.env"])
-        .code(2)
-        .stderr_has("--prune");
-    home.run(["get", "A"]).ok();
-    home.run(["import", "empty.env"])
-        .ok()
-        .stderr_has("names no secret");
-}
-
-#[test]
 fn what_fails_is_told_name_by_name_and_nothing_is_deleted_then() {
     let (server, home, keypair) = set_up();
     let address = keypair.address();
@@ -310,8 +220,8 @@ fn a_store_that_cannot_be_written_is_not_changed() {
 #[test]
 fn a_thousand_names_go_into_nosana_in_a_dozen_requests_while_the_deadline_moves_on() {
     let (server, home, keypair) = set_up();
-    // 125 names take half a second, and all of them longer than the deadline.
-    server.set_cost_per_name(Duration::from_millis(4));
+    // A request takes far less than the deadline, and all of them longer.
+    server.set_cost_per_name(Duration::from_millis(6));
     let file: serde_json::Map<String, Value> = (0..1000)
         .map(|number| {
             (
@@ -321,10 +231,10 @@ fn a_thousand_names_go_into_nosana_in_a_dozen_requests_while_the_deadline_moves_
         })
         .collect();
     home.write("many.json", serde_json::to_vec(&file).unwrap());
-    let run = home.run(["--json", "--timeout", "3s", "import", "many.json"]);
+    let run = home.run(["--json", "--timeout", "5s", "import", "many.json"]);
     run.ok().lacks(CANARY);
     assert!(
-        run.elapsed > Duration::from_secs(4),
+        run.elapsed > Duration::from_secs(5),
         "longer than the deadline"
     );
     assert_eq!(run.json()["results"].as_array().unwrap().len(), 1000);
@@ -354,7 +264,6 @@ fn a_server_that_hangs_in_the_middle_ends_with_the_deadline() {
     );
     let run = home
         .keyfob(["--json", "--timeout", "2s", "import", "many.json"])
-        .timeout(Duration::from_secs(20))
         .run();
     let document = run.code(10).json();
     let results = document["results"].as_array().unwrap();
@@ -390,14 +299,11 @@ fn a_store_that_gives_no_value_back_is_planned_by_its_list() {
 fn values_stand_in_no_argument_no_variable_and_no_file() {
     let (server, home, _) = set_up();
     server.faults().on("POST", "/secrets", Fault::Hang);
-    let mut running = home
+    let running = home
         .keyfob(["-vvv", "import", "-"])
         .stdin(format!("A={CANARY}\n"))
         .spawn();
-    while server.count("POST", "/secrets") == 0 {
-        assert!(running.is_running());
-        std::thread::yield_now();
-    }
+    until("the request", || server.count("POST", "/secrets") > 0);
     for what in ["cmdline", "environ"] {
         let text = std::fs::read(format!("/proc/{}/{what}", running.pid())).unwrap();
         assert!(!String::from_utf8_lossy(&text).contains(CANARY));

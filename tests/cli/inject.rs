@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::json;
-
 use crate::export::{both_are_asked_before_either_answers, home_with, two_managers, values};
 use crate::support::home::{BINARY, Home};
 use crate::support::servers::Fault;
+use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";
 
@@ -191,38 +190,6 @@ fn every_store_is_asked_once_and_all_at_the_same_time() {
 }
 
 #[test]
-fn variables_are_filled_where_something_brings_them() {
-    let home = home_with(&values([("db-url", "u"), ("A", "1")]));
-    let template = "{{ URL }} {{ A | json }} {{ keyfob://local/A }} {{ other }}";
-    let inject = |args: &[&str]| {
-        let args = [&["inject"], args].concat();
-        home.keyfob(args).stdin(template).run()
-    };
-    inject(&[])
-        .ok()
-        .stdout_is("{{ URL }} {{ A | json }} 1 {{ other }}");
-    inject(&["-e", "URL=db-url"])
-        .ok()
-        .stdout_is("u {{ A | json }} 1 {{ other }}");
-    inject(&["--only", "A"])
-        .ok()
-        .stdout_is("{{ URL }} \"1\" 1 {{ other }}");
-    inject(&["--only", "MISSING"]).code(3).stdout_is("");
-    // The table of a checkout counts where the template asks for it, and once it is trusted.
-    home.write("keyfob.toml", "[env]\nURL = \"db-url\"\n");
-    inject(&[])
-        .code(12)
-        .stdout_is("")
-        .stderr_has("keyfob trust");
-    assert_eq!(
-        injected(&home, "{{ ELSE }} {{ keyfob://local/A }}"),
-        b"{{ ELSE }} 1"
-    );
-    home.run(["trust"]).ok();
-    inject(&[]).ok().stdout_is("u {{ A | json }} 1 {{ other }}");
-}
-
-#[test]
 fn a_hundred_nasty_values_come_through() {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -245,48 +212,17 @@ fn a_hundred_nasty_values_come_through() {
     assert!(injected(&home, template) == expected);
 }
 
-#[test]
-fn json_holds_the_text_or_tells_what_is_in_the_file() {
-    let home = home_with(&values([("A", "1"), ("B", "2")]));
-    let inject = |args: &[&str], template: &[u8]| {
-        let args = [&["--json", "inject"], args].concat();
-        home.keyfob(args).stdin(template).run().ok().json()
-    };
-    let template = b"{{ keyfob://local/A }} {{ X }} {{ Y }} {{ keyfob://local/A | json }}";
-    assert_eq!(
-        inject(&[], template),
-        json!({"text": "1 {{ X }} {{ Y }} \"1\""})
-    );
-    assert_eq!(
-        inject(&[], b"\xff{{ keyfob://local/A }}"),
-        json!({"text": "/zE=", "encoding": "base64"})
-    );
-    assert_eq!(
-        inject(&["-o", "out", "-e", "X=B"], template),
-        json!({"file": "out", "references": ["keyfob://local/A"], "variables": ["X"]})
-    );
-    assert_eq!(home.read("out"), b"1 2 {{ Y }} \"1\"");
-    let error = home
-        .keyfob(["--json", "inject", "-o", "out"])
-        .stdin("{{ keyfob://local/MISSING }}")
-        .run();
-    assert_eq!(error.code(3).stdout_is("").error()["kind"], "not_found");
-}
-
 #[cfg(target_os = "linux")]
 #[test]
 fn values_stand_in_no_argument_no_variable_and_no_other_file() {
     let (one, home, two, keypair) = two_managers();
     one.put(&keypair.address(), "A", CANARY);
     two.faults().on("GET", "/secrets", Fault::Hang);
-    let mut running = home
+    let running = home
         .keyfob(["-vvv", "inject", "-o", "out"])
         .stdin("{{ keyfob://one/A }}{{ keyfob://two/B }}")
         .spawn();
-    while two.count("GET", "/secrets") == 0 {
-        assert!(running.is_running());
-        std::thread::yield_now();
-    }
+    until("the request", || two.count("GET", "/secrets") > 0);
     for what in ["cmdline", "environ"] {
         let text = std::fs::read(format!("/proc/{}/{what}", running.pid())).unwrap();
         assert!(!String::from_utf8_lossy(&text).contains(CANARY));

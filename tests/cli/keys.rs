@@ -188,21 +188,6 @@ fn a_file_that_others_can_read_is_refused_with_the_remedy() {
     home.run(["key", "address", "id.json"]).ok();
 }
 
-#[test]
-fn without_a_keyring_import_says_what_to_do_instead() {
-    let home = Home::new();
-    let keypair = Keypair::new(5);
-    home.keyfob(["key", "import"])
-        .stdin(keypair.json())
-        .run()
-        .code(1)
-        .stdout_is("")
-        .stderr_has("keyring")
-        .stderr_has("KEYFOB_NOSANA_KEYPAIR");
-    assert!(home.files().is_empty());
-    home.run(["key", "import"]).code(2).stderr_has("stdin");
-}
-
 #[cfg(unix)]
 mod in_a_keyring {
     use super::*;
@@ -217,7 +202,7 @@ mod in_a_keyring {
         let bus = PrivateBus::unlocked();
         let server = Nosana::start();
         let mut home = Home::new();
-        bus.attach(&mut home);
+        home.attach(&bus);
         home.set("KEYFOB_STORE", "nosana");
         home.set("KEYFOB_NOSANA_BASE_URL", server.url());
         let (first, second) = (Keypair::new(1), Keypair::new(2));
@@ -279,7 +264,7 @@ mod in_a_keyring {
         }
         let bus = PrivateBus::locked();
         let mut home = Home::new();
-        bus.attach(&mut home);
+        home.attach(&bus);
         home.keyfob(["key", "import"])
             .stdin(Keypair::new(1).json())
             .run()

@@ -1,12 +1,11 @@
 //! No value, keypair or token comes out anywhere it should not, whatever fails.
 
-use std::time::Duration;
-
 use crate::support::home::Home;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::message::Answer;
 use crate::support::servers::{ByteNite, Neo, Nosana, bytenite, neo};
 use crate::support::solana::Keypair;
+use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";
 
@@ -50,8 +49,7 @@ fn no_fault_brings_a_secret_into_a_message_or_a_file() {
             let keypair = Keypair::new(7);
             let mut home = Home::new();
             home.set("KEYFOB_STORE", "nosana");
-            home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-            home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+            home.knows_nosana(&server, &keypair);
             server.put(&keypair.address(), "OTHER", CANARY);
             let token = server.token(&keypair.address());
             let token_start = token.split('.').next().unwrap().to_owned();
@@ -62,11 +60,7 @@ fn no_fault_brings_a_secret_into_a_message_or_a_file() {
                 if json {
                     args.insert(0, "--json");
                 }
-                let run = home
-                    .keyfob(args)
-                    .stdin(CANARY)
-                    .timeout(Duration::from_secs(20))
-                    .run();
+                let run = home.keyfob(args).stdin(CANARY).run();
                 assert_ne!(run.code, Some(101), "{what}: {}", run.stderr);
                 for secret in [
                     CANARY,
@@ -145,7 +139,6 @@ fn nothing_comes_out(home: &Home, name: &str, secrets: &[&str], what: &str) {
     let run = home
         .keyfob(["-vvv", "--timeout", "1s", "set", name])
         .stdin(CANARY)
-        .timeout(Duration::from_secs(20))
         .run();
     assert_ne!(run.code, Some(101), "{what}: {}", run.stderr);
     for secret in secrets {
@@ -196,13 +189,10 @@ fn arguments_of_the_process_hold_no_secret() {
     let keypair = Keypair::new(7);
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "nosana");
-    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.write(&home));
+    home.knows_nosana(&server, &keypair);
     server.faults().on("GET", "/secrets", Fault::Hang);
     let running = home.keyfob(["set", "A"]).stdin(CANARY).spawn();
-    while server.count("GET", "/secrets") == 0 {
-        std::thread::yield_now();
-    }
+    until("the request", || server.count("GET", "/secrets") > 0);
     let arguments = std::fs::read(format!("/proc/{}/cmdline", running.pid())).unwrap();
     assert!(!String::from_utf8_lossy(&arguments).contains(CANARY));
     let environment = std::fs::read(format!("/proc/{}/environ", running.pid())).unwrap();

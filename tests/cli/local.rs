@@ -2,39 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::json;
-
 use crate::support::home::Home;
-
-#[test]
-fn the_readme_s_commands_work_in_an_empty_home() {
-    let home = Home::new();
-    let run = home.keyfob(["set", "GREETING"]).stdin("hello").run();
-    run.ok()
-        .stdout_is("")
-        .stderr_has("identity.txt")
-        .stderr_has("without it the vault cannot be opened")
-        .stderr_has("GREETING created in local");
-    home.run(["run", "--", "printenv", "GREETING"])
-        .ok()
-        .stdout_is("hello\n")
-        .quiet();
-    home.run(["get", "GREETING"])
-        .ok()
-        .stdout_is("hello")
-        .quiet();
-}
-
-#[test]
-fn what_is_asked_of_an_empty_home_makes_nothing() {
-    let home = Home::new();
-    home.run(["list"]).ok().stdout_is("");
-    home.run(["get", "X"]).code(3);
-    home.run(["delete", "-y", "X"]).code(3);
-    home.run(["vault", "info"]).ok().stdout_has("not made yet");
-    home.run(["status"]).ok();
-    assert_eq!(home.files(), Vec::<std::path::PathBuf>::new());
-}
 
 #[test]
 fn every_way_to_give_a_value_keeps_its_bytes() {
@@ -96,60 +64,6 @@ fn a_value_as_an_argument_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn json_is_one_document_of_the_contract_s_shape() {
-    let home = Home::new();
-    let set = home
-        .keyfob(["--json", "set", "A", "--description", "what for"])
-        .stdin("1")
-        .run();
-    assert_eq!(
-        set.ok().json(),
-        json!({"store": "local", "results": [{"name": "A", "action": "created"}]})
-    );
-    assert_eq!(
-        home.run(["--json", "get", "A"]).ok().json(),
-        json!({"store": "local", "name": "A", "value": "1"})
-    );
-    let list = home.run(["--json", "list"]).ok().json();
-    assert_eq!(list[0]["name"], "A");
-    assert_eq!(list[0]["description"], "what for");
-    assert!(list[0].get("attributes").is_none() && list[0].get("value").is_none());
-    let time = list[0]["updated_at"].as_str().unwrap();
-    assert!(
-        time.ends_with('Z') && time.parse::<jiff::Timestamp>().is_ok(),
-        "{time}"
-    );
-    home.write("binary", [0xff, 0x00]);
-    home.run(["set", "B", "--file", "binary"]).ok();
-    assert_eq!(
-        home.run(["--json", "get", "B"]).ok().json(),
-        json!({"store": "local", "name": "B", "value": "/wA=", "encoding": "base64"})
-    );
-    let error = home.run(["--json", "get", "MISSING"]);
-    assert_eq!(error.code(3).error()["kind"], "not_found");
-    let usage = home.run(["--json", "get"]);
-    assert_eq!(usage.code(2).error()["kind"], "usage");
-}
-
-#[test]
-fn list_is_a_line_a_secret_and_filters_by_prefix() {
-    let home = Home::new();
-    for name in ["DB_URL", "DB_PASSWORD", "other"] {
-        home.keyfob(["set", name]).stdin("s3cret").run().ok();
-    }
-    let names: Vec<String> = home
-        .run(["list", "--prefix", "DB_"])
-        .ok()
-        .text()
-        .lines()
-        .map(|line| line.split('\t').next().unwrap().to_owned())
-        .collect();
-    assert_eq!(names, ["DB_PASSWORD", "DB_URL"]);
-    home.run(["ls"]).ok().stdout_lacks("s3cret");
-    home.run(["list", "--type", "x"]).code(7);
-}
-
-#[test]
 fn an_accidental_delete_and_a_bad_update_can_be_undone() {
     let home = Home::new();
     for value in ["one", "two", "three"] {
@@ -204,24 +118,6 @@ fn a_vault_that_is_damaged_truncated_or_foreign_is_never_overwritten() {
     }
     std::fs::write(&path, &good).unwrap();
     home.run(["get", "A"]).ok().stdout_is("1");
-}
-
-#[test]
-fn a_lost_identity_is_told_and_no_second_one_is_made() {
-    let home = Home::new();
-    home.keyfob(["set", "A"]).stdin("1").run().ok();
-    let identity = home.data().join("identity.txt");
-    let kept = std::fs::read(&identity).unwrap();
-    std::fs::remove_file(&identity).unwrap();
-    home.run(["get", "A"]).code(4);
-    home.keyfob(["set", "B"]).stdin("2").run().code(4);
-    assert!(!identity.exists());
-    std::fs::write(&identity, kept).unwrap();
-    crate::support::home::set_mode(&identity, 0o644);
-    #[cfg(unix)]
-    home.run(["get", "A"]).code(4).stderr_has("chmod 600");
-    crate::support::home::set_mode(&identity, 0o600);
-    home.run(["get", "A"]).ok();
 }
 
 #[test]

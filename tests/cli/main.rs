@@ -55,4 +55,6 @@ mod support_northflank;
 mod support_nosana;
 mod support_servers;
 mod sync;
+#[cfg(target_os = "linux")]
+mod transcripts;
 mod trust;

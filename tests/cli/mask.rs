@@ -2,18 +2,18 @@
 
 use std::io::Read;
 use std::process::Stdio;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rexpect::process::WaitStatus;
-use rexpect::session::{Options, PtySession, spawn_with_options};
+use rexpect::session::PtySession;
 use rustix::process::Signal;
 use rustix::termios::{Winsize, tcsetwinsize};
 use sha2::{Digest, Sha256};
 
 use crate::support::home::{BINARY, Home};
 use crate::support::run::{Keyfob, Run};
+use crate::support::wait::until;
 
 const SECRET: &str = "p@ss w\"rd/1+2";
 
@@ -30,11 +30,6 @@ fn masked(home: &Home, script: &str) -> Keyfob {
 
 fn run(home: &Home, script: &str) -> Run {
     masked(home, script).run()
-}
-
-fn on_a_terminal(command: Keyfob) -> PtySession {
-    let command = command.env("TERM", "xterm").into_command();
-    spawn_with_options(command, Options::new().timeout_ms(Some(20_000))).expect("a terminal")
 }
 
 #[track_caller]
@@ -224,11 +219,7 @@ fn what_is_left_behind_does_not_hold_it_up() {
     let home = home();
     let mut running = masked(&home, "sleep 600 & echo $!; exit 4").spawn();
     // Only what the command left behind has the pipe open now, and keyfob does not wait for it.
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while running.is_running() {
-        assert!(std::time::Instant::now() < deadline, "it waits");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("its end", || !running.is_running());
     let run = running.wait();
     run.code(4);
     let left = run.text().trim().parse().unwrap();
@@ -251,11 +242,7 @@ fn signals_are_passed_on() {
         );
         let running = masked(&home, &script).spawn();
         let ready = home.work().join("ready");
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
-        while !ready.exists() {
-            assert!(std::time::Instant::now() < deadline, "it does not start");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        until("the trap", || ready.exists());
         running.signal(signal);
         running.wait().code(9).stdout_is(format!("got {name}\n"));
         std::fs::remove_file(ready).unwrap();
@@ -279,12 +266,14 @@ fn a_signal_that_is_ignored_stays_so() {
 fn a_terminal_stays_one() {
     let home = home();
     let script = "test -t 0 && test -t 1 && test -t 2 && printf '\\033[32mgreen\\033[0m '; echo \"$A\"; exit 5";
-    let mut terminal = on_a_terminal(masked(&home, script));
+    let mut terminal = masked(&home, script).on_a_terminal();
     let said = terminal.exp_eof().unwrap();
     assert_eq!(said, "\u{1b}[32mgreen\u{1b}[0m ***\r\n");
     exits_with(&terminal, 5);
 
-    let mut terminal = on_a_terminal(home.keyfob(["run", "--mask", "--", "nonexistent"]));
+    let mut terminal = home
+        .keyfob(["run", "--mask", "--", "nonexistent"])
+        .on_a_terminal();
     let said = terminal.exp_eof().unwrap();
     assert!(said.contains("not found"), "{said}");
     exits_with(&terminal, 127);
@@ -298,7 +287,7 @@ fn outputs_are_terminals_one_by_one() {
     let line = format!("{BINARY} run --mask -- sh -c '{script}'");
     let on = |end: &str| {
         let shell = home.program("sh", ["-c", &format!("{line} {end}")]);
-        on_a_terminal(shell).exp_eof().unwrap()
+        shell.on_a_terminal().exp_eof().unwrap()
     };
     assert_eq!(on("2>err"), "0 0 1 ***\r\n");
     assert_eq!(home.read("err"), b"***\n");
@@ -316,7 +305,7 @@ fn the_size_of_the_terminal_is_passed_on_and_kept_up() {
         format!("exec {BINARY} run --mask -- sh -c \"{script}\""),
         format!("exec {BINARY} run --mask -- sh -c \"exec <&1; {script}\" </dev/null"),
     ] {
-        let mut terminal = on_a_terminal(home.program("sh", ["-c", &line]));
+        let mut terminal = home.program("sh", ["-c", &line]).on_a_terminal();
         terminal.exp_string("ready").unwrap();
         let size = Winsize {
             ws_row: 33,
@@ -333,16 +322,14 @@ fn the_size_of_the_terminal_is_passed_on_and_kept_up() {
 #[test]
 fn keys_mean_what_they_mean_on_the_command_s_terminal() {
     let home = home();
-    let mut terminal = on_a_terminal(masked(&home, "echo begun; exec sleep 600"));
+    let mut terminal = masked(&home, "echo begun; exec sleep 600").on_a_terminal();
     terminal.exp_string("begun").unwrap();
     terminal.send_control('c').unwrap();
     terminal.exp_eof().unwrap();
     exits_with(&terminal, 130);
 
-    let mut terminal = on_a_terminal(masked(
-        &home,
-        "printf 'Name: '; read name; echo \"hello $name $A\"",
-    ));
+    let mut terminal =
+        masked(&home, "printf 'Name: '; read name; echo \"hello $name $A\"").on_a_terminal();
     terminal.exp_string("Name: ").unwrap();
     terminal.send_line("you").unwrap();
     terminal.exp_string("hello you ***").unwrap();
@@ -354,7 +341,7 @@ fn keys_mean_what_they_mean_on_the_command_s_terminal() {
 fn it_is_stopped_and_continued_as_a_job_of_the_shell() {
     let home = home();
     let shell = home.program("sh", ["-i"]).env("PS1", "READY> ");
-    let mut terminal = on_a_terminal(shell);
+    let mut terminal = shell.on_a_terminal();
     terminal.exp_string("READY> ").unwrap();
     let script = "echo begun; read line; echo \"got $line $A\"; exit 6";
     let line = format!("{BINARY} run --mask -- sh -c '{script}'");
@@ -391,7 +378,7 @@ fn however_it_ends_the_terminal_is_as_it_was() {
         ),
     ] {
         let line = format!("{BINARY} run --mask -- sh -c '{script}'; echo code $?; stty -a");
-        let mut terminal = on_a_terminal(home.program("sh", ["-c", &line]));
+        let mut terminal = home.program("sh", ["-c", &line]).on_a_terminal();
         let said = terminal.exp_eof().unwrap();
         assert!(said.contains(&format!("code {code}\r\n")), "{said}");
         for setting in ["icanon", "opost", "isig"] {

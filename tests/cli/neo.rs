@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -21,8 +20,7 @@ pub fn set_up() -> (Neo, Home) {
     let server = Neo::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "neo");
-    home.set("KEYFOB_NEO_BASE_URL", server.url());
-    home.set("NEO_API_KEY", API_KEY);
+    home.knows_neo(&server);
     (server, home)
 }
 
@@ -239,10 +237,7 @@ fn a_list_that_makes_secrets_up_comes_to_an_end() {
     ] {
         server.faults().clear();
         server.faults().always(page(total));
-        let run = home
-            .keyfob(["--json", "list"])
-            .timeout(Duration::from_secs(20))
-            .run();
+        let run = home.keyfob(["--json", "list"]).run();
         assert_eq!(run.ok().json().as_array().unwrap().len(), 100);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Barrier;
 use std::time::Duration;
 
 use keyfob::testing::Keyring;
@@ -101,12 +102,12 @@ fn creates_run_side_by_side_on_as_many_connections() {
         assert!(connections <= bound, "{connections} connections");
 
         let server = Neo::start();
-        server.faults().add(
-            is_create,
-            0,
-            usize::MAX,
-            Fault::Delay(Duration::from_millis(20)),
-        );
+        // The first are answered when all of them are there.
+        let all = Barrier::new(bound);
+        let together = Fault::before(move || {
+            all.wait();
+        });
+        server.faults().add(is_create, 0, bound, together);
         let outcomes = write(&server, 200, vars, Duration::from_secs(30)).unwrap();
         assert!(
             outcomes
@@ -126,18 +127,18 @@ fn creates_run_side_by_side_on_as_many_connections() {
 #[test]
 fn each_create_moves_the_deadline_on() {
     let server = Neo::start();
-    // Forty creates of 200 ms, four at a time, take 2 s: longer than the deadline.
+    // Forty creates of 600 ms, four at a time, take 6 s: longer than the deadline.
     server.faults().add(
         is_create,
         0,
         usize::MAX,
-        Fault::Delay(Duration::from_millis(200)),
+        Fault::Delay(Duration::from_millis(600)),
     );
     let outcomes = write(
         &server,
         40,
         &[("KEYFOB_CONCURRENCY", "4")],
-        Duration::from_secs(1),
+        Duration::from_secs(5),
     )
     .unwrap();
     assert_eq!(failures(&outcomes), []);

@@ -2,7 +2,6 @@
 //! a dead network, loses nothing and is finished later.
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -11,6 +10,7 @@ use crate::neo::{ONE, SECRETS, action, assert_nothing_open, journal, set, set_up
 use crate::support::run::Keyfob;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::{Answer, Neo};
+use crate::support::wait::until;
 
 #[test]
 fn replacing_deletes_then_creates_and_leaves_nothing_open() {
@@ -56,7 +56,9 @@ fn the_new_value_is_on_disk_and_sealed_before_the_old_one_is_deleted() {
     server.put("NAME", "old");
     server.faults().once_on("DELETE", ONE, Fault::Hang);
     let running = set(&home, "NAME", "hunter2-hunter2").spawn();
-    wait_for(|| server.asked().iter().any(|line| line.starts_with("DELETE")));
+    until("the delete", || {
+        server.asked().iter().any(|line| line.starts_with("DELETE"))
+    });
     let files = journal(&home);
     assert_eq!(files.len(), 1);
     let sealed = std::fs::read(&files[0]).unwrap();
@@ -133,7 +135,7 @@ fn a_network_that_dies_after_the_delete_loses_nothing() {
         usize::MAX,
         Fault::close_unapplied(),
     );
-    let run = set(&home, "A", "hunter2").arg("--timeout=2s").run();
+    let run = set(&home, "A", "hunter2").arg("--timeout=5s").run();
     run.code(8)
         .stderr_has("keyfob rotate --resume")
         .stderr_has("A is deleted")
@@ -242,21 +244,12 @@ fn kill_at(server: &Neo, command: Keyfob, boundary: Boundary) {
                     .iter()
                     .any(|request| request.method == method)
             };
-            wait_for(sent);
+            until("the request", sent);
             running.kill()
         }
     };
     assert_eq!(run.signal, Some(9), "{boundary:?}: {}", run.stderr);
     server.faults().clear();
-}
-
-#[track_caller]
-fn wait_for(reached: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !reached() {
-        assert!(Instant::now() < deadline, "it does not come");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 #[test]

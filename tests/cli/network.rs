@@ -1,6 +1,6 @@
 //! The way to a server: deadlines, proxies and redirects, the same for every provider.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::home::Home;
 use crate::support::servers::neo::API_KEY;
@@ -15,8 +15,7 @@ fn set_up(listen: Listen) -> (Nosana, Home) {
     let mut home = Home::new();
     let keypair = Keypair::new(1);
     home.set("KEYFOB_STORE", "nosana");
-    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    home.knows_nosana(&server, &keypair);
     if matches!(listen, Listen::Tls(_)) {
         home.set("KEYFOB_NOSANA_CA_FILE", server.ca_file());
     }
@@ -75,13 +74,11 @@ fn the_deadline_ends_the_command_wherever_it_is_said() {
             (&["--timeout", "500ms", "get", "A"][..], "1h"),
             (&["get", "A"], "500ms"),
         ] {
-            let started = Instant::now();
             home.keyfob(args.iter().copied())
                 .env("KEYFOB_TIMEOUT", variable)
                 .run()
                 .code(8)
                 .stderr_has("127.0.0.1");
-            assert!(started.elapsed() < Duration::from_secs(10));
         }
     }
     // A server that drips is ended by the same clock.

@@ -1,7 +1,5 @@
 //! Nosana's Secret Manager, through the commands a user types.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::support::home::Home;
@@ -17,8 +15,7 @@ pub fn set_up() -> (Nosana, Home, Keypair) {
     let mut home = Home::new();
     let keypair = Keypair::new(1);
     home.set("KEYFOB_STORE", "nosana");
-    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.write(&home));
+    home.knows_nosana(&server, &keypair);
     (server, home, keypair)
 }
 
@@ -322,8 +319,9 @@ fn the_usual_places_are_looked_at() {
 #[cfg(unix)]
 #[test]
 fn a_keypair_file_that_others_can_read_is_refused_with_the_chmod_to_run() {
-    let (server, home, keypair) = set_up();
+    let (server, mut home, keypair) = set_up();
     let file = keypair.write(&home);
+    home.set("KEYFOB_NOSANA_KEYPAIR", &file);
     crate::support::home::set_mode(&file, 0o640);
     home.run(["get", "A"])
         .code(4)
@@ -422,10 +420,7 @@ fn what_the_server_does_to_us_has_its_own_exit_code() {
         let (server, home, _) = set_up();
         let what = format!("{fault:?}");
         server.faults().on("GET", "/secrets", fault);
-        let run = home
-            .keyfob(["--timeout", "3s", "list"])
-            .timeout(Duration::from_secs(30))
-            .run();
+        let run = home.keyfob(["--timeout", "5s", "list"]).run();
         assert_eq!(run.code, Some(code), "{what}: {}", run.stderr);
         run.stderr_has("127.0.0.1").stderr_has("read the secrets");
     }
@@ -463,8 +458,7 @@ fn tls_trusts_the_ca_file_and_nothing_else() {
     let mut home = Home::new();
     let keypair = Keypair::new(1);
     home.set("KEYFOB_STORE", "nosana");
-    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", keypair.json());
+    home.knows_nosana(&server, &keypair);
     server.put(&keypair.address(), "A", "1");
     home.run(["--timeout", "5s", "get", "A"])
         .code(8)

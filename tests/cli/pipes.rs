@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::support::home::Home;
 use crate::support::run::Run;
-use crate::support::servers::northflank::{API_TOKEN, PROJECT};
 use crate::support::servers::{Northflank, Nosana};
 use crate::support::solana::Keypair;
 
@@ -113,21 +112,6 @@ fn a_command_run_gets_its_streams_and_signals_as_they_were() {
     // Rust's own programs ignore SIGPIPE; what they start must not inherit that.
     let run = home.run(["run", "--", "sh", "-c", "kill -PIPE $$"]);
     assert_eq!(run.signal, Some(13));
-}
-
-#[test]
-fn without_a_terminal_nothing_is_asked() {
-    let home = home_with_a_secret();
-    home.keyfob(["set", "B"]).stdin("x").run().ok();
-    // There is nobody to ask; whoever scripts a deletion means it.
-    home.run(["delete", "A"]).ok();
-    home.keyfob(["delete", "B"]).env("CI", "1").run().ok();
-    home.run(["list"]).ok().stdout_is("");
-    for name in ["bytenite", "northflank", "neo"] {
-        home.run(["login", name])
-            .code(2)
-            .stderr_has("input is needed");
-    }
 }
 
 #[test]
@@ -290,11 +274,8 @@ const RECIPIENT: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6
 fn every_command_prints_one_json_document() {
     let (nosana, northflank) = (Nosana::start(), Northflank::start());
     let mut home = Home::new();
-    home.set("KEYFOB_NOSANA_BASE_URL", nosana.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", Keypair::new(1).json());
-    home.set("KEYFOB_NORTHFLANK_BASE_URL", northflank.url());
-    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
-    home.set("KEYFOB_NORTHFLANK_API_TOKEN", API_TOKEN);
+    home.knows_nosana(&nosana, &Keypair::new(1));
+    home.knows_northflank(&northflank);
     for (args, stdin) in COMMANDS {
         let run = home
             .keyfob(args.iter().chain(&["--json"]))
@@ -367,35 +348,6 @@ fn every_command_that_fails_says_so_in_json() {
         assert_eq!(run.stdout_is("").error()["kind"], "usage", "{args:?}");
     }
     assert!(failures > 30, "{failures}");
-}
-
-#[test]
-fn deleting_in_several_stores_tells_of_each() {
-    let home = home_with_a_secret();
-    home.keyfob(["set", "-s", "other", "B"])
-        .env("KEYFOB_OTHER_PROVIDER", "local")
-        .env("KEYFOB_OTHER_PATH", "other.age")
-        .stdin("x")
-        .run()
-        .ok();
-    let run = home
-        .keyfob([
-            "--json",
-            "delete",
-            "A",
-            "keyfob://other/B",
-            "keyfob://other/C",
-        ])
-        .env("KEYFOB_OTHER_PROVIDER", "local")
-        .env("KEYFOB_OTHER_PATH", "other.age")
-        .run();
-    run.code(10);
-    let document = one_document(&run);
-    assert_eq!(document[0]["store"], "local");
-    assert_eq!(document[0]["results"][0]["action"], "deleted");
-    assert_eq!(document[1]["store"], "other");
-    assert_eq!(document[1]["results"][0]["action"], "deleted");
-    assert_eq!(document[1]["results"][1]["error"]["kind"], "not_found");
 }
 
 #[test]

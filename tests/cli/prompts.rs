@@ -1,15 +1,11 @@
 //! Questions on a real terminal.
 
-use rexpect::session::{Options, PtySession, spawn_with_options};
+use rexpect::session::PtySession;
 
 use crate::support::home::Home;
 
 pub fn on_a_terminal(home: &Home, args: &[&str]) -> PtySession {
-    let command = home
-        .keyfob(args.iter().copied())
-        .env("TERM", "xterm")
-        .into_command();
-    spawn_with_options(command, Options::new().timeout_ms(Some(20_000))).expect("a terminal")
+    home.keyfob(args).on_a_terminal()
 }
 
 #[test]
@@ -56,12 +52,7 @@ fn nothing_is_asked_where_that_was_ruled_out() {
         (&["set", "A"], "CI"),
         (&["set", "A"], "KEYFOB_NO_INPUT"),
     ] {
-        let command = home
-            .keyfob(args.iter().copied())
-            .env(variable, "1")
-            .into_command();
-        let mut terminal = spawn_with_options(command, Options::new().timeout_ms(Some(20_000)))
-            .expect("a terminal");
+        let mut terminal = home.keyfob(args).env(variable, "1").on_a_terminal();
         let said = terminal.exp_eof().unwrap();
         assert!(said.contains("input is needed"), "{said}");
     }

@@ -55,19 +55,6 @@ fn three_encodings_that_are_staged_are_found() {
 }
 
 #[test]
-fn staged_needs_a_repository() {
-    let home = home();
-    home.run(["scan", "--staged"])
-        .code(2)
-        .stderr_has("git repository");
-    home.keyfob(["scan", "--staged"])
-        .env("PATH", "/nonexistent")
-        .run()
-        .code(1)
-        .stderr_has("could not run git");
-}
-
-#[test]
 fn folders_are_walked_as_git_sees_them() {
     let home = home();
     git(&home, &["init", "-q"]);
@@ -88,30 +75,6 @@ fn folders_are_walked_as_git_sees_them() {
         .stdout_lacks(".git/c");
     home.run(["scan", "ignored/a"]).code(1);
     home.run(["scan", "missing"]).code(2).stderr_has("missing");
-}
-
-#[test]
-fn stdin_is_searched_and_json_tells_the_store() {
-    let home = home();
-    let text = format!("x\n{VALUE}\n");
-    home.keyfob(["scan", "-"])
-        .stdin(&*text)
-        .run()
-        .code(1)
-        .stdout_is("-:2:1: DB_PASSWORD\n");
-    home.keyfob(["scan", "--json", "-"]).stdin(&*text).run().code(1).stdout_is(
-        "[{\"column\":1,\"line\":2,\"name\":\"DB_PASSWORD\",\"path\":\"-\",\"store\":\"local\"}]\n",
-    );
-    home.keyfob(["scan", "--all-stores", "-"])
-        .stdin(&*text)
-        .run()
-        .code(1)
-        .stdout_has("keyfob://local/DB_PASSWORD\n");
-    home.keyfob(["scan", "-"])
-        .stdin("nothing")
-        .run()
-        .ok()
-        .stdout_is("");
 }
 
 #[test]

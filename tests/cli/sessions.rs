@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::support::home::Home;
-use crate::support::servers::northflank::{API_TOKEN, PROJECT};
-use crate::support::servers::{ByteNite, Fault, Neo, Northflank, Nosana, Server, bytenite, neo};
+use crate::support::servers::northflank::PROJECT;
+use crate::support::servers::{ByteNite, Fault, Neo, Northflank, Nosana, Server};
 use crate::support::solana::Keypair;
 
 /// What is typed, what is piped in, and how it ends.
@@ -41,8 +41,7 @@ fn with_nosana() {
     let server = Nosana::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "nosana");
-    home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-    home.set("KEYFOB_NOSANA_KEYPAIR", Keypair::new(1).write(&home));
+    home.knows_nosana(&server, &Keypair::new(1));
     let asked = session(
         &home,
         &server,
@@ -66,8 +65,7 @@ fn with_bytenite() {
     let server = ByteNite::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "bytenite");
-    home.set("KEYFOB_BYTENITE_BASE_URL", server.url());
-    home.set("BYTENITE_API_KEY", bytenite::API_KEY);
+    home.knows_bytenite(&server);
     let attributes = ["--attr", "accessKey=AKIA", "--attr", "params.region=eu"];
     let set = [&["set", "s3/backup"][..], &attributes].concat();
     let asked = session(
@@ -104,9 +102,7 @@ fn with_northflank() {
     let server = Northflank::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "northflank");
-    home.set("KEYFOB_NORTHFLANK_BASE_URL", server.url());
-    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
-    home.set("NORTHFLANK_API_TOKEN", API_TOKEN);
+    home.knows_northflank(&server);
     let asked = session(
         &home,
         &server,
@@ -140,8 +136,7 @@ fn with_neo() {
     let server = Neo::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "neo");
-    home.set("KEYFOB_NEO_BASE_URL", server.url());
-    home.set("NEO_API_KEY", neo::API_KEY);
+    home.knows_neo(&server);
     let asked = session(
         &home,
         &server,
@@ -184,8 +179,7 @@ fn a_thousand_secrets_go_into_neo_side_by_side() {
         .always(Fault::Delay(Duration::from_millis(50)));
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "neo");
-    home.set("KEYFOB_NEO_BASE_URL", server.url());
-    home.set("NEO_API_KEY", neo::API_KEY);
+    home.knows_neo(&server);
     let file: String = (0..1000).map(|n| format!("NAME_{n}=value-{n}\n")).collect();
     home.write("many.env", file);
     let run = home.run(["import", "-y", "many.env"]);

@@ -16,10 +16,11 @@ macro_rules! need_bus {
     };
 }
 
-fn secret_tool(bus: &PrivateBus, args: &[&str]) -> Command {
+/// `secret-tool`, killed after so many seconds.
+fn secret_tool(bus: &PrivateBus, seconds: &str, args: &[&str]) -> Command {
     let mut command = Command::new("timeout");
     command
-        .arg("3")
+        .arg(seconds)
         .arg("secret-tool")
         .args(args)
         .env("DBUS_SESSION_BUS_ADDRESS", bus.address());
@@ -70,7 +71,7 @@ fn a_run_that_hangs_fails_its_test() {
 fn a_run_that_leaves_a_process_behind_fails_its_test() {
     let home = Home::new();
     let leaving = home.program("sh", ["-c", "sleep 600 &"]);
-    leaving.timeout(Duration::from_millis(300)).run();
+    leaving.timeout(Duration::from_secs(3)).run();
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn an_unlocked_bus_keeps_secrets() {
         eprintln!("skipped: the rest of an_unlocked_bus_keeps_secrets needs secret-tool");
         return;
     }
-    let stored = secret_tool(&bus, &["store", "--label=t", "key", "k"])
+    let stored = secret_tool(&bus, "60", &["store", "--label=t", "key", "k"])
         .stdin(std::process::Stdio::null())
         .status();
     assert!(stored.unwrap().success());
@@ -105,7 +106,7 @@ fn a_locked_bus_answers_and_gives_nothing() {
         eprintln!("skipped: the rest of a_locked_bus_answers_and_gives_nothing needs secret-tool");
         return;
     }
-    let stored = secret_tool(&bus, &["store", "--label=t", "key", "k"])
+    let stored = secret_tool(&bus, "60", &["store", "--label=t", "key", "k"])
         .stdin(std::process::Stdio::null())
         .status();
     let code = stored.unwrap().code();
@@ -120,7 +121,7 @@ fn a_hanging_bus_never_answers() {
         eprintln!("skipped: the rest of a_hanging_bus_never_answers needs secret-tool");
         return;
     }
-    let looked = secret_tool(&bus, &["lookup", "key", "k"]).status();
+    let looked = secret_tool(&bus, "3", &["lookup", "key", "k"]).status();
     assert_eq!(looked.unwrap().code(), Some(124), "killed by timeout");
     bus.thaw();
     assert_eq!(bus.items(), 0);

@@ -72,19 +72,6 @@ fn what_leads_credentials_elsewhere_is_refused_and_nothing_is_sent() {
 }
 
 #[test]
-fn all_that_is_refused_is_named_at_once() {
-    let (_server, home, _) = set_up();
-    home.write(
-        "keyfob.toml",
-        "[stores.nosana]\nbase_url = \"http://127.0.0.1:9\"\nkeypair = \"id.json\"\n",
-    );
-    home.run(["list"])
-        .code(12)
-        .stderr_has("`stores.nosana.base_url`")
-        .stderr_has("`stores.nosana.keypair`");
-}
-
-#[test]
 fn what_decides_who_reads_the_vault_is_refused() {
     let home = Home::new();
     home.keyfob(["set", "A"]).stdin("1").run().ok();
@@ -169,31 +156,6 @@ fn what_is_not_gated_needs_no_trust() {
     );
     home.keyfob(["set", "A"]).stdin("1").run().ok();
     assert!(home.work().join("a.age").is_file());
-}
-
-#[test]
-fn the_env_table_is_used_once_trusted_and_not_needed_when_something_is_named() {
-    let home = Home::new();
-    for name in ["A", "B"] {
-        home.keyfob(["set", name]).stdin(name).run().ok();
-    }
-    home.write(
-        "keyfob.toml",
-        "[env]\nX = \"A\"\nY = \"keyfob://local/B\"\n",
-    );
-    home.run(["run", "--", "true"])
-        .code(125)
-        .stderr_has("`env.X`, `env.Y`")
-        .stderr_has("keyfob trust");
-    home.run(["run", "--only", "A", "--", "printenv", "A"]).ok();
-    home.run(["run", "-e", "Z=B", "--", "printenv", "Z"])
-        .ok()
-        .stdout_is("B\n");
-    home.run(["get", "A"]).ok();
-    home.run(["trust"]).ok();
-    home.run(["run", "--", "sh", "-c", "echo $X$Y"])
-        .ok()
-        .stdout_is("AB\n");
 }
 
 #[test]
@@ -300,32 +262,6 @@ fn the_variable_trusts_for_one_process_alone() {
         get(no).code(12);
     }
     assert!(!home.config().join("trusted.json").exists());
-}
-
-#[test]
-fn a_file_can_be_named_and_must_be_there() {
-    let (server, home, _) = set_up();
-    home.run(["trust"]).code(3).stderr_has("keyfob.toml");
-    home.run(["trust", "absent.toml"])
-        .code(11)
-        .stderr_has("absent.toml");
-    home.write(
-        "project/keyfob.toml",
-        format!("[stores.nosana]\nbase_url = \"{}\"\n", server.url()),
-    );
-    home.run(["trust", "project/keyfob.toml"]).ok();
-    home.keyfob(["get", "A"])
-        .cwd(home.work().join("project"))
-        .run()
-        .ok();
-    home.write("harmless.toml", "default_store = \"local\"\n");
-    home.run(["trust", "harmless.toml"])
-        .ok()
-        .stderr_has("decides nothing that needs trust");
-    home.write("wrong.toml", "x = 1\n");
-    home.run(["trust", "wrong.toml"])
-        .code(11)
-        .stderr_has("wrong.toml:1:1");
 }
 
 #[test]

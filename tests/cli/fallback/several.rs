@@ -83,13 +83,13 @@ fn one_store_down_is_all_from_the_snapshot() {
         .stdout_is(format!("{CANARY} b\n"));
     nosana.put(&keypair.address(), "A", "newer than the snapshot");
     northflank.stop();
-    let run = print_both(&home, &["--timeout", "500ms"]);
+    let run = print_both(&home, &["--timeout", "5s"]);
     run.ok()
         .stdout_is(format!("{CANARY} b\n"))
         .stderr_has("northflank cannot be reached")
         .stderr_has(", for nosana as well\n");
     nosana.stop();
-    print_both(&home, &["--timeout", "500ms"])
+    print_both(&home, &["--timeout", "5s"])
         .ok()
         .stdout_is(format!("{CANARY} b\n"))
         .stderr_has("northflank and nosana cannot be reached")
@@ -102,7 +102,7 @@ fn one_store_down_does_not_hide_what_is_wrong_with_another() {
     print_both(&home, &[]).ok();
     northflank.stop();
     nosana.faults().on("GET", "/secrets", Fault::status(404));
-    let run = print_both(&home, &["--timeout", "500ms"]);
+    let run = print_both(&home, &["--timeout", "5s"]);
     assert_failed(&run);
     run.stderr_has("404");
     assert_eq!(snapshots(&home).len(), 1);
@@ -145,7 +145,7 @@ fn the_local_vault_beside_a_server_is_kept_along() {
     };
     run(&[]).ok().stdout_is(format!("{CANARY} b\n"));
     server.stop();
-    run(&["--timeout", "500ms"])
+    run(&["--timeout", "5s"])
         .ok()
         .stdout_is(format!("{CANARY} b\n"))
         .stderr_has(", for local as well");

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 
 use super::{SECRETS, group, is_rich_apart_from_values, set_up, set_up_rich};
-use crate::support::home::Home;
 use crate::support::servers::Northflank;
 use crate::support::servers::northflank::{Names, PROJECT};
 
@@ -449,15 +448,10 @@ fn groups_are_deleted_and_what_is_missing_is_told() {
 #[cfg(unix)]
 #[test]
 fn a_terminal_is_asked_before_a_group_goes() {
-    use rexpect::session::{Options, spawn_with_options};
     let (server, home) = set_up_rich();
     for (answer, left) in [("n", 1), ("y", 0)] {
-        let command = home
-            .keyfob(["group", "delete", "api-env"])
-            .env("TERM", "xterm")
-            .into_command();
-        let mut terminal =
-            spawn_with_options(command, Options::new().timeout_ms(Some(20_000))).unwrap();
+        let delete = home.keyfob(["group", "delete", "api-env"]);
+        let mut terminal = delete.on_a_terminal();
         terminal
             .exp_string("Delete the group api-env and all of its secrets from northflank?")
             .unwrap();
@@ -465,12 +459,4 @@ fn a_terminal_is_asked_before_a_group_goes() {
         terminal.exp_eof().unwrap();
         assert_eq!(server.groups().ids(None, PROJECT).len(), left);
     }
-}
-
-#[test]
-fn other_providers_have_no_groups() {
-    let home = Home::new();
-    home.run(["-s", "local", "group", "list"])
-        .code(7)
-        .stderr_has("it has no groups");
 }

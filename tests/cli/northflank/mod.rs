@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::home::Home;
 use crate::support::servers::Northflank;
-use crate::support::servers::northflank::{API_TOKEN, Group, PROJECT, Update};
+use crate::support::servers::northflank::{Group, PROJECT, Update};
 
 /// Where the groups of the project are.
 const SECRETS: &str = "/v1/projects/shop/secrets";
@@ -22,9 +22,7 @@ fn set_up() -> (Northflank, Home) {
     let server = Northflank::start();
     let mut home = Home::new();
     home.set("KEYFOB_STORE", "northflank");
-    home.set("KEYFOB_NORTHFLANK_BASE_URL", server.url());
-    home.set("KEYFOB_NORTHFLANK_PROJECT", PROJECT);
-    home.set("KEYFOB_NORTHFLANK_API_TOKEN", API_TOKEN);
+    home.knows_northflank(&server);
     (server, home)
 }
 

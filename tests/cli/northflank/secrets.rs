@@ -268,7 +268,7 @@ fn a_project_is_needed_and_a_wrong_one_is_told() {
 #[test]
 fn the_token_comes_from_the_environment_or_a_command() {
     let (server, mut home) = set_up_rich();
-    home.unset("KEYFOB_NORTHFLANK_API_TOKEN");
+    home.unset("NORTHFLANK_API_TOKEN");
     server.forget_requests();
     home.run(["get", "api-env/A"])
         .code(4)
@@ -321,7 +321,7 @@ fn login_proves_the_token_and_the_account_is_told_without_a_request() {
     home.run(["status"])
         .ok()
         .stdout_has("shop")
-        .stdout_has("KEYFOB_NORTHFLANK_API_TOKEN");
+        .stdout_has("environment NORTHFLANK_API_TOKEN");
     assert!(server.requests().is_empty());
     home.run(["login"]).ok().stderr_has("as shop");
     assert_eq!(server.asked(), [format!("GET {SECRETS}?per_page=1")]);
@@ -341,8 +341,8 @@ fn a_token_kept_in_the_keyring_is_for_one_address_alone() {
     }
     let bus = PrivateBus::unlocked();
     let (server, mut home) = set_up_rich();
-    bus.attach(&mut home);
-    home.unset("KEYFOB_NORTHFLANK_API_TOKEN");
+    home.attach(&bus);
+    home.unset("NORTHFLANK_API_TOKEN");
     home.keyfob(["login"]).stdin("wrong-token").run().code(4);
     assert_eq!(bus.items(), 0, "what is refused is not kept");
     home.keyfob(["login"])

@@ -63,64 +63,6 @@ fn a_policy_says_what_options_say() {
 }
 
 #[test]
-fn mistakes_in_a_policy_name_their_place() {
-    let home = with_policies("[rotation.A]\ngenerate = \"rot13\"\n");
-    home.run(["rotate", "A"])
-        .code(11)
-        .stderr_has("config.toml:1:");
-    let home = with_policies("[rotation.A]\nderive = { \"keyfob://local/B\" = \"x\" }\n");
-    home.run(["rotate", "A"])
-        .code(11)
-        .stderr_has("no place for the new value");
-    let home = with_policies("[rotation.A]\n[rotation.\"keyfob://local/A\"]\n");
-    home.run(["rotate", "A"])
-        .code(11)
-        .stderr_has("keyfob://local/A");
-}
-
-#[test]
-fn a_checkout_does_not_say_what_is_run() {
-    let home = with_policies("");
-    home.write(
-        "keyfob.toml",
-        "[rotation.A]\ncommand = \"touch ran; echo x\"\n",
-    );
-    for args in [
-        &["rotate", "A"][..],
-        &["rotate", "--due"],
-        &["rotate", "--check"],
-    ] {
-        home.run(args).code(12).stderr_has("rotation.A");
-    }
-    assert!(!home.work().join("ran").exists());
-    assert_eq!(value(&home, "A"), "old");
-    home.keyfob(["rotate", "A"])
-        .env("KEYFOB_TRUST", "1")
-        .run()
-        .ok();
-    assert_eq!(value(&home, "A"), "x");
-}
-
-#[test]
-fn what_is_due_is_rotated_and_nothing_else() {
-    let home = with_policies(
-        "[rotation.A]\nevery = \"30d\"\n[rotation.B]\nevery = \"90d\"\n[rotation.COPY]\n",
-    );
-    // The vault's own times say that they were written a moment ago.
-    let check = home.run(["--json", "rotate", "--check"]).ok().json();
-    assert_eq!(check.as_array().unwrap().len(), 2);
-    assert_eq!(
-        (&check[0]["due"], &check[0]["every"]),
-        (&json!(false), &json!("30d"))
-    );
-    assert!(check[0]["due_at"].is_string());
-    home.run(["rotate", "--due"])
-        .ok()
-        .stderr_has("nothing is due");
-    assert_eq!(value(&home, "A"), "old");
-}
-
-#[test]
 fn keyfobs_own_record_tells_what_is_due_where_the_store_has_no_times() {
     let server = crate::support::servers::ByteNite::start();
     let mut home = with_policies("[rotation.\"keyfob://bytenite/s3/k\"]\nevery = \"30d\"\n");

@@ -9,6 +9,7 @@ use super::{NEW, ROTATION, World, assert_mixture_is_shown, assert_resumed, asser
 use crate::support::home::BINARY;
 use crate::support::servers::Server;
 use crate::support::servers::faults::Fault;
+use crate::support::wait::until;
 
 /// When a process is killed.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +37,9 @@ fn kill_at_request(world: &World, server: &Server, n: usize, moment: Moment) -> 
     let mut running = world.rotation().spawn();
     let pid = i32::try_from(running.pid()).ok().and_then(Pid::from_raw);
     process.set(pid.expect("a process id")).expect("set once");
-    while running.is_running() && server.requests().len() < n {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    until("the request or the end", || {
+        !running.is_running() || server.requests().len() >= n
+    });
     let run = match moment {
         // It waits for an answer, unless it has ended without that many requests.
         Moment::Unapplied if server.requests().len() >= n => running.kill(),
@@ -57,7 +58,7 @@ fn kill_at_every_request(moment: Moment, finish: fn(&World, &str)) {
     let mut killed = 0;
     for server in 0..4 {
         for n in 1.. {
-            let world = World::new();
+            let world = World::with_a_secret();
             let what = format!("server {server}, request {n}, {moment:?}");
             if !kill_at_request(&world, world.servers()[server], n, moment) {
                 assert!(world.held().all_new(), "{what}");
@@ -122,7 +123,7 @@ fn kill_at_every_disk_step(command: &[&str], before: fn(&World), finish: fn(&Wor
     let mut killed = 0;
     for call in DISK {
         for n in 1.. {
-            let world = World::new();
+            let world = World::with_a_secret();
             before(&world);
             let what = format!("{call} {n} of {command:?}");
             let trace = format!("trace={call}");
@@ -203,12 +204,12 @@ fn an_undo_that_is_killed_is_resumed() {
 
 #[test]
 fn an_interrupt_says_what_is_open() {
-    let world = World::new();
+    let world = World::with_a_secret();
     world.northflank.faults().after_first(1, Fault::Hang);
-    let mut running = world.rotation().spawn();
-    while running.is_running() && world.northflank.requests().len() < 2 {
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    let running = world.rotation().spawn();
+    until("the second request", || {
+        world.northflank.requests().len() >= 2
+    });
     running.signal(Signal::INT);
     let run = running.wait();
     assert_eq!(run.signal, Some(2), "{}", run.stderr);

@@ -7,72 +7,28 @@ mod kills;
 mod outages;
 mod rotations;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use crate::support::home::Home;
 use crate::support::run::{Keyfob, Run};
-use crate::support::servers::{
-    ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo, northflank,
-};
-use crate::support::solana::Keypair;
+use crate::support::world::{GROUP, World};
 
 pub const OLD: &str = "the-old-value";
 pub const NEW: &str = "the-new-value";
 
-/// A home with one secret in all five stores, and two places that hold nothing yet.
-pub struct World {
-    pub home: Home,
-    pub nosana: Nosana,
-    pub northflank: Northflank,
-    pub bytenite: ByteNite,
-    pub neo: Neo,
-    address: String,
-}
-
 impl World {
-    pub fn new() -> Self {
-        let keypair = Keypair::new(1);
-        let world = Self {
-            home: Home::new(),
-            nosana: Nosana::start(),
-            northflank: Northflank::start(),
-            bytenite: ByteNite::start(),
-            neo: Neo::start(),
-            address: keypair.address(),
-        };
-        let mut world = world;
-        let home = &mut world.home;
-        home.set("KEYFOB_NOSANA_BASE_URL", world.nosana.url())
-            .set("KEYFOB_NOSANA_KEYPAIR", keypair.json())
-            .set("KEYFOB_NORTHFLANK_BASE_URL", world.northflank.url())
-            .set("KEYFOB_NORTHFLANK_PROJECT", northflank::PROJECT)
-            .set("KEYFOB_NORTHFLANK_GROUP", "api-env")
-            .set("NORTHFLANK_API_TOKEN", northflank::API_TOKEN)
-            .set("KEYFOB_BYTENITE_BASE_URL", world.bytenite.url())
-            .set("BYTENITE_API_KEY", bytenite::API_KEY)
-            .set("KEYFOB_NEO_BASE_URL", world.neo.url())
-            .set("NEO_API_KEY", neo::API_KEY);
+    /// One with a secret in all five stores, and two places that hold nothing yet.
+    pub fn with_a_secret() -> Self {
+        let world = Self::new();
         let first = json!({"K": OLD, "URL": format!("x:{OLD}")}).to_string();
         let import = world.home.keyfob(["import", "-y", "--format=json", "-"]);
         import.stdin(first).run().ok();
-        world.nosana.put(&world.address, "K", OLD);
-        let variables = json!({"K": OLD, "OTHER": "kept"});
+        for store in ["nosana", "northflank", "neo"] {
+            world.put(store, "K", OLD);
+        }
+        world.put("northflank", "OTHER", "kept");
+        let fields = json!({"name": "kept", "accessKey": "AK"});
+        world.bytenite.put("s3", "k", OLD, fields);
         world
-            .northflank
-            .groups()
-            .put_variables("Api Env", variables);
-        world
-            .bytenite
-            .put("s3", "k", OLD, json!({"name": "kept", "accessKey": "AK"}));
-        world.neo.put("K", OLD);
-        world
-    }
-
-    /// The servers, in an order.
-    pub fn servers(&self) -> [&Server; 4] {
-        [&self.nosana, &self.northflank, &self.bytenite, &self.neo]
     }
 
     /// The rotation of the secret in all places to [`NEW`].
@@ -89,22 +45,16 @@ impl World {
 
     /// What each place holds.
     pub fn held(&self) -> Held {
-        let local = self.home.run(["export", "--all", "--format=json"]);
-        let local: BTreeMap<String, String> =
-            serde_json::from_value(local.ok().json()).expect("texts");
-        let nosana = self.nosana.secrets(&self.address);
-        let nosana = |name: &str| nosana.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (local, nosana) = (self.values("local"), self.values("nosana"));
+        let url = local.get("URL").and_then(|url| url.strip_prefix("x:"));
         Held {
             readable: vec![
                 local.get("K").cloned(),
-                local
-                    .get("URL")
-                    .and_then(|url| url.strip_prefix("x:"))
-                    .map(str::to_owned),
-                nosana("K"),
-                self.northflank.groups().variable("api-env", "K"),
+                url.map(str::to_owned),
+                nosana.get("K").cloned(),
+                self.northflank.groups().variable(GROUP, "K"),
             ],
-            readable_before_absent: vec![nosana("FRESH")],
+            readable_before_absent: vec![nosana.get("FRESH").cloned()],
             hidden: vec![self.bytenite.secret_key("s3", "k"), self.neo.value("K")],
             hidden_before_absent: vec![self.bytenite.secret_key("s3", "fresh")],
         }

@@ -38,7 +38,7 @@ impl Failing {
 fn fail_from_every_request(server: usize, failing: Failing, finish: fn(&World, &str)) {
     let mut failed = 0;
     for n in 0.. {
-        let world = World::new();
+        let world = World::with_a_secret();
         let what = format!("server {server}, {failing:?} after {n} requests");
         let faults = world.servers()[server].faults();
         faults.after_first(n, failing.fault());

@@ -8,6 +8,7 @@ use crate::support::home::Home;
 use crate::support::servers::bytenite::API_KEY;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::{ByteNite, Server};
+use crate::support::wait::until;
 
 /// A home with secrets in the local vault.
 fn local(secrets: &[(&str, &str)]) -> Home {
@@ -24,7 +25,7 @@ fn value(home: &Home, name: &str) -> String {
 
 #[test]
 fn all_five_providers_get_one_new_value_and_nothing_stays_open() {
-    let world = World::new();
+    let world = World::with_a_secret();
     let run = world.rotation().arg("--json").run();
     assert_eq!(outcome(run.ok()), "rotated");
     assert!(world.held().all_new(), "{:?}", world.held());
@@ -44,7 +45,7 @@ fn all_five_providers_get_one_new_value_and_nothing_stays_open() {
 
 #[test]
 fn the_plan_is_shown_and_nobody_is_asked() {
-    let world = World::new();
+    let world = World::with_a_secret();
     for server in world.servers() {
         server.forget_requests();
     }
@@ -69,7 +70,7 @@ fn the_plan_is_shown_and_nobody_is_asked() {
 
 #[test]
 fn what_cannot_be_undone_is_refused_before_anything_is_asked() {
-    let world = World::new();
+    let world = World::with_a_secret();
     for server in world.servers() {
         server.forget_requests();
     }
@@ -91,7 +92,7 @@ fn what_cannot_be_undone_is_refused_before_anything_is_asked() {
 
 #[test]
 fn a_failing_verify_leaves_every_readable_target_as_it_was() {
-    let world = World::new();
+    let world = World::with_a_secret();
     let log = world.home.work().join("log");
     // The last of those that can be read; what cannot be is not written at all then.
     let verify = format!(
@@ -119,7 +120,7 @@ fn a_failing_verify_leaves_every_readable_target_as_it_was() {
 
 #[test]
 fn a_verify_that_fails_for_what_cannot_be_put_back_stays_open() {
-    let world = World::new();
+    let world = World::with_a_secret();
     let verify = "cat > /dev/null; test \"$KEYFOB_TARGET\" != keyfob://neo/K";
     let run = world.rotation_with(&["--json", "--verify", verify]).run();
     assert_eq!(outcome(run.code(10)), "open");
@@ -154,7 +155,7 @@ fn a_verify_that_fails_for_what_cannot_be_put_back_stays_open() {
 
 #[test]
 fn a_write_that_is_refused_rolls_the_others_back() {
-    let world = World::new();
+    let world = World::with_a_secret();
     world.northflank.set_read_only(true);
     let run = world.rotation().arg("--json").run();
     assert_eq!(outcome(run.code(5)), "rolled_back");
@@ -162,7 +163,7 @@ fn a_write_that_is_refused_rolls_the_others_back() {
     assert!(world.open().is_empty());
 
     // Here the others are written already, and only this one cannot be put back.
-    let world = World::new();
+    let world = World::with_a_secret();
     world.bytenite.set_read_only(true);
     let run = world.rotation().arg("--json").run();
     assert_eq!(outcome(run.code(10)), "open");
@@ -174,7 +175,7 @@ fn a_write_that_is_refused_rolls_the_others_back() {
 
 #[test]
 fn a_read_back_that_differs_is_a_failure() {
-    let world = World::new();
+    let world = World::with_a_secret();
     let faults = world.nosana.faults();
     // Says that it stored what it did not.
     let lie = crate::support::servers::Answer::text(200, "OK");
@@ -210,46 +211,6 @@ fn values_come_from_generators_commands_and_files() {
 }
 
 #[test]
-fn a_new_value_that_cannot_be_made_changes_nothing() {
-    let home = local(&[("A", "old")]);
-    home.write("empty", "");
-    let both = ["--generate=uuid", "--from-command=true"];
-    for (args, code, says) in [
-        (
-            &["--from-command=echo hunter2; exit 3"][..],
-            1,
-            "exit code 3",
-        ),
-        (&["--from-command=true"], 1, "printed nothing"),
-        (
-            &["--from-command=sleep 60", "--timeout=300ms"],
-            1,
-            "did not finish in time",
-        ),
-        (&["--generate=rot13"], 2, "no generator"),
-        (&["--file=empty"], 2, "holds nothing"),
-        (&["--file=missing"], 1, "could not read missing"),
-        (&["--derive=URL=x"], 2, "no place for the new value"),
-        (&["--derive=URL"], 2, "is not NAME=TEXT"),
-        (&["--to=A"], 2, "named twice"),
-        (&both, 2, "cannot be used with"),
-    ] {
-        let run = home.keyfob(["rotate", "A"]).args(args).run();
-        run.code(code).stderr_has(says).lacks("hunter2");
-        assert_eq!(value(&home, "A"), "old", "{args:?}");
-        assert_eq!(
-            home.run(["--json", "rotate", "--list"]).ok().json(),
-            json!([])
-        );
-    }
-    home.run(["rotate", "MISSING"])
-        .code(3)
-        .stderr_has("keyfob set");
-    home.run(["rotate", "A", "MISSING", "--to=B"]).code(2);
-    home.run(["rotate"]).code(2);
-}
-
-#[test]
 fn a_command_that_made_a_value_is_told_when_it_is_not_used() {
     let home = local(&[("A", "old")]);
     // Bytes that are not text, which the derived URL cannot be made of.
@@ -267,7 +228,7 @@ fn a_command_that_made_a_value_is_told_when_it_is_not_used() {
 
 #[test]
 fn commands_see_no_credentials_of_keyfobs() {
-    let world = World::new();
+    let world = World::with_a_secret();
     let home = &world.home;
     let run = home.run([
         "rotate",
@@ -335,7 +296,7 @@ fn a_command_gives_bytenite_both_keys() {
 
 #[test]
 fn a_second_rotation_of_a_target_is_refused_while_one_is_open() {
-    let world = World::new();
+    let world = World::with_a_secret();
     // The rollback fails as well, so that it stays open.
     world
         .nosana
@@ -380,7 +341,7 @@ fn a_second_rotation_of_a_target_is_refused_while_one_is_open() {
 #[test]
 fn somebody_elses_value_is_not_overwritten() {
     let open = || {
-        let world = World::new();
+        let world = World::with_a_secret();
         world
             .nosana
             .faults()
@@ -410,7 +371,7 @@ fn somebody_elses_value_is_not_overwritten() {
 
 #[test]
 fn an_undo_with_a_dead_backend_is_not_given_up() {
-    let world = World::new();
+    let world = World::with_a_secret();
     world
         .nosana
         .faults()
@@ -427,14 +388,14 @@ fn an_undo_with_a_dead_backend_is_not_given_up() {
 
 #[test]
 fn a_store_that_leads_elsewhere_by_now_is_not_written() {
-    let world = World::new();
+    let world = World::with_a_secret();
     world
         .nosana
         .faults()
         .after_first(2, Fault::rate_limited(3600));
     world.rotation().run().code(10);
     world.nosana.faults().clear();
-    let elsewhere = World::new();
+    let elsewhere = World::with_a_secret();
     for mode in ["--resume", "--undo"] {
         let run = world
             .home
@@ -478,7 +439,7 @@ fn one_failure_among_several_leaves_the_others_rotated() {
 
 #[test]
 fn a_damaged_journal_hides_nothing_and_closes_nothing() {
-    let world = World::new();
+    let world = World::with_a_secret();
     world
         .nosana
         .faults()
@@ -507,7 +468,7 @@ fn a_damaged_journal_hides_nothing_and_closes_nothing() {
 
 #[test]
 fn all_stores_are_written_at_once() {
-    let world = World::new();
+    let world = World::with_a_secret();
     // Neither answers its write: were one store written after the other, one would never be asked.
     let writes: [(&Server, &str, &str); 2] = [
         (&world.nosana, "POST", "/secrets"),
@@ -516,17 +477,14 @@ fn all_stores_are_written_at_once() {
     for (server, method, path) in writes {
         server.faults().on(method, path, Fault::Hang);
     }
-    let mut running = world.rotation().spawn();
+    let running = world.rotation().spawn();
     let asked = |(server, method, _): &(&Server, &str, &str)| {
         let requests = server.requests();
         requests
             .iter()
             .any(|request| request.method == *method && request.path != "/login")
     };
-    while !writes.iter().all(asked) {
-        assert!(running.is_running(), "both are asked");
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
+    until("both are asked", || writes.iter().all(asked));
     running.kill();
     for (server, ..) in writes {
         server.faults().clear();

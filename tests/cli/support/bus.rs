@@ -1,21 +1,17 @@
 //! A real Secret Service for one test: a private D-Bus session with gnome-keyring on it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
-use super::home::{Home, set_mode};
+use super::wait::until;
 
 /// The Secret Service's well-known name.
 const SECRETS: &str = "org.freedesktop.secrets";
-/// The bus's own name.
-const BUS: &str = "org.freedesktop.DBus";
 /// The collection that gnome-keyring makes when it is started with a password.
 const LOGIN: &str = "/org/freedesktop/secrets/collection/login";
 
@@ -53,31 +49,29 @@ impl PrivateBus {
             .expect("a temporary folder");
         for name in ["home", "data", "run"] {
             fs::create_dir(folder.path().join(name)).expect("a folder for the keyring");
-            set_mode(&folder.path().join(name), 0o700);
         }
         let socket = folder.path().join("bus");
         let config = folder.path().join("bus.conf");
         fs::write(&config, bus_config(&socket)).expect("the bus's configuration");
-        let bus = Command::new("dbus-daemon")
+        let mut bus = Command::new("dbus-daemon")
             .arg("--config-file")
             .arg(&config)
-            .args(["--nofork", "--nopidfile"])
+            .args(["--nofork", "--nopidfile", "--print-address=1"])
             .env("HOME", folder.path().join("home"))
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("dbus-daemon starts");
-        let bus = Self {
+        // It says its address once it listens; the socket's file is there before.
+        let mut address = String::new();
+        let said = BufReader::new(bus.stdout.take().expect("a pipe")).read_line(&mut address);
+        assert!(said.is_ok_and(|length| length > 0), "the bus listens");
+        Self {
             folder,
             bus,
             keyring: None,
-        };
-        wait_for("the bus", || {
-            bus.send(BUS, "/", &["org.freedesktop.DBus.GetId"])
-                .is_some()
-        });
-        bus
+        }
     }
 
     /// A bus with an unlocked default collection.
@@ -100,18 +94,7 @@ impl PrivateBus {
         stdin.write_all(b"test").expect("the keyring's password");
         drop(stdin);
         bus.keyring = Some(keyring);
-        wait_for("the Secret Service", || {
-            let owned = bus.send(
-                BUS,
-                "/",
-                &[
-                    "org.freedesktop.DBus.NameHasOwner",
-                    &format!("string:{SECRETS}"),
-                ],
-            );
-            owned.is_some_and(|reply| reply.contains("boolean true"))
-        });
-        wait_for("the default collection", || {
+        until("the default collection", || {
             bus.service(&["ReadAlias", "string:default"])
                 .is_some_and(|reply| reply.contains(LOGIN))
         });
@@ -137,11 +120,6 @@ impl PrivateBus {
         format!("unix:path={}", self.folder.path().join("bus").display())
     }
 
-    /// Lets everything started from `home` find this bus.
-    pub fn attach(&self, home: &mut Home) {
-        home.set("DBUS_SESSION_BUS_ADDRESS", self.address());
-    }
-
     /// Locks the default collection.
     pub fn lock(&self) {
         let reply = self.service(&["Lock", &format!("array:objpath:{LOGIN}")]);
@@ -151,7 +129,10 @@ impl PrivateBus {
 
     /// Stops the Secret Service from answering until [`PrivateBus::thaw`].
     pub fn freeze(&self) {
-        self.signal_keyring(Signal::STOP);
+        let keyring = self.signal_keyring(Signal::STOP);
+        // A signal is on its way for a while; this returns when the process has stopped.
+        let stopped = waitpid(Some(keyring), WaitOptions::UNTRACED).expect("a child process");
+        assert!(stopped.is_some_and(|(_, status)| status.stopped()));
     }
 
     /// Lets a frozen Secret Service go on.
@@ -174,9 +155,9 @@ impl PrivateBus {
         reply.matches("object path").count()
     }
 
-    /// The keyring's files, for asserting on what reached the disk.
-    pub fn folder(&self) -> PathBuf {
-        self.folder.path().join("data")
+    /// The home of the services on it.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
     }
 
     /// Calls a method of the Secret Service.
@@ -191,7 +172,7 @@ impl PrivateBus {
     fn send(&self, destination: &str, object: &str, call: &[&str]) -> Option<String> {
         let output = Command::new("dbus-send")
             .arg(format!("--bus={}", self.address()))
-            .args(["--print-reply", "--reply-timeout=5000"])
+            .args(["--print-reply", "--reply-timeout=60000"])
             .arg(format!("--dest={destination}"))
             .arg(object)
             .args(call)
@@ -205,9 +186,10 @@ impl PrivateBus {
             .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn signal_keyring(&self, signal: Signal) {
-        let keyring = self.keyring.as_ref().expect("a keyring on this bus");
-        kill_process(Pid::from_child(keyring), signal).expect("a running keyring");
+    fn signal_keyring(&self, signal: Signal) -> Pid {
+        let keyring = Pid::from_child(self.keyring.as_ref().expect("a keyring on this bus"));
+        kill_process(keyring, signal).expect("a running keyring");
+        keyring
     }
 }
 
@@ -245,14 +227,4 @@ fn bus_config(socket: &Path) -> String {
 pub fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
-}
-
-/// Asks until the answer is yes; fails the test after ten seconds.
-#[track_caller]
-fn wait_for(what: &str, ready: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !ready() {
-        assert!(Instant::now() < deadline, "{what} did not come up");
-        thread::sleep(Duration::from_millis(10));
-    }
 }

@@ -1,12 +1,12 @@
 //! A plain HTTP client, for testing the servers themselves.
 
 use std::path::Path;
-use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, Method, Proxy};
 use serde_json::Value;
 
 use super::servers::server::RUNTIME;
+use super::wait::PATIENCE;
 
 /// A client that keeps its connections, as the binary does.
 pub struct Plain {
@@ -54,7 +54,7 @@ impl Plain {
         let builder = Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(20));
+            .timeout(PATIENCE);
         Self {
             client: configure(builder).build().expect("a client"),
             headers: Vec::new(),

@@ -71,6 +71,12 @@ impl Home {
         self
     }
 
+    /// Lets every process started from here on find this bus.
+    #[cfg(unix)]
+    pub fn attach(&mut self, bus: &super::bus::PrivateBus) {
+        self.set("DBUS_SESSION_BUS_ADDRESS", bus.address());
+    }
+
     /// Leaves a variable out for every process started from here on.
     pub fn unset(&mut self, variable: impl AsRef<OsStr>) -> &mut Self {
         self.variables.remove(variable.as_ref());

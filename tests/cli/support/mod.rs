@@ -12,3 +12,5 @@ pub mod keyutils;
 pub mod run;
 pub mod servers;
 pub mod solana;
+pub mod wait;
+pub mod world;

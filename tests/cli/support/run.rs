@@ -8,12 +8,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use rexpect::session::{Options, PtySession, spawn_with_options};
 use serde_json::Value;
 
 use super::home::Home;
-
-/// A run that takes longer has hung.
-const TIMEOUT: Duration = Duration::from_secs(60);
+use super::wait::PATIENCE;
 
 /// A program, as a rule the binary, with its arguments, environment and input, not started yet.
 pub struct Keyfob {
@@ -37,7 +37,7 @@ impl Keyfob {
         Self {
             command,
             stdin: None,
-            timeout: TIMEOUT,
+            timeout: PATIENCE,
         }
     }
 
@@ -86,6 +86,15 @@ impl Keyfob {
     /// The bare command, for what drives it in its own way, such as a terminal.
     pub fn into_command(self) -> Command {
         self.command
+    }
+
+    /// Starts it on a terminal of its own.
+    #[cfg(unix)]
+    #[track_caller]
+    pub fn on_a_terminal(self) -> PtySession {
+        let command = self.env("TERM", "xterm").command;
+        let options = Options::new().timeout_ms(Some(PATIENCE.as_millis() as u64));
+        spawn_with_options(command, options).expect("a terminal")
     }
 
     /// Runs it to its end.

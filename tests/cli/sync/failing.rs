@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{CANARY, World, actions, count, import, owned};
 use crate::support::servers::{Answer, Fault, Request};
+use crate::support::wait::until;
 
 fn secrets(count: usize) -> serde_json::Map<String, Value> {
     let names = (0..count).map(|number| format!("s3/N{number:03}"));
@@ -63,7 +64,7 @@ fn a_network_that_dies_in_the_middle_leaves_the_rest_to_a_second_run() {
         server
             .faults()
             .add(stores, first, usize::MAX, Fault::close_unapplied());
-        let run = world.sync(&["local", to, "--prune", "--timeout", "2s"]);
+        let run = world.sync(&["local", to, "--prune", "--timeout", "5s"]);
         let done = actions(run.code(10));
         let (created, failed) = (count(&done, "created"), count(&done, "failed"));
         assert!(created >= 100 && failed > 100, "{to}: {created} {failed}");
@@ -127,13 +128,10 @@ fn both_stores_are_asked_at_the_same_time() {
             .add(|_| true, 0, usize::MAX, Fault::Hang);
         world.forget_requests();
         let args = [args, &["nosana", "northflank"]].concat();
-        let mut running = world.home.keyfob(args).spawn();
-        let asked =
-            || world.nosana.count("GET", "/secrets") > 0 && !world.northflank.requests().is_empty();
-        while !asked() {
-            assert!(running.is_running());
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        let running = world.home.keyfob(args).spawn();
+        until("both are asked", || {
+            world.nosana.count("GET", "/secrets") > 0 && !world.northflank.requests().is_empty()
+        });
         running.kill();
         world.nosana.faults().clear();
         world.northflank.faults().clear();
@@ -144,12 +142,13 @@ fn both_stores_are_asked_at_the_same_time() {
 fn the_deadline_moves_on_while_there_is_progress() {
     let world = World::new();
     import(&world, &secrets(40));
-    let slow = Fault::Delay(Duration::from_millis(200));
+    // Ten rounds of four take longer than the deadline, and each far less.
+    let slow = Fault::Delay(Duration::from_millis(600));
     world.neo.faults().on("POST", "/v1/secrets", slow);
-    let sync = ["sync", "local", "neo", "--timeout", "1s"];
+    let sync = ["sync", "local", "neo", "--timeout", "5s"];
     let run = world.home.keyfob(sync).env("KEYFOB_CONCURRENCY", "4").run();
     run.ok().stderr_has("neo: 40 created");
-    assert!(run.elapsed > Duration::from_secs(2), "{:?}", run.elapsed);
+    assert!(run.elapsed > Duration::from_secs(5), "{:?}", run.elapsed);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, mpsc};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{WRITE_ONLY, World, actions, differences, owned};
 use crate::support::run::Keyfob;
 use crate::support::servers::{ByteNite, Fault, bytenite};
+use crate::support::wait::until;
 
 const NAME: &str = "s3/a";
 
@@ -297,22 +298,21 @@ fn a_create_whose_answer_was_lost_may_be_anybodys() {
 #[test]
 fn of_two_commands_at_the_same_time_nothing_is_known() {
     let world = in_sync("bytenite");
-    world.bytenite.faults().once_on(
-        "POST",
-        "/v1/auth/secrets",
-        Fault::Delay(Duration::from_secs(1)),
-    );
+    let (go_on, told) = mpsc::channel();
+    let told = Mutex::new(told);
+    let slow = Fault::before(move || told.lock().unwrap().recv().unwrap());
+    let faults = world.bytenite.faults();
+    faults.once_on("POST", "/v1/auth/secrets", slow);
     let set = |value: &str| {
         let set = world.home.keyfob(["set", "-s", "bytenite", NAME]);
         set.stdin(value.to_owned()).spawn()
     };
     let slow = set("slow");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while world.bytenite.count("POST", "/v1/auth/secrets") < 2 {
-        assert!(Instant::now() < deadline, "it does not come");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    until("the slow one's request", || {
+        world.bytenite.count("POST", "/v1/auth/secrets") == 2
+    });
     set("1").wait().ok();
+    go_on.send(()).unwrap();
     slow.wait().ok();
     // The slow one came last, whatever was begun last.
     assert_eq!(world.values("bytenite")[NAME], "slow");

@@ -1,24 +1,18 @@
 //! ByteNite's secrets: values go in and never come out.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::clock::Clock;
-use super::server::Service;
-use super::{Answer, Fault, Listen, Request, Server};
+use super::backend::{Backend, Keeps};
+use super::{Answer, Fault, Request};
 
 /// The API key that the server knows at first.
 pub const API_KEY: &str = "bytenite-api-key-for-tests";
 
-/// A ByteNite of its own. Derefs to [`Server`] for the log, the faults and the clock.
-pub struct ByteNite {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
+/// A ByteNite of its own.
+pub type ByteNite = Backend<State>;
 
 /// What `POST /v1/auth/access_token` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +34,8 @@ pub enum ExpiresIn {
     Absent,
 }
 
-struct State {
+/// What ByteNite keeps.
+pub struct State {
     secrets: BTreeMap<(String, String), Secret>,
     api_key: String,
     exchange: Exchange,
@@ -60,15 +55,9 @@ struct Secret {
     key: String,
 }
 
-impl ByteNite {
-    /// Starts one over plain HTTP.
-    pub fn start() -> Self {
-        Self::listen(Listen::Http)
-    }
-
-    /// Starts one.
-    pub fn listen(listen: Listen) -> Self {
-        let state = Arc::new(Mutex::new(State {
+impl Default for State {
+    fn default() -> Self {
+        Self {
             secrets: BTreeMap::new(),
             api_key: API_KEY.into(),
             exchange: Exchange::Token,
@@ -78,32 +67,26 @@ impl ByteNite {
             exchanges: 0,
             answers: 0,
             read_only: false,
-        }));
-        Self {
-            server: Server::start(listen, Api(Arc::clone(&state))),
-            state,
         }
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
+impl ByteNite {
     /// The secret key stored under a type and id.
     pub fn secret_key(&self, secret_type: &str, id: &str) -> Option<String> {
-        let found = self.state().secrets.get(&key_of(secret_type, id)).cloned();
+        let found = self.kept().secrets.get(&key_of(secret_type, id)).cloned();
         found.map(|secret| secret.key)
     }
 
     /// What the list shows of a secret.
     pub fn shown(&self, secret_type: &str, id: &str) -> Option<Value> {
-        let found = self.state().secrets.get(&key_of(secret_type, id)).cloned();
+        let found = self.kept().secrets.get(&key_of(secret_type, id)).cloned();
         found.map(|secret| Value::Object(secret.shown))
     }
 
     /// The names of all secrets as `TYPE/ID`.
     pub fn names(&self) -> Vec<String> {
-        let state = self.state();
+        let state = self.kept();
         let names = state.secrets.keys();
         names.map(|(kind, id)| format!("{kind}/{id}")).collect()
     }
@@ -117,42 +100,42 @@ impl ByteNite {
             shown,
             key: key.into(),
         };
-        self.state().secrets.insert(key_of(secret_type, id), secret);
+        self.kept().secrets.insert(key_of(secret_type, id), secret);
     }
 
     /// The one API key that is good from now on ([`API_KEY`]).
     pub fn set_api_key(&self, api_key: &str) {
-        self.state().api_key = api_key.into();
+        self.kept().api_key = api_key.into();
     }
 
     /// What the exchange of the API key does (gives a token).
     pub fn set_exchange(&self, exchange: Exchange) {
-        self.state().exchange = exchange;
+        self.kept().exchange = exchange;
     }
 
     /// How `expiresIn` is written (as text).
     pub fn set_expires_in(&self, expires_in: ExpiresIn) {
-        self.state().expires_in = expires_in;
+        self.kept().expires_in = expires_in;
     }
 
     /// How long tokens issued from now on are good for, in seconds (3600).
     pub fn set_token_lifetime(&self, seconds: i64) {
-        self.state().token_lifetime = seconds;
+        self.kept().token_lifetime = seconds;
     }
 
     /// Whether writing and deleting are forbidden to this account (no).
     pub fn set_read_only(&self, read_only: bool) {
-        self.state().read_only = read_only;
+        self.kept().read_only = read_only;
     }
 
     /// How many tokens were given.
     pub fn exchanges(&self) -> usize {
-        self.state().exchanges
+        self.kept().exchanges
     }
 
     /// No token issued so far is good any more.
     pub fn revoke_tokens(&self) {
-        self.state().tokens.clear();
+        self.kept().tokens.clear();
     }
 
     /// "`ok: false` in a 200 is a failure": such an answer, for POST and DELETE.
@@ -161,24 +144,13 @@ impl ByteNite {
     }
 }
 
-impl Deref for ByteNite {
-    type Target = Server;
-
-    fn deref(&self) -> &Server {
-        &self.server
-    }
-}
-
-struct Api(Arc<Mutex<State>>);
-
-impl Service for Api {
-    fn answer(&self, request: &Request, _clock: &Clock) -> Answer {
-        let mut state = self.0.lock().unwrap();
-        state.answers += 1;
+impl Keeps for State {
+    fn answer(&mut self, request: &Request) -> Answer {
+        self.answers += 1;
         let segments = request.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
         match (request.method.as_str(), path.as_slice()) {
-            ("POST", ["v1", "auth", "access_token"]) => return state.exchange(request),
+            ("POST", ["v1", "auth", "access_token"]) => return self.exchange(request),
             ("GET" | "POST", ["v1", "auth", "secrets"]) => {}
             ("DELETE", ["v1", "auth", "secrets", _, _]) => {}
             (_, ["v1", "auth", "access_token" | "secrets"]) => {
@@ -187,13 +159,13 @@ impl Service for Api {
             (_, ["v1", "auth", "secrets", _, _]) => return refuse(405, 12, "not allowed"),
             _ => return refuse(404, 5, "Not Found"),
         }
-        if let Err(answer) = state.authorize(request) {
+        if let Err(answer) = self.authorize(request) {
             return answer;
         }
         match (request.method.as_str(), path.as_slice()) {
-            ("DELETE", [.., kind, id]) => state.remove(kind, id),
-            ("POST", _) => state.save(request),
-            _ => state.list(request),
+            ("DELETE", [.., kind, id]) => self.remove(kind, id),
+            ("POST", _) => self.save(request),
+            _ => self.list(request),
         }
     }
 }

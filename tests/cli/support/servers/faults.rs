@@ -83,7 +83,8 @@ impl Fault {
         Self::Close { applied: false }
     }
 
-    /// Runs `hook` before the request is looked at: what another client did just before.
+    /// Runs `hook` before the request is looked at: what another client did just before. It may
+    /// wait.
     pub fn before(hook: impl Fn() + Send + Sync + 'static) -> Self {
         Self::Before(Arc::new(hook))
     }

@@ -3,6 +3,7 @@
 //! [`server`] accepts connections, keeps the log and carries out [`faults`]; one file a backend
 //! answers, in the words of the vendor's page.
 
+pub mod backend;
 pub mod bytenite;
 pub mod clock;
 

@@ -1,14 +1,11 @@
 //! Neo Service Layer's secrets: created and deleted, never read and never updated.
 
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard};
-
 use serde_json::{Value, json};
 
-use super::clock::{Clock, Ticks};
+use super::backend::{Backend, Keeps};
+use super::clock::Ticks;
 use super::limit::{RateLimit, Reset};
-use super::server::Service;
-use super::{Answer, Listen, Request, Server};
+use super::{Answer, Request};
 
 /// The API key that the server knows.
 pub const API_KEY: &str = "neo-api-key-for-tests";
@@ -18,11 +15,8 @@ const DEFAULT_LIMIT: usize = 20;
 /// How many are listed at most, whatever `limit` says.
 const MAX_LIMIT: usize = 100;
 
-/// A Neo Service Layer of its own. Derefs to [`Server`] for the log, the faults and the clock.
-pub struct Neo {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
+/// A Neo Service Layer of its own.
+pub type Neo = Backend<State>;
 
 /// One secret as the server keeps it.
 #[derive(Clone, Debug)]
@@ -49,7 +43,8 @@ pub enum Paging {
     Everything,
 }
 
-struct State {
+/// What Neo keeps.
+pub struct State {
     secrets: Vec<Secret>,
     next_id: u64,
     ticks: Ticks,
@@ -58,40 +53,28 @@ struct State {
     limit: RateLimit,
 }
 
-impl Neo {
-    /// Starts one over plain HTTP.
-    pub fn start() -> Self {
-        Self::listen(Listen::Http)
-    }
-
-    /// Starts one.
-    pub fn listen(listen: Listen) -> Self {
-        let state = Arc::new(Mutex::new(State {
+impl Default for State {
+    fn default() -> Self {
+        Self {
             secrets: Vec::new(),
             next_id: 123_456_789,
             ticks: Ticks::default(),
             paging: Paging::Followed,
             read_only: false,
             limit: RateLimit::new(u64::MAX, 60, Reset::Seconds),
-        }));
-        Self {
-            server: Server::start(listen, Api(Arc::clone(&state))),
-            state,
         }
     }
+}
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
-    }
-
+impl Neo {
     /// All secrets, the newest first, as the list has them.
     pub fn secrets(&self) -> Vec<Secret> {
-        self.state().secrets.iter().rev().cloned().collect()
+        self.kept().secrets.iter().rev().cloned().collect()
     }
 
     /// The secret of this name.
     pub fn secret(&self, name: &str) -> Option<Secret> {
-        let state = self.state();
+        let state = self.kept();
         state
             .secrets
             .iter()
@@ -106,54 +89,43 @@ impl Neo {
 
     /// Stores a secret and returns its id.
     pub fn put(&self, name: &str, value: &str) -> String {
-        self.state().add(name, value, None).id
+        self.kept().add(name, value, None).id
     }
 
     /// Deletes the secret of this name, as somebody else would.
     pub fn remove(&self, name: &str) {
-        self.state().secrets.retain(|secret| secret.name != name);
+        self.kept().secrets.retain(|secret| secret.name != name);
     }
 
     /// What the list makes of `limit` and `offset` (it follows them).
     pub fn set_paging(&self, paging: Paging) {
-        self.state().paging = paging;
+        self.kept().paging = paging;
     }
 
     /// Whether creating and deleting are forbidden to this key (no).
     pub fn set_read_only(&self, read_only: bool) {
-        self.state().read_only = read_only;
+        self.kept().read_only = read_only;
     }
 
     /// Admits so many requests every so many seconds (any number).
     pub fn set_rate_limit(&self, limit: u64, window: i64, reset: Reset) {
-        self.state().limit = RateLimit::new(limit, window, reset);
+        self.kept().limit = RateLimit::new(limit, window, reset);
     }
 }
 
-impl Deref for Neo {
-    type Target = Server;
-
-    fn deref(&self) -> &Server {
-        &self.server
-    }
-}
-
-struct Api(Arc<Mutex<State>>);
-
-impl Service for Api {
-    fn answer(&self, request: &Request, _clock: &Clock) -> Answer {
-        let mut state = self.0.lock().unwrap();
+impl Keeps for State {
+    fn answer(&mut self, request: &Request) -> Answer {
         // "Rate limit 429 with `X-RateLimit-Remaining` and `X-RateLimit-Reset`."
-        let answer = match state.limit.admit(request.time) {
-            true => state.answer(request),
+        let answer = match self.limit.admit(request.time) {
+            true => self.within_limit(request),
             false => refuse(429, "RATE_LIMITED", "Too many requests"),
         };
-        state.limit.tell(answer, request.time)
+        self.limit.tell(answer, request.time)
     }
 }
 
 impl State {
-    fn answer(&mut self, request: &Request) -> Answer {
+    fn within_limit(&mut self, request: &Request) -> Answer {
         // "401 UNAUTHORIZED: Invalid or missing API key."
         if request.header("authorization") != Some(&format!("Bearer {API_KEY}")) {
             return refuse(401, "UNAUTHORIZED", "Invalid or missing API key");

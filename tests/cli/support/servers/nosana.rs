@@ -1,26 +1,20 @@
 //! The Nosana Secret Manager, as its page documents it and as the running server was observed.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Map, Value, json};
 
-use super::clock::Clock;
+use super::backend::{Backend, Keeps};
 use super::jwt;
-use super::server::Service;
-use super::{Answer, Listen, Request, Server};
+use super::{Answer, Request};
 
 /// A body of more bytes than this is refused.
 pub const MAX_BODY: usize = 1_048_576;
 
-/// A Secret Manager of its own. Derefs to [`Server`] for the log, the faults and the clock.
-pub struct Nosana {
-    server: Server,
-    state: Arc<State>,
-}
+/// A Secret Manager of its own.
+pub type Nosana = Backend<Data>;
 
 /// When a job's secrets can be had, after it was claimed.
 #[derive(Clone, Debug)]
@@ -47,10 +41,8 @@ pub struct Job {
     pub visible: Visible,
 }
 
-#[derive(Default)]
-struct State(Mutex<Data>);
-
-struct Data {
+/// What the Secret Manager keeps.
+pub struct Data {
     secrets: BTreeMap<String, Map<String, Value>>,
     jobs: BTreeMap<String, Job>,
     logins: usize,
@@ -77,72 +69,54 @@ impl Default for Data {
 }
 
 impl Nosana {
-    /// Starts one over plain HTTP.
-    pub fn start() -> Self {
-        Self::listen(Listen::Http)
-    }
-
-    /// Starts one.
-    pub fn listen(listen: Listen) -> Self {
-        let state = Arc::new(State::default());
-        Self {
-            server: Server::start(listen, Manager(Arc::clone(&state))),
-            state,
-        }
-    }
-
-    fn data(&self) -> MutexGuard<'_, Data> {
-        self.state.0.lock().unwrap()
-    }
-
     /// What it stores for an address.
     pub fn secrets(&self, address: &str) -> Map<String, Value> {
-        let data = self.data();
+        let data = self.kept();
         data.secrets.get(address).cloned().unwrap_or_default()
     }
 
     /// Stores a value for an address.
     pub fn put(&self, address: &str, name: &str, value: impl Into<Value>) {
-        let mut data = self.data();
+        let mut data = self.kept();
         let secrets = data.secrets.entry(address.into()).or_default();
         secrets.insert(name.into(), value.into());
     }
 
     /// Deletes a value of an address.
     pub fn remove(&self, address: &str, name: &str) {
-        if let Some(secrets) = self.data().secrets.get_mut(address) {
+        if let Some(secrets) = self.kept().secrets.get_mut(address) {
             secrets.remove(name);
         }
     }
 
     /// How many logins succeeded.
     pub fn logins(&self) -> usize {
-        self.data().logins
+        self.kept().logins
     }
 
     /// Adds a job under this address.
     pub fn put_job(&self, address: &str, job: Job) {
-        self.data().jobs.insert(address.into(), job);
+        self.kept().jobs.insert(address.into(), job);
     }
 
     /// How long tokens issued from now on are good for, in seconds (3600).
     pub fn set_token_lifetime(&self, seconds: i64) {
-        self.data().token_lifetime = seconds;
+        self.kept().token_lifetime = seconds;
     }
 
     /// How far a login's timestamp may be off, in seconds (3600; earlier servers: 60).
     pub fn set_tolerance(&self, seconds: i64) {
-        self.data().tolerance = seconds;
+        self.kept().tolerance = seconds;
     }
 
     /// How long storing costs for each name (nothing; the real server: about 15 ms).
     pub fn set_cost_per_name(&self, cost: Duration) {
-        self.data().cost_per_name = cost;
+        self.kept().cost_per_name = cost;
     }
 
     /// Every token issued so far counts as expired, whatever it says itself.
     pub fn revoke_tokens(&self) {
-        let mut data = self.data();
+        let mut data = self.kept();
         let key = data.next_key();
         let revoked = std::mem::replace(&mut data.key, key);
         data.revoked_keys.push(revoked);
@@ -150,22 +124,14 @@ impl Nosana {
 
     /// Signs with another key from now on: earlier tokens have an `invalid signature`.
     pub fn rotate_key(&self) {
-        let mut data = self.data();
+        let mut data = self.kept();
         data.key = data.next_key();
     }
 
     /// A good token for an address, without a login.
     pub fn token(&self, address: &str) -> String {
-        let data = self.data();
-        data.token(self.server.clock().now(), address, None)
-    }
-}
-
-impl Deref for Nosana {
-    type Target = Server;
-
-    fn deref(&self) -> &Server {
-        &self.server
+        let data = self.kept();
+        data.token(self.clock().now(), address, None)
     }
 }
 
@@ -334,10 +300,8 @@ impl Data {
     }
 }
 
-struct Manager(Arc<State>);
-
-impl Service for Manager {
-    fn answer(&self, request: &Request, _clock: &Clock) -> Answer {
+impl Keeps for Data {
+    fn answer(&mut self, request: &Request) -> Answer {
         // "A request body over 1,048,576 bytes → 413 `request entity too large` (plain text)."
         if request.body.len() > MAX_BODY {
             return Answer::text(413, "request entity too large");
@@ -355,11 +319,10 @@ impl Service for Manager {
                 None => return Answer::text(400, "Bad Request"),
             },
         };
-        let mut data = self.0.0.lock().unwrap();
         // "The Authorization header is checked on every route, `/login` too."
         let sent = request.headers.contains_key("authorization");
         let user = match request.header("authorization") {
-            Some(authorization) => match data.claims(authorization, request.time) {
+            Some(authorization) => match self.claims(authorization, request.time) {
                 Ok(claims) => Some(claims),
                 Err(answer) => return answer,
             },
@@ -367,7 +330,7 @@ impl Service for Manager {
             None => None,
         };
         match (request.method.as_str(), request.path.as_str()) {
-            ("POST", "/login") => return data.login(&body, request.time),
+            ("POST", "/login") => return self.login(&body, request.time),
             ("GET" | "POST" | "DELETE", "/secrets") => {}
             (_, "/login" | "/secrets") => return Answer::text(405, "Method Not Allowed"),
             _ => return Answer::text(404, "Not Found"),
@@ -376,9 +339,9 @@ impl Service for Manager {
             return forbidden("Not authenticated", None);
         };
         match request.method.as_str() {
-            "GET" => data.get_secrets(&user),
-            "POST" => data.set_secrets(&user, &body),
-            _ => data.delete_secret(&user, &body),
+            "GET" => self.get_secrets(&user),
+            "POST" => self.set_secrets(&user, &body),
+            _ => self.delete_secret(&user, &body),
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::super::wait::PATIENCE;
 use super::clock::Clock;
 use super::faults::{Fault, Faults};
 use super::message::{Answer, Request};
@@ -187,7 +188,7 @@ impl Server {
         // The sender goes when the listener has gone.
         let stopped = self.stopped.lock().unwrap();
         assert_eq!(
-            stopped.recv_timeout(Duration::from_secs(10)),
+            stopped.recv_timeout(PATIENCE),
             Err(mpsc::RecvTimeoutError::Disconnected),
             "the server stops"
         );
@@ -315,12 +316,12 @@ impl Connection {
                 handle()
             }
             Some(Fault::Before(hook)) => {
-                hook();
+                tokio::task::block_in_place(|| hook());
                 handle()
             }
             Some(Fault::After(hook)) => {
                 let answer = handle();
-                hook();
+                tokio::task::block_in_place(|| hook());
                 answer
             }
             _ => handle(),
