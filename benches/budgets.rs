@@ -4,11 +4,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use keyfob::testing::Folders;
 use keyfob::testing::Keyring;
-use keyfob::testing::{Batch, Metadata, Write};
+use keyfob::testing::{Batch, Write};
 use keyfob::testing::{Name, SecretValue};
 use keyfob::testing::{Vault, VaultOptions};
 
@@ -113,13 +114,14 @@ fn vault(secrets: usize, what: &str, budget: f64) {
         keyring: Arc::new(Keyring::default()),
         lock_timeout: None,
         trust_recorded: true,
-        on_created: Arc::new(|_| ()),
+        on_created: Rc::new(|_| ()),
     });
     let writes = (0..secrets)
-        .map(|number| Write {
-            name: Name::new(format!("SECRET_{number}")).expect("a name"),
-            value: SecretValue::from(format!("{number:0>100}")),
-            metadata: Metadata::default(),
+        .map(|number| {
+            Write::new(
+                Name::new(format!("SECRET_{number}")).expect("a name"),
+                SecretValue::from(format!("{number:0>100}")),
+            )
         })
         .collect();
     vault

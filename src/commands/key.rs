@@ -53,7 +53,7 @@ pub enum KeyCommand {
 }
 
 /// No form of a keypair is longer.
-const MAX_KEYPAIR: u64 = 4096;
+const MAX_KEYPAIR: usize = 4096;
 
 pub fn run(args: KeyArgs, app: &App) -> Result<()> {
     match args.command {
@@ -157,7 +157,7 @@ fn from_stdin(app: &App) -> Result<Keypair> {
         let text = crate::ui::prompt::credential(&app.ui, "Keypair (JSON array or base58)")?;
         return Keypair::parse(&text);
     }
-    let text = input::text(MAX_KEYPAIR)?;
+    let text = input::stdin_text(MAX_KEYPAIR)?;
     if text.trim().is_empty() {
         return Err(
             Error::usage("no keypair came on stdin").hint("name a file, or pipe the keypair in")

@@ -5,12 +5,11 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 
-use super::input;
-use super::outcomes::{Results, report};
+use super::{input, outcomes};
 use crate::app::App;
 use crate::providers::Capability;
 use crate::ui::prompt;
-use crate::words::batch::{Action, Batch, Metadata, Write};
+use crate::words::batch::{Batch, Metadata, Write};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
@@ -69,11 +68,8 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     }
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let mut write = Write {
-        name: reference.name,
-        value: SecretValue::default(),
-        metadata: metadata(&args)?,
-    };
+    let mut write = Write::new(reference.name, SecretValue::default());
+    write.metadata = metadata(&args)?;
     // What the store has no room for is told before anybody is asked for the value.
     store.check(std::slice::from_ref(&write))?;
     write.value = value(&args, &write.name, app).map_err(|error| {
@@ -95,25 +91,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
             if_absent: args.if_absent,
         })
         .await?;
-    if !app.ui.json {
-        for outcome in &outcomes {
-            if let Ok(action) = &outcome.result {
-                let done = match action {
-                    Action::Unchanged => "was the same already",
-                    other => other.as_str(),
-                };
-                app.ui
-                    .note(&format!("{} {done} in {}", outcome.name, store.name()));
-            }
-        }
-    }
-    report(
-        app,
-        vec![Results {
-            store: store.name().clone(),
-            outcomes,
-        }],
-    )
+    outcomes::written(app, "", &store, outcomes)
 }
 
 /// The refusal of a value on the command line.

@@ -7,10 +7,12 @@
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
 //! of [`identity`] and [`keeping`], and how these come together that of `access`. Configuration and printing are the callers'.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::words::batch::{Action, Batch, Outcome, Selection};
@@ -55,7 +57,7 @@ pub struct VaultOptions {
     /// configured.
     pub trust_recorded: bool,
     /// Called when keyfob has made an identity, so that the user can be told.
-    pub on_created: Arc<dyn Fn(&Created) + Send + Sync>,
+    pub on_created: Rc<dyn Fn(&Created)>,
 }
 
 /// An identity was made on the first write. `Display` gives the text to show.
@@ -97,8 +99,8 @@ pub struct Vault {
     keyring: Arc<dyn IdentityKeyring>,
     lock_timeout: Option<Duration>,
     trust_recorded: bool,
-    on_created: Arc<dyn Fn(&Created) + Send + Sync>,
-    identity: Mutex<Option<Arc<Identity>>>,
+    on_created: Rc<dyn Fn(&Created)>,
+    identity: RefCell<Option<Rc<Identity>>>,
 }
 
 impl Vault {
@@ -114,7 +116,7 @@ impl Vault {
             lock_timeout: options.lock_timeout,
             trust_recorded: options.trust_recorded,
             on_created: options.on_created,
-            identity: Mutex::new(None),
+            identity: RefCell::default(),
         }
     }
 

@@ -8,6 +8,7 @@ mod team;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::identity::fake_keyring::FakeKeyring;
 use crate::identity::keys::generate;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::error::Kind;
 
 /// A home of its own for each test: a data folder, a keyring, and what was said.
@@ -60,7 +61,7 @@ impl Home {
             keyring,
             lock_timeout: Some(Duration::from_secs(60)),
             trust_recorded: true,
-            on_created: Arc::new(move |created| said.lock().unwrap().push(created.to_string())),
+            on_created: Rc::new(move |created| said.lock().unwrap().push(created.to_string())),
         }
     }
 
@@ -91,10 +92,8 @@ fn name(text: &str) -> Name {
 }
 
 fn batch(secrets: &[(&str, &[u8])]) -> Batch {
-    let writes = secrets.iter().map(|(name, value)| Write {
-        name: Name::new(*name).unwrap(),
-        value: SecretValue::new(value.to_vec()),
-        metadata: Metadata::default(),
+    let writes = secrets.iter().map(|(name, value)| {
+        Write::new(Name::new(*name).unwrap(), SecretValue::new(value.to_vec()))
     });
     Batch {
         writes: writes.collect(),
