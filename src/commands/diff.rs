@@ -47,7 +47,12 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
     pair::refuse_store_option(app, "diff")?;
     let (a, b) = (app.open(&args.a)?, app.open(&args.b)?);
     pair::differ(&a, &b).await?;
-    let only = args.names.only.iter().map(Name::new);
+    let NameArgs {
+        only,
+        except,
+        prefix,
+    } = &args.names;
+    let only = only.iter().map(Name::new);
     let only: BTreeSet<Name> = only.collect::<Result<_>>()?;
     let selection = match only.is_empty() {
         true => Selection::All,
@@ -63,16 +68,10 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
     }
     let comparison = Comparison::of(&of_a, &of_b, |name| {
         (only.is_empty() || only.contains(name))
-            && args
-                .names
-                .prefix
+            && prefix
                 .as_ref()
                 .is_none_or(|prefix| name.as_str().starts_with(prefix))
-            && !args
-                .names
-                .except
-                .iter()
-                .any(|except| except == name.as_str())
+            && !except.iter().any(|except| except == name.as_str())
     });
     print(&comparison, &args, app)?;
     verdict(&comparison, &args, app)

@@ -61,6 +61,7 @@ fn build(tls: &Tls, encrypted: bool) -> Result<Client> {
             "could not set up TLS: {}",
             super::trouble::root_cause(&error)
         ))
+        .made_of(error.without_url())
         .hint("install the system's CA certificates (package ca-certificates), or name a PEM file with SSL_CERT_FILE or ca_file")
     })
 }
@@ -72,6 +73,7 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
             path.display(),
             crate::words::error::io_reason(&error)
         ))
+        .made_of(error)
     })?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
