@@ -1,4 +1,4 @@
-//! What is examined, and what is found.
+//! What the checks have in common: what they examine, and what they report.
 
 use std::rc::Rc;
 use std::time::Duration;

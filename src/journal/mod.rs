@@ -152,19 +152,19 @@ impl Journal {
 
     /// The files of `kind`, sorted.
     fn tags(&self, kind: &str) -> Result<Vec<String>> {
-        let cannot = |error: &io::Error| {
+        let cannot = |error: io::Error| {
             let what = format!("cannot read the journal {}", self.folder.display());
             Error::io(what, error)
         };
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(cannot(&error)),
+            Err(error) => return Err(cannot(error)),
         };
-        let prefix = format!("{}-", kind);
+        let prefix = format!("{kind}-");
         let mut tags = Vec::new();
         for entry in entries {
-            let name = entry.map_err(|error| cannot(&error))?.file_name();
+            let name = entry.map_err(cannot)?.file_name();
             let tag = name.to_str().and_then(|name| name.strip_suffix(".age"));
             tags.extend(
                 tag.filter(|tag| tag.starts_with(&prefix))
@@ -219,7 +219,7 @@ impl Journal {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), &error));
+                return Err(Error::io(format!("cannot read {}", path.display()), error));
             }
         };
         let plaintext = self.keys.decrypt(&sealed, &path)?;
@@ -269,7 +269,7 @@ impl Journal {
             }
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
         }
     }
 

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const GIVEN: &[(&str, &str)] = &[("KEYFOB_FALLBACK_KEY", KEY)];
 fn journal(folder: &Path, vars: &[(&str, &str)]) -> Journal {
     let folders = Folders::below(folder);
     let env = Environment::from_vars(vars.iter().copied(), folder);
-    let notice: Notice = Arc::new(|_| ());
+    let notice: Notice = Rc::new(|_| ());
     Journal::new(&env, &folders, &Keyring::default(), &notice)
 }
 
