@@ -161,7 +161,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(cannot(error)),
         };
-        let prefix = format!("{}-", kind);
+        let prefix = format!("{kind}-");
         let mut tags = Vec::new();
         for entry in entries {
             let name = entry.map_err(cannot)?.file_name();
