@@ -11,7 +11,7 @@ pub use crate::identity::keypair::Keypair;
 pub use crate::identity::keys::{Identity, Location, generate};
 pub use crate::identity::recipients::Recipient;
 pub use crate::identity::sealed::{Keys, Purpose};
-pub use crate::keyring::Keyring;
+pub use crate::keyring::{Keyring, Ring};
 pub use crate::providers::{Capability, Services};
 pub use crate::redact::mask::Masker;
 pub use crate::session::cache::TokenCache;
