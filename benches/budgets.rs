@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use keyfob::testing::Folders;
 use keyfob::testing::Keyring;
-use keyfob::testing::{Batch, Metadata, Write};
+use keyfob::testing::{Batch, Write};
 use keyfob::testing::{Name, SecretValue};
 use keyfob::testing::{Vault, VaultOptions};
 
@@ -116,10 +116,11 @@ fn vault(secrets: usize, what: &str, budget: f64) {
         on_created: Arc::new(|_| ()),
     });
     let writes = (0..secrets)
-        .map(|number| Write {
-            name: Name::new(format!("SECRET_{number}")).expect("a name"),
-            value: SecretValue::from(format!("{number:0>100}")),
-            metadata: Metadata::default(),
+        .map(|number| {
+            Write::new(
+                Name::new(format!("SECRET_{number}")).expect("a name"),
+                SecretValue::from(format!("{number:0>100}")),
+            )
         })
         .collect();
     vault

@@ -1,4 +1,4 @@
-//! What can be completed from what is on this disk: stores, providers and the local vault's names.
+//! What can be completed from what is on this disk: stores, providers and the names in local stores.
 //!
 //! A shell asks while somebody types, so nothing here asks a server, prints, or fails: what cannot
 //! be had is simply not offered.
@@ -6,9 +6,11 @@
 use clap::Command;
 use clap_complete::CompletionCandidate;
 use clap_complete::engine::ArgValueCandidates;
+use futures_util::FutureExt as _;
 
 use crate::app::{App, Global};
-use crate::providers::{local, registry};
+use crate::providers::registry;
+use crate::words::batch::Filter;
 use crate::words::env::Environment;
 use crate::words::error::Result;
 use crate::words::secret::{Entry, StoreName};
@@ -83,9 +85,9 @@ fn providers() -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// The names in the selected store, where that is a local vault.
+/// The names in the selected store, where that is on this disk.
 ///
-/// A shell puts what it is offered on the line as it is, unquoted, and a vault may come from
+/// A shell puts what it is offered on the line as it is, unquoted, and a store may come from
 /// somebody else: only names that mean nothing to any shell are offered.
 fn secrets() -> Vec<CompletionCandidate> {
     let plain = |name: &str| {
@@ -105,8 +107,13 @@ fn secrets() -> Vec<CompletionCandidate> {
 }
 
 fn entries(app: &App) -> Result<Vec<Entry>> {
-    let config = app.config()?.store(&app.selected_store()?)?;
-    local::vault(config, app.services()?)?.list(|_| true)
+    let store = app.open(&app.selected_store()?)?;
+    if store.spec().is_remote() {
+        return Ok(Vec::new());
+    }
+    // What asks no server has nothing to wait for.
+    let listed = store.list(&Filter::default()).now_or_never();
+    listed.unwrap_or_else(|| Ok(Vec::new()))
 }
 
 fn app() -> App {

@@ -11,9 +11,9 @@ use crate::config::{Config, StoreConfig};
 use crate::journal::Open;
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, registry,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions, registry,
 };
-use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
@@ -45,10 +45,18 @@ impl Store {
 
     /// Opens the store that `config` describes.
     pub fn open_configured(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        Self::open_with(spec_of(config)?, config, services)
+    }
+
+    /// Opens the store that `config` describes, with the provider of this line.
+    pub fn open_with(
+        spec: &'static ProviderSpec,
+        config: &StoreConfig,
+        services: &Rc<Services>,
+    ) -> Result<Self> {
         let name = config.name().clone();
         let named = |error: Error| error.store(name.as_str());
         config.check_trust().map_err(named)?;
-        let spec = spec_of(config)?;
         let provider = (spec.open)(config, services).map_err(named)?;
         let located = config.fields().filter(|(field, _)| field.locates);
         let located = located
@@ -265,6 +273,34 @@ impl Store {
         forgotten.map_err(|error| self.named(error))
     }
 
+    /// The versions of `name`, newest first.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history; `not_found` where there never was such a secret,
+    /// or not for long.
+    pub async fn history(&self, name: &Name) -> Result<Vec<Version>> {
+        let versions = self.versions()?.history(name).await;
+        versions.map_err(|error| self.named(error))
+    }
+
+    /// Makes the value of an earlier version the current one again, as a new version: that of
+    /// `number`, else the newest earlier one that has a value. Deleted secrets come back so.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history; `not_found` where there is no such secret or
+    /// version; `usage` for a version in which the secret was deleted.
+    pub async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
+        let versions = self.versions()?;
+        let _writing = self.begin(vec![Intent::from(name)]).await?;
+        let restored = versions.restore(name, number).await;
+        restored.map_err(|error| self.named(error))
+    }
+
+    fn versions(&self) -> Result<&dyn Versions> {
+        let versions = self.provider.versions();
+        versions.ok_or_else(|| self.cannot(Capability::History, "an earlier version"))
+    }
+
     /// Its groups. Errors of theirs do not name the store.
     ///
     /// # Errors
@@ -272,6 +308,11 @@ impl Store {
     pub fn groups(&self, asked_for: &str) -> Result<&dyn Groups> {
         let groups = self.provider.groups();
         groups.ok_or_else(|| self.cannot(Capability::Groups, asked_for))
+    }
+
+    /// Ends whatever still runs for it, before another program takes this one's place.
+    pub async fn close(self) {
+        self.provider.close().await;
     }
 
     /// What keyfob remembers of what it stored here, where that cannot be read back; a record that

@@ -1,18 +1,22 @@
 //! What the tests and benches of this repository reach of the inside. Nobody else may rely on it:
 //! it changes with every version.
 
+pub mod conformance;
+
 use clap::CommandFactory;
 
 use crate::commands::{Cli, ManualPage};
-pub use crate::config::schema::Shape;
-pub use crate::config::{Config, LoadOptions};
+pub use crate::config::schema::{Field, Schema, Shape};
+pub use crate::config::{Config, LoadOptions, StoreConfig};
 pub use crate::http::{Deadline, Http};
 pub use crate::identity::keypair::Keypair;
 pub use crate::identity::keys::{Identity, Location, generate};
 pub use crate::identity::recipients::Recipient;
 pub use crate::identity::sealed::{Keys, Purpose};
 pub use crate::keyring::{Keyring, Ring};
-pub use crate::providers::{Capability, Services};
+pub use crate::providers::{
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions,
+};
 pub use crate::redact::mask::Masker;
 pub use crate::session::cache::TokenCache;
 pub use crate::session::jwt::Life;
@@ -21,13 +25,15 @@ pub use crate::store::Store;
 pub use crate::ui::escape;
 pub use crate::vault::format::Document;
 pub use crate::vault::{Vault, VaultOptions};
-pub use crate::words::batch::{Action, Batch, Filter, Metadata, Outcome, Selection, Write};
+pub use crate::words::batch::{
+    Action, Batch, Filter, Metadata, Outcome, Restored, Selection, Version, Write,
+};
 pub use crate::words::duration::HumanDuration;
 pub use crate::words::env::{Environment, Folders};
 pub use crate::words::error::{Error, Kind, Result};
 pub use crate::words::generate::Spec;
 pub use crate::words::progress::NoProgress;
-pub use crate::words::secret::{Name, Reference, SecretValue, StoreName, Target};
+pub use crate::words::secret::{Entry, Name, Reference, SecretValue, StoreName, Target};
 
 /// Where credentials come from.
 pub mod credential {

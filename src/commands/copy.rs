@@ -10,7 +10,7 @@ use super::selected;
 use crate::app::App;
 use crate::select::{Found, Wants};
 use crate::transfer::{Held, Plan};
-use crate::words::batch::{Metadata, Selection, Write};
+use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::secret::Target;
@@ -74,11 +74,7 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
             Some(origin) => found.get(origin)?.clone(),
             None => continue,
         };
-        wanted.push(Write {
-            name,
-            value,
-            metadata: Metadata::default(),
-        });
+        wanted.push(Write::new(name, value));
     }
     target.check(&wanted)?;
     let plan = Plan::new(&wanted, &held, |_| false);

@@ -68,14 +68,20 @@ pub async fn values(
         app,
     };
     let answers = Answers::ask(&stores, &wants).await;
-    if let Some(outcome) = Outcome::of(&answers) {
-        let found = work.fall_back(outcome).await?;
-        return selected::choose(&plan, &found, selection, app)?.values(&found);
-    }
-    let found = answers.found()?;
-    let chosen = selected::choose(&plan, &found, selection, app)?;
-    work.keep(&chosen.secrets(&found)?).await;
-    chosen.values(&found)
+    let values = match Outcome::of(&answers) {
+        Some(outcome) => {
+            let found = work.fall_back(outcome).await?;
+            selected::choose(&plan, &found, selection, app)?.values(&found)?
+        }
+        None => {
+            let found = answers.found()?;
+            let chosen = selected::choose(&plan, &found, selection, app)?;
+            work.keep(&chosen.secrets(&found)?).await;
+            chosen.values(&found)?
+        }
+    };
+    selected::close(stores).await;
+    Ok(values)
 }
 
 fn snapshots(fallback: &FallbackArgs, app: &App) -> Result<Snapshots> {

@@ -5,7 +5,7 @@ use super::plan::{self, Presented};
 use crate::app::App;
 use crate::formats::{Format, Pair};
 use crate::transfer::{Held, Plan};
-use crate::words::batch::{Metadata, Selection, Write};
+use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -94,12 +94,6 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
 fn wanted(pairs: Vec<Pair>) -> Result<Vec<Write>> {
     let pairs = pairs.into_iter();
     pairs
-        .map(|(name, value)| {
-            Ok(Write {
-                name: Name::new(name)?,
-                value,
-                metadata: Metadata::default(),
-            })
-        })
+        .map(|(name, value)| Ok(Write::new(Name::new(name)?, value)))
         .collect()
 }

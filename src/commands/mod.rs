@@ -135,7 +135,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Trust(args) => trust::run(args, app),
         Command::Doctor(args) => doctor::run(args, app).await,
         Command::Key(args) => key::run(args, app),
-        Command::Vault(args) => vault::run(args, app),
+        Command::Vault(args) => vault::run(args, app).await,
         Command::Generate(args) => generate::run(args, app),
         Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),

@@ -73,7 +73,16 @@ pub async fn values(args: &SelectionArgs, app: &App) -> Result<BTreeMap<String, 
     let wants = plan.wants();
     let stores = open(&wants, app)?;
     let found = Found::read(&stores, &wants).await?;
-    choose(&plan, &found, args, app)?.values(&found)
+    let values = choose(&plan, &found, args, app)?.values(&found)?;
+    close(stores).await;
+    Ok(values)
+}
+
+/// Closes `stores`, as a command is about to run.
+pub async fn close(stores: Vec<Store>) {
+    for store in stores {
+        store.close().await;
+    }
 }
 
 /// What the options and the configuration ask for. Asks nobody.

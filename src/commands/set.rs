@@ -69,11 +69,8 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     }
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let mut write = Write {
-        name: reference.name,
-        value: SecretValue::default(),
-        metadata: metadata(&args)?,
-    };
+    let mut write = Write::new(reference.name, SecretValue::default());
+    write.metadata = metadata(&args)?;
     // What the store has no room for is told before anybody is asked for the value.
     store.check(std::slice::from_ref(&write))?;
     write.value = value(&args, &write.name, app).map_err(|error| {

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::commands::selected::SelectionArgs;
 use crate::select::{self, Chosen, Destination, Found, Naming, Source};
 use crate::transfer::{Held, Plan};
-use crate::words::batch::{Metadata, Selection, Write};
+use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::secret::{Name, Reference};
@@ -97,11 +97,7 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     let origins = origins(&chosen)?;
     let mut wanted = Vec::with_capacity(chosen.variables.len());
     for (name, value) in chosen.values(&found)? {
-        wanted.push(Write {
-            name: Name::new(name)?,
-            value,
-            metadata: Metadata::default(),
-        });
+        wanted.push(Write::new(Name::new(name)?, value));
     }
     if args.prune && wanted.is_empty() {
         return Err(Error::usage(format!(

@@ -12,7 +12,7 @@ use crate::ui::{Table, time};
 use crate::vault::Vault;
 use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Reference, Target};
+use crate::words::secret::Target;
 use clap::{Args, Subcommand};
 
 /// Look after the local vault
@@ -94,7 +94,7 @@ Examples:
     },
 }
 
-pub fn run(args: VaultArgs, app: &App) -> Result<()> {
+pub async fn run(args: VaultArgs, app: &App) -> Result<()> {
     match args.command {
         VaultCommand::Info => info(app),
         VaultCommand::Recipients { command } => match command {
@@ -102,8 +102,8 @@ pub fn run(args: VaultArgs, app: &App) -> Result<()> {
             RecipientsCommand::Add { keys } => add_recipients(&keys, app),
             RecipientsCommand::Remove { keys, force } => remove_recipients(&keys, force, app),
         },
-        VaultCommand::History { name } => history(&name, app),
-        VaultCommand::Restore { name, version } => restore(&name, version, app),
+        VaultCommand::History { name } => history(&name, app).await,
+        VaultCommand::Restore { name, version } => restore(&name, version, app).await,
         VaultCommand::Rekey { yes } => rekey(yes, app),
     }
 }
@@ -112,15 +112,6 @@ pub fn run(args: VaultArgs, app: &App) -> Result<()> {
 fn selected(app: &App) -> Result<Vault> {
     let store = app.config()?.store(&app.selected_store()?)?;
     local::vault(store, app.services()?).map_err(|error| error.store(store.name().as_str()))
-}
-
-/// The vault that holds `target`, and its name there.
-fn holding(target: &Target, app: &App) -> Result<(Reference, Vault)> {
-    let reference = app.reference(target)?;
-    let store = app.config()?.store(&reference.store)?;
-    let vault = local::vault(store, app.services()?)
-        .map_err(|error| error.store(reference.store.as_str()))?;
-    Ok((reference, vault))
 }
 
 fn info(app: &App) -> Result<()> {
@@ -236,9 +227,10 @@ fn remove_recipients(keys: &[String], force: bool, app: &App) -> Result<()> {
     as_json(app, &vault, &json!({ "removed": recipients }))
 }
 
-fn history(target: &Target, app: &App) -> Result<()> {
-    let (reference, vault) = holding(target, app)?;
-    let versions = vault.history(&reference.name)?;
+async fn history(target: &Target, app: &App) -> Result<()> {
+    let reference = app.reference(target)?;
+    let store = app.open(&reference.store)?;
+    let versions = store.history(&reference.name).await?;
     if app.ui.json {
         let documents: Vec<_> = versions
             .iter()
@@ -270,9 +262,10 @@ fn history(target: &Target, app: &App) -> Result<()> {
     table.print(&app.ui)
 }
 
-fn restore(target: &Target, version: Option<u32>, app: &App) -> Result<()> {
-    let (reference, vault) = holding(target, app)?;
-    let restored = vault.restore(&reference.name, version)?;
+async fn restore(target: &Target, version: Option<u32>, app: &App) -> Result<()> {
+    let reference = app.reference(target)?;
+    let store = app.open(&reference.store)?;
+    let restored = store.restore(&reference.name, version).await?;
     if app.ui.json {
         return app.ui.document(&json!({
             "store": reference.store,

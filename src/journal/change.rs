@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::encoded;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
@@ -157,14 +157,9 @@ impl Old {
 impl Step {
     /// What is to be stored.
     pub fn write(&self) -> Write {
-        Write {
-            name: self.reference.name.clone(),
-            value: self.new.clone(),
-            metadata: Metadata {
-                attributes: self.attributes.clone(),
-                ..Metadata::default()
-            },
-        }
+        let mut write = Write::new(self.reference.name.clone(), self.new.clone());
+        write.metadata.attributes.clone_from(&self.attributes);
+        write
     }
 }
 
@@ -191,11 +186,7 @@ impl TryFrom<Earlier> for Change {
     type Error = Error;
 
     fn try_from(earlier: Earlier) -> Result<Self> {
-        let write = Write {
-            name: Name::new(earlier.name)?,
-            value: earlier.value,
-            metadata: Metadata::default(),
-        };
+        let write = Write::new(Name::new(earlier.name)?, earlier.value);
         let announced = Announced {
             provider: earlier.provider,
             url: earlier.url,

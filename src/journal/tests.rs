@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::error::Kind;
 use crate::words::secret::{Name, SecretValue};
 
@@ -62,11 +62,7 @@ fn rotation(secret: &str, value: &str) -> Change {
 
 fn replacement(secret: &str, value: &str) -> Change {
     let Reference { store, name } = secret.parse().unwrap();
-    let write = Write {
-        name,
-        value: value.into(),
-        metadata: Metadata::default(),
-    };
+    let write = Write::new(name, value.into());
     let announced = Announced {
         provider: "neo".to_owned(),
         url: "https://api.example.com".to_owned(),
@@ -212,11 +208,7 @@ fn a_provider_finds_its_own_step_at_its_own_place() {
     let at = |url: &str| store_journal(folder.path(), "web", url);
     let here = at("https://api.example.com");
     let name = Name::new("A").unwrap();
-    let write = Write {
-        name: name.clone(),
-        value: "hunter2".into(),
-        metadata: Metadata::default(),
-    };
+    let write = Write::new(name.clone(), "hunter2".into());
     let mut open = here.begin(&write, &json!({"stage": 1})).unwrap();
     here.note(&mut open, &json!({"stage": 2})).unwrap();
     let found = here.find(&name).unwrap();

@@ -10,7 +10,8 @@ use std::time::Instant;
 use async_trait::async_trait;
 
 use super::{
-    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, unsupported,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions,
+    unsupported,
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
@@ -18,7 +19,7 @@ use crate::http::Log;
 use crate::identity::keys::IdentitySource;
 use crate::identity::recipients::Recipient;
 use crate::vault::{Vault, VaultOptions};
-use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -167,6 +168,10 @@ impl Provider for LocalVault {
         self.told("write", |vault| vault.delete(names))
     }
 
+    fn versions(&self) -> Option<&dyn Versions> {
+        Some(self)
+    }
+
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
     async fn login(&self, _given: &Given) -> Result<Account> {
         self.told("open", |vault| vault.list(|_| false))?;
@@ -194,6 +199,17 @@ impl Provider for LocalVault {
     }
 }
 
+#[async_trait(?Send)]
+impl Versions for LocalVault {
+    async fn history(&self, name: &Name) -> Result<Vec<Version>> {
+        self.told("read", |vault| vault.history(name))
+    }
+
+    async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
+        self.told("write", |vault| vault.restore(name, number))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -204,7 +220,7 @@ mod tests {
     use crate::identity::keys::IdentitySource;
     use crate::keyring::Keyring;
     use crate::vault::VaultOptions;
-    use crate::words::batch::{Action, Metadata, Write};
+    use crate::words::batch::{Action, Write};
     use crate::words::env::Folders;
     use crate::words::error::Kind;
 
@@ -235,11 +251,7 @@ mod tests {
 
     fn batch(name: &str) -> Batch {
         Batch {
-            writes: vec![Write {
-                name: Name::new(name).unwrap(),
-                value: "1".into(),
-                metadata: Metadata::default(),
-            }],
+            writes: vec![Write::new(Name::new(name).unwrap(), "1".into())],
             if_absent: false,
         }
     }

@@ -15,7 +15,7 @@ mod support;
 
 pub use provider::{
     Account, Capabilities, Capability, Composite, Given, Lack, Method, Provider, ProviderSpec,
-    Replacements,
+    Replacements, Versions,
 };
 pub use services::{Services, Steps};
 pub use support::{CA_FILE, exists_already, keypair, missing, unsupported};

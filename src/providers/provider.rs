@@ -15,7 +15,7 @@ use super::support::CA_FILE;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
 use crate::journal;
-use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -104,13 +104,18 @@ pub struct Capabilities(u16);
 impl Capabilities {
     /// These.
     pub const fn of(list: &[Capability]) -> Self {
-        let mut bits = 0;
+        let mut all = Self(0);
         let mut at = 0;
         while at < list.len() {
-            bits |= 1 << list[at] as u16;
+            all = all.with(list[at]);
             at += 1;
         }
-        Self(bits)
+        all
+    }
+
+    /// These and `capability`.
+    pub const fn with(self, capability: Capability) -> Self {
+        Self(self.0 | 1 << capability as u16)
     }
 
     /// Whether `capability` is among them.
@@ -168,6 +173,11 @@ pub trait Provider {
     /// Forgets cached tokens and stored credentials. Returns what was forgotten, in words.
     async fn logout(&self) -> Result<Vec<String>>;
 
+    /// Its earlier versions, where it has [`Capability::History`].
+    fn versions(&self) -> Option<&dyn Versions> {
+        None
+    }
+
     /// Its groups, where it has [`Capability::Groups`].
     fn groups(&self) -> Option<&dyn Groups> {
         None
@@ -177,6 +187,27 @@ pub trait Provider {
     fn replacements(&self) -> Option<&dyn Replacements> {
         None
     }
+
+    /// Ends whatever still runs for it, before another program takes this one's place.
+    async fn close(&self) {}
+}
+
+/// What is offered by a provider that keeps earlier versions.
+#[async_trait(?Send)]
+pub trait Versions {
+    /// The versions of `name`, newest first.
+    ///
+    /// # Errors
+    /// `not_found` where there never was such a secret, or not for long.
+    async fn history(&self, name: &Name) -> Result<Vec<Version>>;
+
+    /// Makes the value of an earlier version the current one again, as a new version: that of
+    /// `number`, else the newest earlier one that has a value. Deleted secrets come back so.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret or version; `usage` for a version in which the
+    /// secret was deleted.
+    async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored>;
 }
 
 /// What a provider that announces steps in the journal offers beside the provider trait.

@@ -8,7 +8,7 @@ use super::engine::{Engine, Outcome, Report, changed_underneath, report};
 use super::look::Look;
 use super::next::Back;
 use crate::journal::{Direction, Old, Open, State};
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
@@ -222,11 +222,7 @@ impl Engine<'_> {
 }
 
 fn write_of(name: &Name, value: &SecretValue) -> Write {
-    Write {
-        name: name.clone(),
-        value: value.clone(),
-        metadata: Metadata::default(),
-    }
+    Write::new(name.clone(), value.clone())
 }
 
 fn irrevocable(target: &Reference, state: State) -> Error {

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::words::batch::Metadata;
 use crate::words::env::Folders;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, SecretValue};
@@ -12,11 +11,7 @@ fn name(text: &str) -> Name {
 }
 
 fn wanted(pairs: &[(&str, &str)]) -> Vec<Write> {
-    let write = |(text, value): &(&str, &str)| Write {
-        name: name(text),
-        value: SecretValue::from(*value),
-        metadata: Metadata::default(),
-    };
+    let write = |(text, value): &(&str, &str)| Write::new(name(text), SecretValue::from(*value));
     pairs.iter().map(write).collect()
 }
 

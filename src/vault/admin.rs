@@ -7,12 +7,12 @@ use serde::Serialize;
 
 use super::Vault;
 use super::format::{Document, FORMAT};
-use super::history::{self, Restored, Version};
+use super::history;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::words::batch::Action;
+use crate::words::batch::{Action, Restored, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 

@@ -23,6 +23,11 @@ pub fn put(
     let name = write.name.as_str();
     let description = write.metadata.description;
     let Some(slot) = document.secrets.get_mut(name) else {
+        if let Some(expected) = write.expected {
+            return Ok(Err(Error::conflict(format!(
+                "{name} is gone, and was at version {expected}"
+            ))));
+        }
         let record = match document.deleted.remove(name) {
             // Its numbers go on, so that none of its versions is ever meant by two.
             Some(slot) => {
@@ -42,6 +47,14 @@ pub fn put(
         return Ok(Err(Error::conflict(format!("{name} exists already"))));
     }
     let mut record = slot.record(name)?.into_owned();
+    if let Some(expected) = write.expected
+        && expected != record.version()
+    {
+        return Ok(Err(Error::conflict(format!(
+            "{name} is at version {} already, and was at version {expected}",
+            record.version()
+        ))));
+    }
     let new_value = record.value() != Some(&write.value);
     let new_description = description.is_some() && description != record.description;
     if !new_value && !new_description {

@@ -1,37 +1,12 @@
 //! Earlier versions: what is known of them, and bringing one back.
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::format::{Document, Slot};
 use super::record::{Record, Version as Kept};
-use crate::words::batch::Action;
+use crate::words::batch::{Action, Restored, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
-
-/// What is known of one version of a secret, without its value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Version {
-    /// Counts from one.
-    pub number: u32,
-    /// When it became the current one.
-    pub updated_at: Timestamp,
-    /// Whether it still is.
-    pub current: bool,
-    /// Whether with it the secret was deleted.
-    pub deleted: bool,
-}
-
-/// What a restoring did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Restored {
-    /// The version that was brought back.
-    pub from: u32,
-    /// The version that has its value now.
-    pub number: u32,
-    /// `Created` where the secret was deleted, `Unchanged` where it had that value already.
-    pub action: Action,
-}
 
 /// The versions of `name`, newest first.
 ///
@@ -66,12 +41,12 @@ pub fn restore(
     if record.value() == value.as_ref() {
         return Ok(Restored {
             from,
-            number: newest(&record),
+            number: record.version(),
             action: Action::Unchanged,
         });
     }
     record.push(value, now);
-    let number = newest(&record);
+    let number = record.version();
     let action = match document.deleted.remove(name.as_str()) {
         Some(_) => Action::Created,
         None => Action::Updated,
@@ -115,10 +90,6 @@ fn choose<'r>(record: &'r Record, name: &Name, number: Option<u32>) -> Result<&'
         return Err(Error::usage(format!("in version {number} {name} was deleted")).hint(hint));
     }
     Ok(version)
-}
-
-fn newest(record: &Record) -> u32 {
-    record.versions().next().map_or(0, |version| version.number)
 }
 
 #[cfg(test)]

@@ -70,6 +70,11 @@ impl Record {
         self.current.value.as_ref()
     }
 
+    /// The number of the current version.
+    pub fn version(&self) -> u32 {
+        self.current.number
+    }
+
     /// When the current version was written.
     pub fn updated_at(&self) -> Timestamp {
         self.current.updated_at
@@ -146,12 +151,14 @@ pub fn parse_entry(name: Name, raw: &RawValue) -> Result<Entry> {
         description: Option<String>,
         created_at: Timestamp,
         updated_at: Timestamp,
+        version: u32,
     }
     let known: Known = serde_json::from_str(raw.get()).map_err(|_| unreadable(name.as_str()))?;
     Ok(Entry {
         created_at: Some(known.created_at),
         updated_at: Some(known.updated_at),
         description: known.description,
+        version: Some(known.version),
         ..Entry::new(name)
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::words::error::Result;
 use crate::words::secret::{Mark, Name, SecretValue};
@@ -53,6 +54,21 @@ pub struct Write {
     pub value: SecretValue,
     /// Its metadata, as far as the caller names it. What is `None` or absent stays as it is.
     pub metadata: Metadata,
+    /// The version that must be the current one, else nothing is stored and its outcome is a
+    /// `conflict`; not looked at where the backend counts no versions.
+    pub expected: Option<u32>,
+}
+
+impl Write {
+    /// A write of `value` alone, over whatever is there.
+    pub fn new(name: Name, value: SecretValue) -> Self {
+        Self {
+            name,
+            value,
+            metadata: Metadata::default(),
+            expected: None,
+        }
+    }
 }
 
 /// What may be stored beside a value.
@@ -129,4 +145,28 @@ impl Outcome {
             mark: None,
         }
     }
+}
+
+/// What is known of one version of a secret, without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Version {
+    /// Counts from one.
+    pub number: u32,
+    /// When it became the current one.
+    pub updated_at: Timestamp,
+    /// Whether it still is.
+    pub current: bool,
+    /// Whether with it the secret was deleted.
+    pub deleted: bool,
+}
+
+/// What a restoring did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// The version that was brought back.
+    pub from: u32,
+    /// The version that has its value now.
+    pub number: u32,
+    /// `Created` where the secret was deleted, `Unchanged` where it had that value already.
+    pub action: Action,
 }

@@ -171,6 +171,9 @@ pub struct Entry {
     /// What else the backend keeps with it, none of it secret.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, serde_json::Value>,
+    /// The number of its current version, where the backend counts them.
+    #[serde(skip)]
+    pub version: Option<u32>,
     /// By what it can be told from another of its name, where its value cannot be read.
     #[serde(skip)]
     pub mark: Option<Mark>,
@@ -186,6 +189,7 @@ impl Entry {
             expires_at: None,
             description: None,
             attributes: BTreeMap::new(),
+            version: None,
             mark: None,
         }
     }

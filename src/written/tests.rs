@@ -3,7 +3,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::words::batch::{Action, Metadata};
+use crate::words::batch::Action;
 
 const URL: &str = "https://api.example.com";
 
@@ -25,11 +25,7 @@ fn mark(text: &str) -> Mark {
 }
 
 fn write(text: &str, value: &str) -> Write {
-    Write {
-        name: name(text),
-        value: value.into(),
-        metadata: Metadata::default(),
-    }
+    Write::new(name(text), value.into())
 }
 
 fn begin(record: &Record, writes: &[Write]) -> Writing {

@@ -10,7 +10,7 @@ use keyfob::testing::Keyring;
 use keyfob::testing::Sessions;
 use keyfob::testing::Store;
 use keyfob::testing::TokenCache;
-use keyfob::testing::{Action, Batch, Metadata, NoProgress, Outcome, Services, Write, registry};
+use keyfob::testing::{Action, Batch, NoProgress, Outcome, Services, Write, registry};
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
@@ -64,10 +64,11 @@ fn write(
     };
     let store = Store::open(&StoreName::new("neo")?, &config, &Rc::new(services))?;
     let writes = (0..count)
-        .map(|number| Write {
-            name: Name::new(format!("S{number:04}")).unwrap(),
-            value: SecretValue::from("v"),
-            metadata: Metadata::default(),
+        .map(|number| {
+            Write::new(
+                Name::new(format!("S{number:04}")).unwrap(),
+                SecretValue::from("v"),
+            )
         })
         .collect();
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -3,16 +3,12 @@
 use proptest::prelude::*;
 
 use super::body::{Body, MAX_BODY, Secrets, chunks, json_length};
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::error::Kind;
 use crate::words::secret::{Name, SecretValue};
 
 fn write(name: &str, value: &str) -> Write {
-    Write {
-        name: Name::new(name).unwrap(),
-        value: SecretValue::from(value),
-        metadata: Metadata::default(),
-    }
+    Write::new(Name::new(name).unwrap(), SecretValue::from(value))
 }
 
 fn body(writes: &[Write], chunk: &[usize]) -> Vec<u8> {

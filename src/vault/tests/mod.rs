@@ -20,7 +20,7 @@ use crate::identity::keys::generate;
 use crate::keyring::Ring;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::words::batch::{Metadata, Write};
+use crate::words::batch::Write;
 use crate::words::error::Kind;
 
 /// A home of its own for each test: a data folder, a keyring, and what was said.
@@ -92,10 +92,8 @@ fn name(text: &str) -> Name {
 }
 
 fn batch(secrets: &[(&str, &[u8])]) -> Batch {
-    let writes = secrets.iter().map(|(name, value)| Write {
-        name: Name::new(*name).unwrap(),
-        value: SecretValue::new(value.to_vec()),
-        metadata: Metadata::default(),
+    let writes = secrets.iter().map(|(name, value)| {
+        Write::new(Name::new(*name).unwrap(), SecretValue::new(value.to_vec()))
     });
     Batch {
         writes: writes.collect(),

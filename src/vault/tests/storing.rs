@@ -167,3 +167,22 @@ fn a_deleted_secret_is_gone_and_can_be_restored() {
     assert_eq!(set(&vault, &[("b", b"3")]), [Ok(Action::Created)]);
     assert_eq!(vault.history(&name("b")).unwrap()[0].number, 3);
 }
+
+#[test]
+fn a_write_is_stored_over_the_version_that_it_expects_and_no_other() {
+    let home = Home::new();
+    let vault = home.vault();
+    let over = |version: u32, value: &[u8]| {
+        let mut batch = batch(&[("a", value)]);
+        batch.writes[0].expected = Some(version);
+        actions(vault.write(batch).unwrap())
+    };
+    assert_eq!(over(1, b"1"), [Err(Kind::Conflict)]);
+    set(&vault, &[("a", b"1")]);
+    assert_eq!(vault.list(|_| true).unwrap()[0].version, Some(1));
+    assert_eq!(over(1, b"2"), [Ok(Action::Updated)]);
+    assert_eq!(over(1, b"3"), [Err(Kind::Conflict)]);
+    assert_eq!(get(&vault, "a").unwrap(), b"2");
+    vault.delete(&[name("a")]).unwrap();
+    assert_eq!(over(2, b"4"), [Err(Kind::Conflict)]);
+}
