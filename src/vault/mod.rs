@@ -20,9 +20,10 @@ use crate::words::env::Folders;
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
 
-use crate::identity::keeping::{IdentityKeyring, now};
+use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
+use crate::keyring::Ring;
 use format::{Document, Slot, Table};
 
 mod access;
@@ -48,7 +49,7 @@ pub struct VaultOptions {
     /// Where the default vault and keyfob's own identity are.
     pub folders: Folders,
     /// Where keyfob's own identity is kept, if it can be.
-    pub keyring: Arc<dyn IdentityKeyring>,
+    pub keyring: Arc<dyn Ring>,
     /// How long a writer waits for another; `None`: for ever.
     pub lock_timeout: Option<Duration>,
     /// Whether the recipients recorded inside the file are to be believed. Not when a checkout
@@ -96,7 +97,7 @@ pub struct Vault {
     source: Option<IdentitySource>,
     recipients: Vec<Recipient>,
     data: PathBuf,
-    keyring: Arc<dyn IdentityKeyring>,
+    keyring: Arc<dyn Ring>,
     lock_timeout: Option<Duration>,
     trust_recorded: bool,
     on_created: Rc<dyn Fn(&Created)>,

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::identity::fake_keyring::FakeKeyring;
 use crate::identity::keys::generate;
+use crate::keyring::Ring;
 use crate::state;
 use crate::state::lock::Lock;
 use crate::words::batch::Write;
@@ -49,7 +50,7 @@ impl Home {
 
     fn options(&self) -> VaultOptions {
         let said = Arc::clone(&self.said);
-        let keyring: Arc<dyn IdentityKeyring> = self.keyring.clone();
+        let keyring: Arc<dyn Ring> = self.keyring.clone();
         VaultOptions {
             path: None,
             identity: None,
