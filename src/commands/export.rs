@@ -8,8 +8,7 @@ use serde_json::json;
 
 use super::{output, selected};
 use crate::app::App;
-use crate::commands::selected::SelectionArgs;
-use crate::commands::selected::WaitArg;
+use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::formats::{self, Format, Options, Pair};
 use crate::select::{Found, Source};
 use crate::state::Mode;
@@ -190,7 +189,7 @@ async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) ->
     let variables = formats::write(Format::Github, &pairs, options)?;
     app.ui.data_that_matters(&masks)?;
     append(file, &variables)
-        .map_err(|error| Error::io(format!("could not write {}", file.display()), &error))
+        .map_err(|error| Error::io(format!("could not write {}", file.display()), error))
 }
 
 /// Appends `text` to `file` in one go: others write to it, too.

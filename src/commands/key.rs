@@ -1,11 +1,10 @@
 //! `keyfob key`: Solana keypairs.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use zeroize::Zeroizing;
 
+use super::input;
 use crate::app::App;
 use crate::identity::keypair::Keypair;
 use crate::identity::keypair::locate::Located;
@@ -54,7 +53,7 @@ pub enum KeyCommand {
 }
 
 /// No form of a keypair is longer.
-const MAX_KEYPAIR: u64 = 4096;
+const MAX_KEYPAIR: usize = 4096;
 
 pub fn run(args: KeyArgs, app: &App) -> Result<()> {
     match args.command {
@@ -158,12 +157,7 @@ fn from_stdin(app: &App) -> Result<Keypair> {
         let text = crate::ui::prompt::credential(&app.ui, "Keypair (JSON array or base58)")?;
         return Keypair::parse(&text);
     }
-    let mut text = Zeroizing::new(String::new());
-    std::io::stdin()
-        .lock()
-        .take(MAX_KEYPAIR)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::io("could not read stdin", &error))?;
+    let text = input::stdin_text(MAX_KEYPAIR)?;
     if text.trim().is_empty() {
         return Err(
             Error::usage("no keypair came on stdin").hint("name a file, or pipe the keypair in")

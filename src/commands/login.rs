@@ -1,18 +1,15 @@
 //! `keyfob login`: obtains and caches a token, or keeps a credential.
 
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 
-use zeroize::Zeroizing;
-
+use super::input;
 use super::status::account_json;
 use crate::app::App;
 use crate::providers::Given;
 use crate::store::Store;
-use crate::ui::prompt;
-use crate::ui::time;
+use crate::ui::{prompt, time};
 use crate::words::error::{Error, Result};
-use crate::words::secret::SecretValue;
-use crate::words::secret::StoreName;
+use crate::words::secret::{SecretValue, StoreName};
 use clap::Args;
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring
@@ -28,7 +25,7 @@ pub struct LoginArgs {
 }
 
 /// A credential is a line of text; nothing longer is read.
-const MAX_CREDENTIAL: u64 = 64 * 1024;
+const MAX_CREDENTIAL: usize = 64 * 1024;
 
 pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     let name = match args.store {
@@ -82,12 +79,7 @@ fn given(app: &App, store: &Store) -> Result<Given> {
         }
         return Ok(given);
     }
-    let mut text = Zeroizing::new(String::new());
-    io::stdin()
-        .lock()
-        .take(MAX_CREDENTIAL)
-        .read_to_string(&mut text)
-        .map_err(|error| Error::io("could not read stdin", &error))?;
+    let text = input::stdin_text(MAX_CREDENTIAL)?;
     read(&text, &missing, what)
 }
 

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::config::lookup;
-use crate::config::trust::{self, TrustRecord};
+use crate::config::review;
+use crate::config::trust::TrustRecord;
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use clap::{Args, ValueHint};
@@ -58,7 +59,7 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
             .note(&format!("{} is trusted no longer", file.display()));
         return Ok(());
     }
-    let review = trust::review(&app.load_options()?, &file)?;
+    let review = review::review(&app.load_options()?, &file)?;
     if app.ui.json {
         let allowed: Vec<_> = review
             .allowed
@@ -87,7 +88,7 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     if args.show {
         return Ok(());
     }
-    record.allow(&review)?;
+    review.allow(&record)?;
     app.ui.note(&format!(
         "{} is trusted as it is now",
         review.path.display()

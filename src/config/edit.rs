@@ -3,13 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Array, DocumentMut, Item, Table, Value as TomlValue, value};
+use toml_edit::{Array, Document, Item, Table, value};
 
 use super::check::{self, Value, did_you_mean};
-use super::layer::{Layer, Providers, credential_hint};
-use super::schema::{Schema, Shape, provider};
+use super::layer::{Layer, credential_hint};
+use super::schema::{Providers, Schema, Shape, provider};
 use super::trust::TrustRecord;
-use super::{LoadOptions, Role, comments, environment, lookup, merge, source};
+use super::{LoadOptions, Role, environment, lookup, merge, reader, source, splice};
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
@@ -92,7 +92,7 @@ pub fn add_store(
                     .hint("edit the file, or remove the store first"),
             );
         }
-        insert_store(document, name, table)
+        Ok(splice::add_store(document, name.as_str(), table))
     })
 }
 
@@ -106,12 +106,10 @@ pub fn remove_store(options: &LoadOptions<'_>, file: &Path, name: &StoreName) ->
         if !layer.stores.contains_key(name) {
             return Err(no_store(&file.target, name, layer.stores.keys()));
         }
-        comments::remove_table(document, "stores", name.as_str());
         let default = layer.default_store.as_ref();
-        if default.is_some_and(|default| default.value == *name) && !file.below.contains_key(name) {
-            comments::remove_key(document, "default_store");
-        }
-        Ok(())
+        let is_default = default.is_some_and(|default| default.value == *name);
+        let and_default = is_default && !file.below.contains_key(name);
+        Ok(splice::remove_store(document, name.as_str(), and_default))
     })
 }
 
@@ -126,18 +124,7 @@ pub fn set_default_store(options: &LoadOptions<'_>, file: &Path, name: &StoreNam
         if !known().any(|known| known == name) {
             return Err(no_store(&file.target, name, known()));
         }
-        match document
-            .get_mut("default_store")
-            .and_then(Item::as_value_mut)
-        {
-            Some(old) => {
-                let decor = old.decor().clone();
-                *old = TomlValue::from(name.as_str());
-                *old.decor_mut() = decor;
-            }
-            None => comments::insert_key(document, "default_store", value(name.as_str())),
-        }
-        Ok(())
+        Ok(splice::set_default(document, name.as_str()))
     })
 }
 
@@ -182,34 +169,6 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
         Ok(Value::List(elements)) => Ok(value(elements.into_iter().collect::<Array>())),
         Err(why) => Err(Error::usage(format!("`{key}` {why}"))),
     }
-}
-
-/// Inserts `[stores.NAME]` after the other stores, or at the end.
-fn insert_store(document: &mut DocumentMut, name: &StoreName, table: Table) -> Result<()> {
-    match document.get_mut("stores") {
-        None => {
-            let mut stores = Table::new();
-            stores.set_implicit(true);
-            document.insert("stores", Item::Table(stores));
-        }
-        Some(Item::Value(TomlValue::InlineTable(stores))) => {
-            if let Some((_, last)) = stores.iter_mut().last() {
-                // The space before the closing brace; a comma follows now.
-                let suffix = last.decor().suffix().and_then(|suffix| suffix.as_str());
-                if suffix.is_some_and(|suffix| suffix.trim().is_empty()) {
-                    last.decor_mut().set_suffix("");
-                }
-            }
-            stores.insert(
-                name.as_str(),
-                TomlValue::InlineTable(table.into_inline_table()),
-            );
-            return Ok(());
-        }
-        Some(_) => {}
-    }
-    comments::insert_table(document, "stores", name.as_str(), table);
-    Ok(())
 }
 
 /// A file that is to be changed, as it is found under the lock.
@@ -314,21 +273,13 @@ fn lock(options: &LoadOptions<'_>, file: &Path) -> Result<Lock> {
 fn change(
     options: &LoadOptions<'_>,
     file: &Path,
-    act: impl FnOnce(&mut DocumentMut, &Layer, &File<'_, '_>) -> Result<()>,
+    act: impl FnOnce(&Document<&str>, &Layer, &File<'_, '_>) -> Result<String>,
 ) -> Result<()> {
     let lock = lock(options, file)?;
     let file = File::open(options, file)?;
     let layer = file.read(file.before.clone().unwrap_or_default())?;
     let text = &layer.source.text;
-    let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
-        let offset = error.span().map_or(0, |span| span.start);
-        layer.source.error(offset, error.message())
-    })?;
-    act(&mut document, &layer, &file)?;
-    let mut changed = document.to_string();
-    if !text.starts_with(['\r', '\n']) {
-        changed = changed.trim_start_matches(['\r', '\n']).to_owned();
-    }
+    let mut changed = act(&reader::parse(&layer.source)?, &layer, &file)?;
     if text.contains("\r\n") {
         changed = changed.replace("\r\n", "\n").replace('\n', "\r\n");
     }

@@ -5,28 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-use super::layer::Providers;
-use super::schema::{Field, Schema, Schemas, provider};
+use super::schema::{PREFIX, Providers, Schema, Schemas, provider};
+pub use super::schema::{variable, variables};
 use super::store::{Entry, Origin};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 
-const PREFIX: &str = "KEYFOB_";
 const PROVIDER_SUFFIX: &str = "_PROVIDER";
-
-/// The variable that sets `field` of `store`.
-pub fn variable(store: &StoreName, field: &str) -> String {
-    let mut name = format!("{PREFIX}{store}_{field}").replace('-', "_");
-    name.make_ascii_uppercase();
-    name
-}
-
-/// The variables that may set `field` of `store`; the first that is set counts.
-pub fn variables(store: &StoreName, field: &Field) -> impl Iterator<Item = String> {
-    let vendors = field.vendor_env.iter().map(|name| (*name).to_owned());
-    [variable(store, field.name)].into_iter().chain(vendors)
-}
 
 /// Whether the variable called `name` may hold a credential of keyfob's, for any store: what a
 /// child process must not inherit.

@@ -5,13 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use toml::Spanned;
-use toml::de::DeTable;
-
 use super::check::{self, Value, did_you_mean};
-use super::reader::{Item, Placed, Reader};
+use super::reader::{self, Entry, Item, Placed, Reader};
 use super::rotation::{self, Rotation};
-use super::schema::{Field, Schema, Schemas, Shape, provider};
+use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable, variables};
 use super::source::Source;
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
@@ -39,9 +36,6 @@ pub(super) struct Table {
     pub fields: BTreeMap<&'static str, Placed<Value>>,
 }
 
-/// Which provider each store has below a layer.
-pub(super) type Providers = BTreeMap<StoreName, &'static Schema>;
-
 impl Layer {
     /// Reads `source`, which lies over stores with the providers `below`.
     ///
@@ -49,28 +43,28 @@ impl Layer {
     /// `config` at the first mistake.
     pub fn read(source: Source, schemas: Schemas, below: &Providers) -> Result<Self> {
         let mut reader = Reader::new(&source);
-        let document = reader.parse()?;
+        let document = reader::parse(&source)?;
         let (mut default_store, mut stores) = (None, BTreeMap::new());
         let (mut env, mut rotations) = (BTreeMap::new(), BTreeMap::new());
-        for (key, item) in document.get_ref() {
-            let name = key.get_ref().as_ref();
+        for entry in reader::entries(document.as_table()) {
+            let (name, item) = (entry.key, &entry.item);
             match name {
                 "default_store" => {
                     default_store = reader
-                        .parsed(name, item, str::parse::<StoreName>)
-                        .map(|store| reader.placed(item, store));
+                        .parsed_text(name, item, str::parse)
+                        .map(|store| reader.placed(item.at, store));
                 }
                 "stores" => stores = read_stores(&mut reader, item, schemas, below),
                 "env" => env = read_env(&mut reader, item),
                 "rotation" => {
-                    for (key, item) in reader.table(name, item).into_iter().flatten() {
-                        if let Some(rotation) = rotation::read(&mut reader, key, item) {
-                            let placed = reader.placed(key, rotation);
-                            rotations.insert(key.get_ref().to_string(), placed);
+                    for entry in reader.table(name, item).into_iter().flatten() {
+                        if let Some(rotation) = rotation::read(&mut reader, entry) {
+                            let placed = reader.placed(entry.at, rotation);
+                            rotations.insert(entry.key.to_owned(), placed);
                         }
                     }
                 }
-                _ => reader.unknown_key(key, "", &KEYS),
+                _ => reader.unknown_key(&entry, "", &KEYS),
             }
         }
         reader.finish()?;
@@ -91,40 +85,41 @@ fn read_stores(
     below: &Providers,
 ) -> BTreeMap<StoreName, Table> {
     let mut stores = BTreeMap::new();
-    for (key, item) in reader.table("stores", item).into_iter().flatten() {
-        let path = format!("stores.{}", key.get_ref());
-        let name = match StoreName::new(key.get_ref().as_ref()) {
+    for entry in reader.table("stores", item).into_iter().flatten() {
+        let path = format!("stores.{}", entry.key);
+        let name = match StoreName::new(entry.key) {
             Ok(name) => name,
             Err(error) => {
-                reader.problem(key, error.message(), None);
+                reader.problem(entry.at, error.message(), None);
                 continue;
             }
         };
-        let Some(table) = reader.table(&path, item) else {
+        let Some(table) = reader.table(&path, &entry.item) else {
             continue;
         };
         let inherited = below.get(&name).copied();
         let Some((schema, provider_place)) =
-            read_provider(reader, key, &path, table, schemas, inherited)
+            read_provider(reader, entry.at, &path, table, schemas, inherited)
         else {
             continue;
         };
         let mut read = Table {
-            place: reader.place(key),
+            place: reader.place(entry.at),
             schema,
             provider_place,
             replaces: inherited.is_some_and(|below| below.provider != schema.provider),
             fields: BTreeMap::new(),
         };
-        for (key, item) in table {
-            match schema.field(key.get_ref()) {
+        for entry in table {
+            match schema.field(entry.key) {
                 Some(field) => {
-                    if let Some(value) = read_field(reader, &name, schema, field, key, item) {
-                        read.fields.insert(field.name, reader.placed(item, value));
+                    if let Some(value) = read_field(reader, &name, schema, field, entry) {
+                        let placed = reader.placed(entry.item.at, value);
+                        read.fields.insert(field.name, placed);
                     }
                 }
-                None if key.get_ref() == "provider" => {}
-                None => unknown_field(reader, &path, schema, key),
+                None if entry.key == "provider" => {}
+                None => unknown_field(reader, &path, schema, entry),
             }
         }
         stores.insert(name, read);
@@ -135,37 +130,33 @@ fn read_stores(
 /// The provider of the store at `path`, and where the table names it.
 fn read_provider(
     reader: &mut Reader<'_>,
-    key: &Spanned<impl AsRef<str>>,
+    offset: usize,
     path: &str,
-    table: &DeTable<'_>,
+    table: &[Entry<'_>],
     schemas: Schemas,
     inherited: Option<&'static Schema>,
 ) -> Option<(&'static Schema, Option<Place>)> {
     let names: Vec<&str> = schemas.iter().map(|schema| schema.provider).collect();
-    let Some(item) = table.get("provider") else {
+    let Some(entry) = table.iter().find(|entry| entry.key == "provider") else {
         if inherited.is_none() {
             let hint = format!("add `provider = …` with one of {}", names.join(", "));
-            reader.problem(key, format!("`{path}` names no provider"), Some(hint));
+            reader.problem(offset, format!("`{path}` names no provider"), Some(hint));
         }
         return inherited.map(|schema| (schema, None));
     };
+    let item = &entry.item;
     let text = reader.text(&format!("{path}.provider"), item)?;
     let schema = provider(schemas, text);
     if schema.is_none() {
         let message = format!("there is no provider `{text}`");
         let hint = did_you_mean(text, "providers", &names);
-        reader.problem(item, message, Some(hint));
+        reader.problem(item.at, message, Some(hint));
     }
-    schema.map(|schema| (schema, Some(reader.place(item))))
+    schema.map(|schema| (schema, Some(reader.place(item.at))))
 }
 
-fn unknown_field(
-    reader: &mut Reader<'_>,
-    path: &str,
-    schema: &Schema,
-    key: &Spanned<impl AsRef<str>>,
-) {
-    let name = key.get_ref().as_ref();
+fn unknown_field(reader: &mut Reader<'_>, path: &str, schema: &Schema, entry: &Entry<'_>) {
+    let name = entry.key;
     let message = format!(
         "`{path}` has no field `{name}`: its provider is {}",
         schema.provider
@@ -177,7 +168,7 @@ fn unknown_field(
         .map(|field| field.name)
         .collect();
     let hint = did_you_mean(name, "fields", &known);
-    reader.problem(key, message, Some(hint));
+    reader.problem(entry.at, message, Some(hint));
 }
 
 fn read_field(
@@ -185,20 +176,19 @@ fn read_field(
     store: &StoreName,
     schema: &Schema,
     field: &'static Field,
-    key: &Spanned<impl AsRef<str>>,
-    item: &Item<'_>,
+    entry: &Entry<'_>,
 ) -> Option<Value> {
+    let item = &entry.item;
     let path = format!("stores.{store}.{}", field.name);
     if field.credential {
         let message = format!("`{path}` is a credential, which no file holds in the clear");
-        reader.problem(key, message, Some(credential_hint(store, schema, field)));
+        let hint = credential_hint(store, schema, field);
+        reader.problem(entry.at, message, Some(hint));
         return None;
     }
     match field.shape {
         Shape::List => {
-            let texts = reader.texts(&path, item)?;
-            let texts = texts.into_iter().map(|(_, text)| text.to_owned());
-            return Some(Value::List(texts.collect()));
+            return reader.texts(&path, item).map(Value::List);
         }
         Shape::Choice(words) => {
             let word = reader.choice(&path, item, words)?;
@@ -209,15 +199,15 @@ fn read_field(
     let text = reader.text(&path, item)?;
     if field.inline_env && check::is_inline_key(text) {
         let message = format!("`{path}` must be a path, not the key itself");
-        let variable = super::environment::variable(store, field.name);
+        let variable = variable(store, field.name);
         let hint = format!("keep the key in a file of your own, or in {variable}");
-        reader.problem(item, message, Some(hint));
+        reader.problem(item.at, message, Some(hint));
         return None;
     }
     match check::value(field, text) {
         Ok(value) => Some(value),
         Err(why) => {
-            reader.problem(item, format!("`{path}` {why}"), None);
+            reader.problem(item.at, format!("`{path}` {why}"), None);
             None
         }
     }
@@ -225,7 +215,7 @@ fn read_field(
 
 /// The ways in which a credential can be given.
 pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field) -> String {
-    let variables: Vec<String> = super::environment::variables(store, field).collect();
+    let variables: Vec<String> = variables(store, field).collect();
     let variables = variables.join(" or ");
     let command = format!("{}_command", field.name);
     let command = match schema.field(&command) {
@@ -237,15 +227,15 @@ pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field)
 
 fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed<Target>> {
     let mut env = BTreeMap::new();
-    for (key, item) in reader.table("env", item).into_iter().flatten() {
-        let name = key.get_ref();
+    for entry in reader.table("env", item).into_iter().flatten() {
+        let name = entry.key;
         if !is_variable_name(name) {
             let message = format!("`{name}` is no name for an environment variable");
             let hint = "letters, digits and '_', not beginning with a digit".to_owned();
-            reader.problem(key, message, Some(hint));
+            reader.problem(entry.at, message, Some(hint));
         }
-        if let Some(target) = reader.parsed(&format!("env.{name}"), item, str::parse) {
-            env.insert(name.to_string(), reader.placed(key, target));
+        if let Some(target) = reader.parsed_text(&format!("env.{name}"), &entry.item, str::parse) {
+            env.insert(name.to_owned(), reader.placed(entry.at, target));
         }
     }
     env

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::environment;
-use super::layer::{Layer, Providers};
+use super::layer::Layer;
 use super::lookup;
 use super::reader::Placed;
+use super::schema::Providers;
 use super::source::{self, Raw, Source};
 use super::store::{Entry, Origin, StoreConfig};
 use super::trust::TrustRecord;
@@ -18,33 +19,38 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::text::Place;
 
-/// See [`Config::load`].
-pub(super) fn load(options: &LoadOptions<'_>) -> Result<Config> {
-    let mut merger = Merger::new(options)?;
-    match &options.explicit {
-        Some(named) => {
-            let raw = source::read(&options.env.cwd().join(named), true)
-                .map_err(|error| error.hint("it was named by --config or KEYFOB_CONFIG"))?;
-            merger.add(Role::Explicit, raw, named, true)?;
-        }
-        None => {
-            let user = lookup::user_file(options.folders);
-            let mut user_canonical = None;
-            if user.symlink_metadata().is_ok() {
-                let raw = source::read(&user, false)?;
-                user_canonical = Some(raw.canonical.clone());
-                merger.add(Role::User, raw, &user, true)?;
+impl Config {
+    /// Finds, reads, checks and merges the files and the environment.
+    ///
+    /// # Errors
+    /// `config` with `FILE:LINE:COLUMN` for what is wrong in a file, or with the variable's name.
+    pub fn load(options: &LoadOptions<'_>) -> Result<Self> {
+        let mut merger = Merger::new(options)?;
+        match &options.explicit {
+            Some(named) => {
+                let raw = source::read(&options.env.cwd().join(named), true)
+                    .map_err(|error| error.hint("it was named by --config or KEYFOB_CONFIG"))?;
+                merger.add(Role::Explicit, raw, named, true)?;
             }
-            if let Some(found) = lookup::project_file(options.env) {
-                let raw = source::read(&found, false)?;
-                if user_canonical.as_ref() != Some(&raw.canonical) {
-                    let trusted = is_trusted(options, &raw)?;
-                    merger.add(Role::Project, raw, &found, trusted)?;
+            None => {
+                let user = lookup::user_file(options.folders);
+                let mut user_canonical = None;
+                if user.symlink_metadata().is_ok() {
+                    let raw = source::read(&user, false)?;
+                    user_canonical = Some(raw.canonical.clone());
+                    merger.add(Role::User, raw, &user, true)?;
+                }
+                if let Some(found) = lookup::project_file(options.env) {
+                    let raw = source::read(&found, false)?;
+                    if user_canonical.as_ref() != Some(&raw.canonical) {
+                        let trusted = is_trusted(options, &raw)?;
+                        merger.add(Role::Project, raw, &found, trusted)?;
+                    }
                 }
             }
         }
+        merger.finish()
     }
-    merger.finish()
 }
 
 /// Whether the project's file `raw` is the user's own word.

@@ -12,16 +12,17 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::{StoreName, Target};
 
 pub mod check;
-mod comments;
 pub mod edit;
 pub mod environment;
 mod layer;
 pub mod lookup;
 mod merge;
 mod reader;
+pub mod review;
 mod rotation;
 pub mod schema;
 mod source;
+mod splice;
 mod store;
 pub mod trust;
 
@@ -96,14 +97,6 @@ pub enum Role {
 }
 
 impl Config {
-    /// Finds, reads, checks and merges the files and the environment.
-    ///
-    /// # Errors
-    /// `config` with `FILE:LINE:COLUMN` for what is wrong in a file, or with the variable's name.
-    pub fn load(options: &LoadOptions<'_>) -> Result<Self> {
-        merge::load(options)
-    }
-
     /// The store that the configuration selects where no flag and no variable does.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! Reads typed values out of a parsed TOML file and collects what is wrong with them, so that the
 //! mistake that stands first is the one reported.
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use std::ops::Range;
+
+use toml_edit::{Document, Key, TableLike, Value};
 
 use super::check::{alternatives, did_you_mean};
 use super::source::Source;
@@ -16,8 +17,91 @@ pub(super) struct Placed<T> {
     pub place: Place,
 }
 
-/// A value of a TOML table, with its span.
-pub(super) type Item<'i> = Spanned<DeValue<'i>>;
+/// A value of a file, in whatever form it is written, with the offset of its first byte.
+pub(super) struct Item<'d> {
+    pub at: usize,
+    pub is: Kind<'d>,
+}
+
+/// What an item is, in the file's order.
+pub(super) enum Kind<'d> {
+    Text(&'d str),
+    List(Vec<Item<'d>>),
+    Table(Vec<Entry<'d>>),
+    /// Of the type that is named.
+    Other(&'static str),
+}
+
+/// A key of a table, with the offset of its first byte, and what it is set to.
+pub(super) struct Entry<'d> {
+    pub key: &'d str,
+    pub at: usize,
+    pub item: Item<'d>,
+}
+
+fn start(span: Option<Range<usize>>) -> usize {
+    span.map_or(0, |span| span.start)
+}
+
+/// The entries of `table`, those of tables in it included.
+pub(super) fn entries(table: &dyn TableLike) -> Vec<Entry<'_>> {
+    let entries = table.iter().map(|(key, item)| Entry {
+        key,
+        at: start(table.key(key).and_then(Key::span)),
+        item: Item::of(item),
+    });
+    entries.collect()
+}
+
+impl<'d> Item<'d> {
+    fn of(item: &'d toml_edit::Item) -> Self {
+        let at = start(item.span());
+        let is = match item {
+            toml_edit::Item::Value(value) => Kind::of(value),
+            toml_edit::Item::Table(table) => Kind::Table(entries(table)),
+            toml_edit::Item::ArrayOfTables(tables) => {
+                let items = tables.iter().map(|table| Item {
+                    at: start(table.span()),
+                    is: Kind::Table(entries(table)),
+                });
+                Kind::List(items.collect())
+            }
+            toml_edit::Item::None => Kind::Other("nothing"),
+        };
+        Self { at, is }
+    }
+}
+
+impl<'d> Kind<'d> {
+    fn of(value: &'d Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text.value()),
+            Value::Integer(_) => Self::Other("an integer"),
+            Value::Float(_) => Self::Other("a float"),
+            Value::Boolean(_) => Self::Other("a boolean"),
+            Value::Datetime(_) => Self::Other("a date or time"),
+            Value::Array(items) => {
+                let items = items.iter().map(|value| Item {
+                    at: start(value.span()),
+                    is: Self::of(value),
+                });
+                Self::List(items.collect())
+            }
+            Value::InlineTable(table) => Self::Table(entries(table)),
+        }
+    }
+}
+
+/// Parses `source`.
+///
+/// # Errors
+/// `config` where it is not TOML, at the first mistake.
+pub(super) fn parse(source: &Source) -> Result<Document<&str>> {
+    Document::parse(source.text.as_str()).map_err(|error| {
+        // The parser's own `Display` shows the line, which may hold a credential.
+        source.error(start(error.span()), error.message())
+    })
+}
 
 struct Problem {
     offset: usize,
@@ -40,18 +124,6 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// The file's tables.
-    ///
-    /// # Errors
-    /// `config` where it is not TOML, at the first mistake.
-    pub fn parse(&self) -> Result<Spanned<DeTable<'s>>> {
-        DeTable::parse(&self.source.text).map_err(|error| {
-            // The parser's own `Display` shows the line, which may hold a credential.
-            let offset = error.span().map_or(0, |span| span.start);
-            self.source.error(offset, error.message())
-        })
-    }
-
     /// `Ok` where nothing was wrong.
     ///
     /// # Errors
@@ -72,79 +144,71 @@ impl<'s> Reader<'s> {
         })
     }
 
-    /// Notes that `message` is wrong where `at` stands.
-    pub fn problem<T>(
-        &mut self,
-        at: &Spanned<T>,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) {
+    /// Notes that `message` is wrong at `offset`.
+    pub fn problem(&mut self, offset: usize, message: impl Into<String>, hint: Option<String>) {
         self.problems.push(Problem {
-            offset: at.span().start,
+            offset,
             message: message.into(),
             hint,
         });
     }
 
-    /// Where `at` stands.
-    pub fn place<T>(&self, at: &Spanned<T>) -> Place {
-        self.source.place(at.span().start)
+    /// The place of the byte at `offset`.
+    pub fn place(&self, offset: usize) -> Place {
+        self.source.place(offset)
     }
 
-    /// `value` with the place of `at`.
-    pub fn placed<T, S>(&self, at: &Spanned<S>, value: T) -> Placed<T> {
+    /// `value` with the place of `offset`.
+    pub fn placed<T>(&self, offset: usize, value: T) -> Placed<T> {
         Placed {
             value,
-            place: self.place(at),
+            place: self.place(offset),
         }
     }
 
-    /// Notes that `key` under `table` ("" for the file itself) is none of `known`.
-    pub fn unknown_key(&mut self, key: &Spanned<impl AsRef<str>>, table: &str, known: &[&str]) {
-        let name = key.get_ref().as_ref();
+    /// Notes that the key of `entry` under `table` ("" for the file itself) is none of `known`.
+    pub fn unknown_key(&mut self, entry: &Entry<'_>, table: &str, known: &[&str]) {
+        let name = entry.key;
         let message = match table {
             "" => format!("`{name}` is no key that keyfob knows"),
             table => format!("`{table}` has no key `{name}`"),
         };
         let hint = did_you_mean(name, "keys", known);
-        self.problem(key, message, Some(hint));
+        self.problem(entry.at, message, Some(hint));
     }
 
-    /// The table that `item`, called `name`, is.
-    pub fn table<'a, 'i>(&mut self, name: &str, item: &'a Item<'i>) -> Option<&'a DeTable<'i>> {
-        match item.get_ref() {
-            DeValue::Table(table) => Some(table),
+    /// The entries of the table that `item`, called `name`, is.
+    pub fn table<'a, 'd>(&mut self, name: &str, item: &'a Item<'d>) -> Option<&'a [Entry<'d>]> {
+        match &item.is {
+            Kind::Table(entries) => Some(entries),
             _ => self.wrong_type(name, item, "a table"),
         }
     }
 
     /// The text that `item`, called `name`, is; the empty one is a mistake.
-    pub fn text<'a>(&mut self, name: &str, item: &'a Item<'_>) -> Option<&'a str> {
-        match item.get_ref() {
-            DeValue::String(text) if text.is_empty() => {
+    pub fn text<'d>(&mut self, name: &str, item: &Item<'d>) -> Option<&'d str> {
+        match item.is {
+            Kind::Text("") => {
                 let hint = "leave the line out instead".to_owned();
-                self.problem(item, format!("`{name}` is empty"), Some(hint));
+                self.problem(item.at, format!("`{name}` is empty"), Some(hint));
                 None
             }
-            DeValue::String(text) => Some(text),
+            Kind::Text(text) => Some(text),
             _ => self.wrong_type(name, item, "a string"),
         }
     }
 
-    /// The texts, with their spans, that `item`, called `name`, is an array of.
-    pub fn texts<'a, 'i>(
-        &mut self,
-        name: &str,
-        item: &'a Item<'i>,
-    ) -> Option<Vec<(&'a Item<'i>, &'a str)>> {
-        let DeValue::Array(array) = item.get_ref() else {
+    /// The texts that `item`, called `name`, is an array of.
+    pub fn texts(&mut self, name: &str, item: &Item<'_>) -> Option<Vec<String>> {
+        let Kind::List(items) = &item.is else {
             return self.wrong_type(name, item, "an array of strings");
         };
-        let texts: Vec<_> = array
+        let texts: Vec<String> = items
             .iter()
-            .filter_map(|element| Some((element, self.text(&format!("{name}[]"), element)?)))
+            .filter_map(|element| self.text(&format!("{name}[]"), element))
+            .map(str::to_owned)
             .collect();
-        (texts.len() == array.len()).then_some(texts)
+        (texts.len() == items.len()).then_some(texts)
     }
 
     /// The one of `words` that `item`, called `name`, is.
@@ -161,44 +225,50 @@ impl<'s> Reader<'s> {
         let message = format!("`{name}` must be {}", alternatives(words));
         let hint = super::check::suggest(text, words.iter().copied())
             .map(|near| format!("did you mean `{near}`?"));
-        self.problem(item, message, hint);
+        self.problem(item.at, message, hint);
         None
     }
 
-    /// The text of `item`, called `name`, read by `parse`, whose errors tell what is wrong.
+    /// `text`, called `name` and standing at `offset`, read by `parse`, whose errors tell what is
+    /// wrong.
     pub fn parsed<T>(
+        &mut self,
+        name: &str,
+        offset: usize,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T>,
+    ) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let hint = error.hint_text().map(str::to_owned);
+                self.problem(offset, format!("`{name}`: {}", error.message()), hint);
+                None
+            }
+        }
+    }
+
+    /// The text of `item`, called `name`, read by `parse`.
+    pub fn parsed_text<T>(
         &mut self,
         name: &str,
         item: &Item<'_>,
         parse: impl FnOnce(&str) -> Result<T>,
     ) -> Option<T> {
         let text = self.text(name, item)?;
-        match parse(text) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let hint = error.hint_text().map(str::to_owned);
-                self.problem(item, format!("`{name}`: {}", error.message()), hint);
-                None
-            }
-        }
+        self.parsed(name, item.at, text, parse)
     }
 
     /// Notes that `item`, called `name`, should be `wanted`.
     pub fn wrong_type<T>(&mut self, name: &str, item: &Item<'_>, wanted: &str) -> Option<T> {
-        let found = match item.get_ref() {
-            DeValue::String(_) => "a string",
-            DeValue::Integer(_) => "an integer",
-            DeValue::Float(_) => "a float",
-            DeValue::Boolean(_) => "a boolean",
-            DeValue::Datetime(_) => "a date or time",
-            DeValue::Array(_) => "an array",
-            DeValue::Table(_) => "a table",
+        let found = match item.is {
+            Kind::Text(_) => "a string",
+            Kind::List(_) => "an array",
+            Kind::Table(_) => "a table",
+            Kind::Other(found) => found,
         };
-        self.problem(
-            item,
-            format!("`{name}` must be {wanted}, not {found}"),
-            None,
-        );
+        let message = format!("`{name}` must be {wanted}, not {found}");
+        self.problem(item.at, message, None);
         None
     }
 }

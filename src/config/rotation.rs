@@ -1,11 +1,8 @@
 //! The `[rotation.NAME]` tables: what `rotate` does with a secret when nothing else is said.
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-use super::reader::{Item, Reader};
+use super::reader::{Entry, Item, Kind, Reader};
 use crate::words::duration::HumanDuration;
-use crate::words::error::Error;
+use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, Target};
 
 const KEYS: [&str; 7] = [
@@ -56,22 +53,10 @@ pub struct Derived {
 }
 
 /// Reads the table `[rotation.KEY]`; its mistakes are noted with `reader`.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    key: &Spanned<impl AsRef<str>>,
-    item: &Item<'_>,
-) -> Option<Rotation> {
-    let name = key.get_ref().as_ref();
-    let path = format!("rotation.{name}");
-    let secret = match name.parse::<Target>() {
-        Ok(secret) => secret,
-        Err(error) => {
-            let hint = error.hint_text().map(str::to_owned);
-            reader.problem(key, format!("`{path}`: {}", error.message()), hint);
-            return None;
-        }
-    };
-    let table = reader.table(&path, item)?;
+pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Rotation> {
+    let path = format!("rotation.{}", entry.key);
+    let secret = reader.parsed(&path, entry.at, entry.key, str::parse)?;
+    let table = reader.table(&path, &entry.item)?;
     let mut rotation = Rotation {
         secret,
         targets: Vec::new(),
@@ -81,37 +66,37 @@ pub(super) fn read(
         derive: Vec::new(),
         every: None,
     };
-    for (key, item) in table {
-        let name = key.get_ref().as_ref();
-        let path = format!("{path}.{name}");
-        let mut text = || reader.text(&path, item).map(str::to_owned);
-        match name {
-            "targets" => rotation.targets = targets(reader, &path, item),
-            "generate" => rotation.value = text().map(ValueSource::Generate),
-            "command" => rotation.value = text().map(ValueSource::Command),
+    let (mut generates, mut command) = (false, None);
+    for entry in table {
+        let item = &entry.item;
+        let name = format!("{path}.{}", entry.key);
+        let mut text = || reader.text(&name, item).map(str::to_owned);
+        match entry.key {
+            "targets" => rotation.targets = targets(reader, &name, item),
+            "generate" => {
+                generates = true;
+                rotation.value = text().map(ValueSource::Generate);
+            }
+            "command" => {
+                command = Some(entry.at);
+                rotation.value = text().map(ValueSource::Command);
+            }
             "verify" => rotation.verify = text(),
             "on_rollback" => rotation.on_rollback = text(),
-            "derive" => rotation.derive = derived(reader, &path, item),
-            "every" => rotation.every = reader.parsed(&path, item, every),
-            _ => reader.unknown_key(
-                key,
-                path.trim_end_matches(name).trim_end_matches('.'),
-                &KEYS,
-            ),
+            "derive" => rotation.derive = derived(reader, &name, item),
+            "every" => rotation.every = reader.parsed_text(&name, item, every),
+            _ => reader.unknown_key(entry, &path, &KEYS),
         }
     }
-    if let (Some((key, _)), true) = (
-        table.get_key_value("command"),
-        table.contains_key("generate"),
-    ) {
+    if let (Some(command), true) = (command, generates) {
         let message = format!("`{path}` has both `generate` and `command`");
         let hint = "a new value comes from one place: leave one of them out".to_owned();
-        reader.problem(key, message, Some(hint));
+        reader.problem(command, message, Some(hint));
     }
     Some(rotation)
 }
 
-fn every(text: &str) -> crate::words::error::Result<HumanDuration> {
+fn every(text: &str) -> Result<HumanDuration> {
     let every: HumanDuration = text.parse()?;
     match every.limit() {
         Some(_) => Ok(every),
@@ -120,46 +105,31 @@ fn every(text: &str) -> crate::words::error::Result<HumanDuration> {
 }
 
 fn targets(reader: &mut Reader<'_>, path: &str, item: &Item<'_>) -> Vec<Reference> {
-    let DeValue::Array(array) = item.get_ref() else {
+    let Kind::List(items) = &item.is else {
         reader.wrong_type::<()>(path, item, "an array of references");
         return Vec::new();
     };
-    array
-        .iter()
-        .filter_map(|element| reader.parsed(path, element, str::parse))
+    let targets = items.iter();
+    targets
+        .filter_map(|element| reader.parsed_text(path, element, str::parse))
         .collect()
 }
 
 /// Reads `{ REFERENCE = TEMPLATE, … }` or `[{ to = REFERENCE, template = TEMPLATE }, …]`.
 fn derived(reader: &mut Reader<'_>, path: &str, item: &Item<'_>) -> Vec<Derived> {
-    match item.get_ref() {
-        DeValue::Table(table) => {
-            let mut found: Vec<_> = table
-                .iter()
-                .filter_map(|(key, item)| {
-                    let target = match key.get_ref().parse() {
-                        Ok(target) => target,
-                        Err(error) => {
-                            let error: Error = error;
-                            let hint = error.hint_text().map(str::to_owned);
-                            reader.problem(key, format!("`{path}`: {}", error.message()), hint);
-                            return None;
-                        }
-                    };
-                    let template = reader.text(&format!("{path}.{}", key.get_ref()), item)?;
-                    let template = template.to_owned();
-                    Some((key.span().start, Derived { target, template }))
-                })
-                .collect();
-            found.sort_by_key(|(offset, _)| *offset);
-            found.into_iter().map(|(_, derived)| derived).collect()
-        }
-        DeValue::Array(array) => array
+    match &item.is {
+        Kind::Table(entries) => entries
             .iter()
-            .filter_map(|element| {
-                let table = reader.table(&format!("{path}[]"), element)?;
-                derived_element(reader, &format!("{path}[]"), element, table)
+            .filter_map(|entry| {
+                let target = reader.parsed(path, entry.at, entry.key, str::parse)?;
+                let template = reader.text(&format!("{path}.{}", entry.key), &entry.item)?;
+                let template = template.to_owned();
+                Some(Derived { target, template })
             })
+            .collect(),
+        Kind::List(items) => items
+            .iter()
+            .filter_map(|element| derived_element(reader, &format!("{path}[]"), element))
             .collect(),
         _ => {
             reader.wrong_type::<()>(path, item, "a table or an array of tables");
@@ -168,31 +138,23 @@ fn derived(reader: &mut Reader<'_>, path: &str, item: &Item<'_>) -> Vec<Derived>
     }
 }
 
-fn derived_element(
-    reader: &mut Reader<'_>,
-    path: &str,
-    element: &Item<'_>,
-    table: &DeTable<'_>,
-) -> Option<Derived> {
+fn derived_element(reader: &mut Reader<'_>, path: &str, element: &Item<'_>) -> Option<Derived> {
     let (mut target, mut template) = (None, None);
-    for (key, item) in table {
-        match key.get_ref().as_ref() {
-            "to" => target = Some(reader.parsed(&format!("{path}.to"), item, str::parse)?),
-            "template" => {
-                template = Some(reader.text(&format!("{path}.template"), item)?.to_owned())
-            }
+    for entry in reader.table(path, element)? {
+        let (name, item) = (format!("{path}.{}", entry.key), &entry.item);
+        match entry.key {
+            "to" => target = Some(reader.parsed_text(&name, item, str::parse)?),
+            "template" => template = Some(reader.text(&name, item)?.to_owned()),
             _ => {
-                reader.unknown_key(key, path, &["to", "template"]);
+                reader.unknown_key(entry, path, &["to", "template"]);
                 return None;
             }
         }
     }
-    match (target, template) {
-        (Some(target), Some(template)) => Some(Derived { target, template }),
-        _ => {
-            let message = format!("`{path}` needs both `to` and `template`");
-            reader.problem(element, message, None);
-            None
-        }
+    if let (Some(target), Some(template)) = (target, template) {
+        return Some(Derived { target, template });
     }
+    let message = format!("`{path}` needs both `to` and `template`");
+    reader.problem(element.at, message, None);
+    None
 }

@@ -1,5 +1,9 @@
 //! What may stand in a store's table, told by each provider as data.
 
+use std::collections::BTreeMap;
+
+use crate::words::secret::StoreName;
+
 /// How a field's text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -127,3 +131,22 @@ pub fn provider(schemas: Schemas, name: &str) -> Option<&'static Schema> {
         .copied()
         .find(|schema| schema.provider == name)
 }
+
+/// What the names of all variables of stores begin with.
+pub(super) const PREFIX: &str = "KEYFOB_";
+
+/// The variable that sets `field` of `store`.
+pub fn variable(store: &StoreName, field: &str) -> String {
+    let mut name = format!("{PREFIX}{store}_{field}").replace('-', "_");
+    name.make_ascii_uppercase();
+    name
+}
+
+/// The variables that may set `field` of `store`; the first that is set counts.
+pub fn variables(store: &StoreName, field: &Field) -> impl Iterator<Item = String> {
+    let vendors = field.vendor_env.iter().map(|name| (*name).to_owned());
+    [variable(store, field.name)].into_iter().chain(vendors)
+}
+
+/// Which provider each store has below a layer.
+pub(super) type Providers = BTreeMap<StoreName, &'static Schema>;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::check::{self, Value};
-use super::environment::variable;
 use super::layer::credential_hint;
-use super::schema::{Field, Schema, Shape};
+use super::schema::{Field, Schema, Shape, variable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{SecretValue, StoreName};

@@ -1,10 +1,10 @@
 //! The configuration: what was loaded, what of it does not count yet, and variables that mean
 //! nothing.
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::config::check::suggest;
 use crate::config::environment::variable;
-use crate::config::trust;
+use crate::config::review;
 use crate::config::{Config, LoadedFile, Role, StoreConfig};
 use crate::words::env::Environment;
 
@@ -54,7 +54,7 @@ fn loaded(file: &LoadedFile) -> Finding {
 
 /// What of a file does not count before it is trusted.
 fn not_trusted(file: &LoadedFile, config: &Config, patient: &Patient<'_>) -> Finding {
-    let review = match trust::review(&patient.options, &file.path) {
+    let review = match review::review(&patient.options, &file.path) {
         Ok(review) => review,
         Err(error) => return Finding::error("trust", file.path.display(), &error),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::config::StoreConfig;
 use crate::identity::keypair::locate;
 use crate::keyring::{Status, Unreachable};

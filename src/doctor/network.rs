@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use reqwest::Url;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::words::env::Environment;
 
 /// Servers compare times to the minute at the strictest; half of that is no reason to worry.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::config::lookup;
 use crate::identity::keypair::locate;
 #[cfg(unix)]

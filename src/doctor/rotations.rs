@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::words::duration::age;
 use crate::words::error::Result;
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::{Finding, Patient};
+use super::finding::{Finding, Patient};
 use crate::config::StoreConfig;
 use crate::http::Deadline;
 use crate::providers::{Account, Services};

@@ -1,6 +1,5 @@
 //! The filters of `inject`: one value, written so that it can stand in a text of some language.
 
-use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine;
@@ -37,19 +36,6 @@ pub enum Filter {
 }
 
 impl Filter {
-    const ALL: [Self; 5] = [Self::Json, Self::Yaml, Self::Shell, Self::Url, Self::Base64];
-
-    /// The name, as templates have it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Yaml => "yaml",
-            Self::Shell => "shell",
-            Self::Url => "url",
-            Self::Base64 => "base64",
-        }
-    }
-
     /// The `value` of the secret `name`, filtered.
     ///
     /// # Errors
@@ -81,23 +67,21 @@ impl Filter {
     }
 }
 
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl FromStr for Filter {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|filter| filter.as_str() == text)
-            .ok_or_else(|| {
-                Error::usage(format!("{text:?} is no filter"))
-                    .hint("filters are json, yaml, shell, url and base64")
-            })
+        Ok(match text {
+            "json" => Self::Json,
+            "yaml" => Self::Yaml,
+            "shell" => Self::Shell,
+            "url" => Self::Url,
+            "base64" => Self::Base64,
+            _ => {
+                return Err(Error::usage(format!("{text:?} is no filter"))
+                    .hint("filters are json, yaml, shell, url and base64"));
+            }
+        })
     }
 }
 

@@ -36,17 +36,20 @@ pub use self::github::masks as github_masks;
 pub use self::guess::read_any;
 use crate::words::error::{Error, Result};
 
+type Writer = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
+type Reader = fn(&[u8]) -> Result<Vec<Pair>>;
+
 /// What makes a format, beside its name and help in [`Format`].
 struct FormatSpec {
     /// The endings that files of it have, without the dot.
     endings: &'static [&'static str],
-    write: fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>,
+    write: Writer,
     /// `None` where keyfob only writes it.
-    read: Option<fn(&[u8]) -> Result<Vec<Pair>>>,
+    read: Option<Reader>,
 }
 
 /// A format that is only written.
-const fn written(write: fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>) -> FormatSpec {
+const fn written(write: Writer) -> FormatSpec {
     FormatSpec {
         endings: &[],
         write,

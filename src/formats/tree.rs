@@ -1,6 +1,7 @@
 //! Whole trees: a payload with all of its nesting, as JSON, YAML or TOML say it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use toml_edit::InlineTable;
 
 use super::format::Format;
 use super::text::utf8_input;
@@ -43,31 +44,34 @@ fn yaml(bytes: &[u8]) -> Result<Document> {
 
 fn toml(bytes: &[u8]) -> Result<Document> {
     let text = utf8_input(Format::Toml, bytes)?;
-    let table: toml::Table = toml::from_str(text).map_err(|error| {
+    let document = toml_edit::Document::parse(text).map_err(|error| {
         let place = match error.span() {
             Some(span) => format!(" on line {}", Place::of(text.as_bytes(), span.start).line),
             None => String::new(),
         };
         malformed("TOML", &place)
     })?;
-    Ok(Document::new(of_toml(toml::Value::Table(table))))
+    Ok(Document::new(of_table(
+        document.into_table().into_inline_table(),
+    )))
+}
+
+fn of_table(table: InlineTable) -> Value {
+    let members = table.into_iter();
+    let members = members.map(|(name, value)| (name.to_string(), of_toml(value)));
+    Value::Object(members.collect())
 }
 
 /// The same tree as JSON; a date is its text.
-fn of_toml(value: toml::Value) -> Value {
+fn of_toml(value: toml_edit::Value) -> Value {
     match value {
-        toml::Value::String(text) => Value::String(text),
-        toml::Value::Integer(number) => number.into(),
-        toml::Value::Float(number) => number.into(),
-        toml::Value::Boolean(truth) => truth.into(),
-        toml::Value::Datetime(time) => time.to_string().into(),
-        toml::Value::Array(items) => items.into_iter().map(of_toml).collect(),
-        toml::Value::Table(members) => {
-            let members = members
-                .into_iter()
-                .map(|(name, value)| (name, of_toml(value)));
-            Value::Object(members.collect::<Map<_, _>>())
-        }
+        toml_edit::Value::String(text) => text.into_value().into(),
+        toml_edit::Value::Integer(number) => number.into_value().into(),
+        toml_edit::Value::Float(number) => number.into_value().into(),
+        toml_edit::Value::Boolean(truth) => truth.into_value().into(),
+        toml_edit::Value::Datetime(time) => time.into_value().to_string().into(),
+        toml_edit::Value::Array(items) => items.into_iter().map(of_toml).collect(),
+        toml_edit::Value::InlineTable(table) => of_table(table),
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use memchr::{memchr, memchr_iter, memrchr};
 use zeroize::Zeroizing;
 
-use super::Scanner;
+use super::scanner::Scanner;
 
 /// How many bytes of a text are searched at once, beside those that were searched before.
 const WINDOW: usize = 1 << 20;

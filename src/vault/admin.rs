@@ -71,19 +71,6 @@ impl Vault {
         Ok(self.recipient_infos(&recorded, identity.as_deref()))
     }
 
-    /// Recipients recorded in the file that are neither the user's own nor configured. Where the
-    /// vault's path is not the user's word, a write would hand secrets to whoever put them there.
-    ///
-    /// # Errors
-    /// As all reading.
-    pub fn foreign_recipients(&self) -> Result<Vec<Recipient>> {
-        self.look(
-            |_, _| false,
-            |document| Ok(self.foreign(document, &*self.needed_identity()?)),
-        )
-        .map(Option::unwrap_or_default)
-    }
-
     /// Encrypts the vault to `added` as well; makes it where there is none. The actions are in
     /// the order of `added`: `Created` or `Unchanged`.
     ///
@@ -295,16 +282,6 @@ impl Vault {
             .collect()
     }
 
-    fn foreign(&self, document: &Document<'_>, identity: &Identity) -> Vec<Recipient> {
-        let known =
-            |recipient: &Recipient| identity.owns(recipient) || self.recipients.contains(recipient);
-        let recorded = document.recipients.iter();
-        recorded
-            .filter(|recipient| !known(recipient))
-            .cloned()
-            .collect()
-    }
-
     /// Refuses to write what others than the user and the trusted configuration could read,
     /// where the file is not to be believed about that.
     pub(super) fn refuse_foreign(
@@ -315,11 +292,13 @@ impl Vault {
         if self.trust_recorded {
             return Ok(());
         }
-        let foreign = self.foreign(document, identity);
-        if foreign.is_empty() {
+        let recorded = document.recipients.iter();
+        let foreign = recorded
+            .filter(|recipient| !identity.owns(recipient) && !self.recipients.contains(recipient));
+        let keys: Vec<String> = foreign.map(Recipient::to_string).collect();
+        if keys.is_empty() {
             return Ok(());
         }
-        let keys: Vec<String> = foreign.iter().map(Recipient::to_string).collect();
         Err(Error::untrusted(format!(
             "the vault {} can be read by others, and a configuration that you have not trusted names it: {}",
             self.path.display(),

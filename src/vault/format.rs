@@ -11,6 +11,9 @@
 //!
 //! A reader keeps what it was asked for and skips the rest, and a writer carries what it does not
 //! touch over as it stands: nothing is copied out of the plaintext that nobody wants.
+//!
+//! That takes seeds: serde's own derive can neither skip secrets that nobody asked for, nor borrow
+//! their names, nor refuse a name that stands twice, of which the next writing would lose one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -22,7 +25,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::record::Record;
+use super::record::{Record, damaged};
 use crate::identity::recipients::Recipient;
 use crate::words::error::{Error, Result};
 
@@ -139,7 +142,7 @@ impl Serialize for Document<'_> {
     }
 }
 
-/// The document as a whole; serde's own derive can neither skip secrets nor borrow their names.
+/// The document as a whole.
 struct DocumentSeed<'k, K> {
     keep: &'k K,
 }
@@ -162,7 +165,7 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut version = None;
         let mut document = Document::default();
-        while let Some(key) = map.next_key_seed(NameSeed)? {
+        while let Some(NameRead(key)) = map.next_key()? {
             match key.as_ref() {
                 "keyfob" => version = Some(map.next_value::<u64>()?),
                 "recipients" => document.recipients = map.next_value()?,
@@ -214,7 +217,7 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for TableSeed<'_, K> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut secrets = Secrets::new();
-        while let Some(name) = map.next_key_seed(NameSeed)? {
+        while let Some(NameRead(name)) = map.next_key()? {
             if name.is_empty() {
                 return Err(M::Error::custom("empty name"));
             }
@@ -232,31 +235,8 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for TableSeed<'_, K> {
 }
 
 /// A name, borrowed where it has no escapes.
-struct NameSeed;
-
-impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for NameSeed {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-}
+#[derive(Deserialize)]
+struct NameRead<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// What is wrong with `text`, which could not be read for `error`. Not in `error`'s words: they
 /// may quote a value.
@@ -291,12 +271,6 @@ fn explain(text: &str, error: &serde_json::Error) -> Error {
 fn not_a_vault() -> Error {
     Error::invalid_data("it is an age file, but what it holds is not a keyfob vault")
         .hint("check the store's path; keyfob does not write over it")
-}
-
-/// The error for a vault whose content cannot be right; `why` must not quote it.
-pub fn damaged(why: impl fmt::Display) -> Error {
-    Error::invalid_data(format!("the vault is damaged: {why}"))
-        .hint("restore it from a backup or from version control; keyfob does not write over it")
 }
 
 #[cfg(test)]

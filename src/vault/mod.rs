@@ -7,10 +7,12 @@
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
 //! of [`identity`] and [`keeping`], and how these come together that of `access`. Configuration and printing are the callers'.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::words::batch::{Action, Batch, Outcome, Selection};
@@ -52,10 +54,11 @@ pub struct VaultOptions {
     pub lock_timeout: Option<Duration>,
     /// Whether the recipients recorded inside the file are to be believed. Not when a checkout
     /// that nobody trusted names the file: whoever made it could have put themselves among them.
-    /// Writing is then refused where there are [foreign](Vault::foreign_recipients) ones.
+    /// Writing is then refused where there are some that are neither the user's own nor
+    /// configured.
     pub trust_recorded: bool,
     /// Called when keyfob has made an identity, so that the user can be told.
-    pub on_created: Arc<dyn Fn(&Created) + Send + Sync>,
+    pub on_created: Rc<dyn Fn(&Created)>,
 }
 
 /// An identity was made on the first write. `Display` gives the text to show.
@@ -97,8 +100,8 @@ pub struct Vault {
     keyring: Arc<dyn Ring>,
     lock_timeout: Option<Duration>,
     trust_recorded: bool,
-    on_created: Arc<dyn Fn(&Created) + Send + Sync>,
-    identity: Mutex<Option<Arc<Identity>>>,
+    on_created: Rc<dyn Fn(&Created)>,
+    identity: RefCell<Option<Rc<Identity>>>,
 }
 
 impl Vault {
@@ -114,7 +117,7 @@ impl Vault {
             lock_timeout: options.lock_timeout,
             trust_recorded: options.trust_recorded,
             on_created: options.on_created,
-            identity: Mutex::new(None),
+            identity: RefCell::default(),
         }
     }
 
@@ -172,7 +175,7 @@ impl Vault {
     ///
     /// # Errors
     /// `unavailable` where another process holds the
-    /// lock for too long; `untrusted` for [foreign recipients](Self::foreign_recipients) in a
+    /// lock for too long; `untrusted` for recipients that nobody vouches for in a
     /// vault that is not trusted; what reading fails with. Nothing was changed then.
     pub fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         if batch.writes.is_empty() {

@@ -1,14 +1,18 @@
 //! One secret inside a vault: its last versions, newest first, and the JSON they are kept as.
+//!
+//! Values are taken out of the JSON by [`unescape`] and not by serde_json, which undoes escapes in
+//! a buffer of its own that it does not wipe.
+
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::format::damaged;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -204,21 +208,9 @@ impl Serialize for Record {
         map.serialize_entry("updated_at", &self.current.updated_at)?;
         map.serialize_entry("version", &self.current.number)?;
         if !self.earlier.is_empty() {
-            map.serialize_entry("versions", &Earlier(&self.earlier))?;
+            map.serialize_entry("versions", &self.earlier)?;
         }
         map.end()
-    }
-}
-
-struct Earlier<'a>(&'a [Version]);
-
-impl Serialize for Earlier<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
-        for version in self.0 {
-            seq.serialize_element(version)?;
-        }
-        seq.end()
     }
 }
 
@@ -265,8 +257,6 @@ fn value_of(
 }
 
 /// The text of a JSON string, quotes included in `raw`; `None` where it is none.
-///
-/// serde_json would do it by way of a buffer of its own, which it does not wipe.
 fn unescape(raw: &str) -> Option<Zeroizing<Vec<u8>>> {
     let mut rest = raw.strip_prefix('"')?.strip_suffix('"')?;
     // Never longer than with its escapes, so that it does not move and leave copies.
@@ -309,6 +299,12 @@ fn utf16_unit(text: &str) -> Option<(u16, &str)> {
 
 fn unreadable(name: &str) -> Error {
     damaged(format!("its secret {name:?} cannot be read"))
+}
+
+/// The error for a vault whose content cannot be right; `why` must not quote it.
+pub fn damaged(why: impl fmt::Display) -> Error {
+    Error::invalid_data(format!("the vault is damaged: {why}"))
+        .hint("restore it from a backup or from version control; keyfob does not write over it")
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ mod memory;
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use keyfob::testing::TokenCache;
@@ -176,7 +175,7 @@ impl conformance::Subject for Subject {
             env,
             folders,
             progress: Rc::new(NoProgress),
-            notice: Arc::new(|_| ()),
+            notice: Rc::new(|_| ()),
             wait: None,
         };
         let name = StoreName::new(self.spec.name())?;

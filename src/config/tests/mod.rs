@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::review::review;
 use super::schema::{Field, Schema, Schemas, Shape};
-use super::trust::{self, TrustRecord};
+use super::trust::TrustRecord;
 use super::{Config, LoadOptions, StoreConfig};
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
@@ -162,8 +163,8 @@ impl World {
 
     /// Reviews and trusts `path`.
     fn trust(&self, path: &Path) {
-        let review = self.with(|options| trust::review(options, path)).unwrap();
-        TrustRecord::new(&self.folders).allow(&review).unwrap();
+        let review = self.with(|options| review(options, path)).unwrap();
+        review.allow(&TrustRecord::new(&self.folders)).unwrap();
     }
 }
 

@@ -1,7 +1,8 @@
 //! One test a rule of trust.
 
 use super::{World, named};
-use crate::config::trust::{Allowed, State, TrustRecord, review};
+use crate::config::review::{Allowed, review};
+use crate::config::trust::{State, TrustRecord};
 use crate::words::error::{Error, Kind};
 
 const GATED: &str = "[stores.web]\nprovider = 'northflank'\nproject = 'shop'\nbase_url = 'https://nf.example.com'\nca_file = 'ca.pem'\n";
@@ -255,7 +256,7 @@ fn what_was_reviewed_is_trusted_and_not_what_came_after() {
     let project = world.project(GATED);
     let reviewed = world.with(|options| review(options, &project)).unwrap();
     world.project(&GATED.replace("nf.", "evil."));
-    TrustRecord::new(&world.folders).allow(&reviewed).unwrap();
+    reviewed.allow(&TrustRecord::new(&world.folders)).unwrap();
     refused(&world, "web");
 }
 

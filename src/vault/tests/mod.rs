@@ -8,6 +8,7 @@ mod team;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ impl Home {
             keyring,
             lock_timeout: Some(Duration::from_secs(60)),
             trust_recorded: true,
-            on_created: Arc::new(move |created| said.lock().unwrap().push(created.to_string())),
+            on_created: Rc::new(move |created| said.lock().unwrap().push(created.to_string())),
         }
     }
 

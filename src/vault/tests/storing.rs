@@ -10,7 +10,6 @@ fn reading_makes_nothing() {
     assert!(all(&vault).is_empty());
     assert!(vault.info().unwrap().is_none());
     assert!(vault.recipients().unwrap().is_empty());
-    assert!(vault.foreign_recipients().unwrap().is_empty());
     assert!(vault.identity_info().unwrap().is_none());
     let outcomes = vault.delete(&[name("a")]).unwrap();
     assert_eq!(actions(outcomes), [Err(Kind::NotFound)]);

@@ -74,8 +74,18 @@ fn configured_recipients_come_with_the_next_write() {
     );
     let error = vault.remove_recipient(&their_key, true).unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
-    assert!(vault.foreign_recipients().unwrap().is_empty());
-    assert_eq!(home.vault().foreign_recipients().unwrap(), [their_key]);
+    for (recipients, result) in [
+        (vec![their_key], Ok(())),
+        (Vec::new(), Err(Kind::Untrusted)),
+    ] {
+        let untrusted = Vault::new(VaultOptions {
+            recipients,
+            trust_recorded: false,
+            ..home.options()
+        });
+        let written = untrusted.write(batch(&[("a", b"3")]));
+        assert_eq!(written.map(drop).map_err(|error| error.kind()), result);
+    }
 }
 
 #[test]
