@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use keyfob::testing::Folders;
@@ -113,7 +114,7 @@ fn vault(secrets: usize, what: &str, budget: f64) {
         keyring: Arc::new(Keyring::default()),
         lock_timeout: None,
         trust_recorded: true,
-        on_created: Arc::new(|_| ()),
+        on_created: Rc::new(|_| ()),
     });
     let writes = (0..secrets)
         .map(|number| {

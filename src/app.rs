@@ -5,7 +5,6 @@ use std::cell::OnceCell;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anstream::ColorChoice as Colors;
@@ -204,11 +203,10 @@ impl App {
         let beside = bar.clone();
         let log = Rc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
         let beside = bar.clone();
-        let notice: Notice = Arc::new(move |message| beside.aside(|| ui.note(message)));
-        let told = Arc::clone(&notice);
+        let notice: Notice = Rc::new(move |message| beside.aside(|| ui.note(message)));
         let http = Http::new(deadline, log);
         let services = Services {
-            http: http.with_notice(Rc::new(move |message| told(message))),
+            http: http.with_notice(Rc::clone(&notice)),
             sessions: Sessions::new(
                 TokenCache::from_env(&self.env, &keyring)?,
                 Some(folders.cache.clone()),

@@ -3,6 +3,9 @@
 //! A shell asks while somebody types, so nothing here asks a server, prints, or fails: what cannot
 //! be had is simply not offered.
 
+use std::ffi::OsString;
+use std::path::PathBuf;
+
 use clap::Command;
 use clap_complete::CompletionCandidate;
 use clap_complete::engine::ArgValueCandidates;
@@ -18,7 +21,7 @@ use crate::words::secret::{Entry, StoreName};
 /// The variable by which a shell's script asks for completions.
 pub const VARIABLE: &str = "KEYFOB_COMPLETE";
 
-type Candidates = fn() -> Vec<CompletionCandidate>;
+type Candidates = fn(&App) -> Vec<CompletionCandidate>;
 
 /// What completes the arguments of each command: the command's words, the argument, its candidates.
 const COMPLETERS: &[(&str, &str, Candidates)] = &[
@@ -46,26 +49,31 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
 
 /// `command` with its completers. Only a shell that asks for completions needs them.
 pub fn hang_onto(command: Command) -> Command {
-    hang(command, "")
+    let global = typed(command.clone(), std::env::args_os());
+    hang(command, "", &global)
 }
 
-fn hang(command: Command, path: &str) -> Command {
+fn hang(command: Command, path: &str, global: &Global) -> Command {
     let command = command.mut_args(|arg| {
         let mut completers = COMPLETERS.iter();
         match completers.find(|(of, name, _)| *of == path && arg.get_id() == name) {
-            Some((_, _, candidates)) => arg.add(ArgValueCandidates::new(*candidates)),
+            Some((_, _, candidates)) => {
+                let global = global.clone();
+                arg.add(ArgValueCandidates::new(move || {
+                    candidates(&App::new(global.clone(), Environment::from_process()))
+                }))
+            }
             None => arg,
         }
     });
     command.mut_subcommands(|sub| {
         let path = format!("{path} {}", sub.get_name());
-        hang(sub, path.trim_start())
+        hang(sub, path.trim_start(), global)
     })
 }
 
 /// The configured stores.
-fn stores() -> Vec<CompletionCandidate> {
-    let app = app();
+fn stores(app: &App) -> Vec<CompletionCandidate> {
     let Ok(config) = app.config() else {
         return Vec::new();
     };
@@ -78,7 +86,7 @@ fn stores() -> Vec<CompletionCandidate> {
 }
 
 /// The providers.
-fn providers() -> Vec<CompletionCandidate> {
+fn providers(_: &App) -> Vec<CompletionCandidate> {
     registry::PROVIDERS
         .iter()
         .map(|spec| CompletionCandidate::new(spec.name()).help(Some(spec.title.into())))
@@ -89,14 +97,14 @@ fn providers() -> Vec<CompletionCandidate> {
 ///
 /// A shell puts what it is offered on the line as it is, unquoted, and a store may come from
 /// somebody else: only names that mean nothing to any shell are offered.
-fn secrets() -> Vec<CompletionCandidate> {
+fn secrets(app: &App) -> Vec<CompletionCandidate> {
     let plain = |name: &str| {
         !name.starts_with('-')
             && name
                 .chars()
                 .all(|c| c.is_ascii_alphanumeric() || "_-./:@+,".contains(c))
     };
-    entries(&app())
+    entries(app)
         .unwrap_or_default()
         .into_iter()
         .filter(|entry| plain(entry.name.as_str()))
@@ -116,36 +124,18 @@ fn entries(app: &App) -> Result<Vec<Entry>> {
     listed.unwrap_or_else(|| Ok(Vec::new()))
 }
 
-fn app() -> App {
-    let words: Vec<String> = std::env::args_os()
-        .filter_map(|word| word.into_string().ok())
-        .collect();
-    let global = Global {
-        store: typed(&words, "-s", "--store").and_then(|name| StoreName::new(name).ok()),
-        config: typed(&words, "-C", "--config").map(Into::into),
+/// What the line being typed says of store and configuration, as far as it can be understood. A
+/// shell puts the line behind the first `--` of `words`.
+fn typed(command: Command, words: impl Iterator<Item = OsString>) -> Global {
+    let line = words.skip_while(|word| word != "--").skip(1);
+    let matches = command.ignore_errors(true).try_get_matches_from(line).ok();
+    let matches = matches.as_ref();
+    Global {
+        store: matches.and_then(|matches| matches.get_one::<StoreName>("store").cloned()),
+        config: matches.and_then(|matches| matches.get_one::<PathBuf>("config").cloned()),
         quiet: true,
         ..Global::default()
-    };
-    App::new(global, Environment::from_process())
-}
-
-/// The value of an option on the line being typed, in whatever way it is attached.
-fn typed<'a>(words: &'a [String], short: &str, long: &str) -> Option<&'a str> {
-    let own = words.iter().skip_while(|word| *word != "--").skip(1);
-    let mut own = own.take_while(|word| *word != "--").map(String::as_str);
-    while let Some(word) = own.next() {
-        if word == short || word == long {
-            return own.next();
-        }
-        let attached = word
-            .strip_prefix(long)
-            .and_then(|rest| rest.strip_prefix('='))
-            .or_else(|| word.strip_prefix(short).filter(|_| !word.starts_with("--")));
-        if let Some(value) = attached.filter(|value| !value.is_empty()) {
-            return Some(value);
-        }
     }
-    None
 }
 
 #[cfg(test)]
@@ -175,15 +165,21 @@ mod tests {
         for (line, store) in [
             ("keyfob -- keyfob get -s dev", Some("dev")),
             ("keyfob -- keyfob -sdev get", Some("dev")),
+            ("keyfob -- keyfob -qs dev get A", Some("dev")),
             ("keyfob -- keyfob get --store dev", Some("dev")),
             ("keyfob -- keyfob get --store=dev", Some("dev")),
+            ("keyfob -- keyfob get --store=dev --no-in", Some("dev")),
             ("keyfob -- keyfob get -s", None),
             ("keyfob -- keyfob get --store=", None),
             ("keyfob -- keyfob get", None),
             ("keyfob -- keyfob run -- make -s dev", None),
         ] {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(typed(&words, "-s", "--store"), store, "{line}");
+            let global = typed(Cli::command(), line.split(' ').map(OsString::from));
+            assert_eq!(
+                global.store.as_ref().map(StoreName::as_str),
+                store,
+                "{line}"
+            );
         }
     }
 }

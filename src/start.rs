@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
 use clap_complete::CompleteEnv;
 
 use crate::app::{self, App, ColorChoice, Global};
@@ -39,7 +39,7 @@ pub fn start() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::io("could not start", &error));
+        .map_err(|error| Error::io("could not start", error));
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(commands::run(cli.command, &app));
@@ -127,40 +127,33 @@ struct Given {
 
 impl Given {
     fn new(args: &[OsString]) -> Self {
-        const WITH_VALUE: &[&str] = &["-s", "--store", "-C", "--config", "--color", "--timeout"];
         let words: Vec<&str> = args.iter().skip(1).filter_map(|arg| arg.to_str()).collect();
-        let mut command = None;
-        let mut at = 0;
-        while let Some(word) = words.get(at) {
-            if WITH_VALUE.contains(word) {
-                at += 1;
-            } else if !word.starts_with('-') {
-                command = Some((*word).to_owned());
-                break;
-            }
-            at += 1;
-        }
+        let globals = Global::augment_args(clap::Command::new("keyfob"));
+        let takes_value = |word: &str| {
+            globals.get_arguments().any(|arg| {
+                let long = arg.get_long().map(|long| format!("--{long}"));
+                let short = arg.get_short().map(|short| format!("-{short}"));
+                arg.get_action().takes_values()
+                    && [long, short].iter().flatten().any(|it| it == word)
+            })
+        };
+        let is_value = |at: usize| at > 0 && takes_value(words[at - 1]);
+        let command = (0..words.len()).find(|at| !words[*at].starts_with('-') && !is_value(*at));
         let end = words.iter().position(|word| *word == "--");
         let own = &words[..end.unwrap_or(words.len())];
+        let color = own.iter().enumerate().find_map(|(at, word)| {
+            let text = match word.strip_prefix("--color")? {
+                "" => own.get(at + 1)?,
+                attached => attached.strip_prefix('=')?,
+            };
+            ColorChoice::from_str(text, false).ok()
+        });
         Self {
-            command,
+            command: command.map(|at| words[at].to_owned()),
             json: own.contains(&"--json"),
-            color: color(own),
+            color: color.unwrap_or_default(),
         }
     }
-}
-
-/// When to use colours, as far as `words` say it rightly.
-fn color(words: &[&str]) -> ColorChoice {
-    let spaced = words.windows(2).filter(|pair| pair[0] == "--color");
-    let attached = words
-        .iter()
-        .filter_map(|word| word.strip_prefix("--color="));
-    spaced
-        .map(|pair| pair[1])
-        .chain(attached)
-        .find_map(|word| ColorChoice::from_str(word, false).ok())
-        .unwrap_or_default()
 }
 
 /// clap's words as an error of ours. After `set` they are replaced: an argument that is too much

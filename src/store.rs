@@ -439,7 +439,7 @@ fn spec_of(config: &StoreConfig) -> Result<&'static ProviderSpec> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::sync::Arc;
+    use std::rc::Rc;
 
     use super::*;
     use crate::config::LoadOptions;
@@ -472,7 +472,7 @@ mod tests {
             env: env.clone(),
             folders: folders.clone(),
             progress: Rc::new(NoProgress),
-            notice: Arc::new(|_| ()),
+            notice: Rc::new(|_| ()),
             wait: None,
         };
         let name = StoreName::new("northflank").unwrap();

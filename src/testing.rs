@@ -13,7 +13,7 @@ pub use crate::identity::keypair::Keypair;
 pub use crate::identity::keys::{Identity, Location, generate};
 pub use crate::identity::recipients::Recipient;
 pub use crate::identity::sealed::{Keys, Purpose};
-pub use crate::keyring::Keyring;
+pub use crate::keyring::{Keyring, Ring};
 pub use crate::providers::{
     Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions,
 };

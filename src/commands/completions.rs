@@ -59,6 +59,6 @@ pub fn script(shell: Shell) -> Result<String> {
     let mut script = Vec::new();
     shell
         .write_registration(VARIABLE, "keyfob", "keyfob", "keyfob", &mut script)
-        .map_err(|error| Error::io("could not write the script", &error))?;
+        .map_err(|error| Error::io("could not write the script", error))?;
     String::from_utf8(script).map_err(|_| Error::failed("the script is not text"))
 }

@@ -12,9 +12,7 @@ use crate::select::{Found, Wants};
 use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
-use crate::words::secret::StoreName;
-use crate::words::secret::Target;
-use crate::words::secret::{Name, Reference};
+use crate::words::secret::{Name, Reference, StoreName, Target};
 use clap::Args;
 
 /// Copy secrets into another store

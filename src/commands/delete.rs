@@ -6,8 +6,7 @@ use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::ui::prompt;
 use crate::words::error::{Error, Kind, Result};
-use crate::words::secret::Target;
-use crate::words::secret::{Name, StoreName};
+use crate::words::secret::{Name, StoreName, Target};
 use clap::Args;
 
 /// Delete secrets
@@ -67,10 +66,7 @@ pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
                     .note(&format!("{} deleted from {}", outcome.name, store.name()));
             }
         }
-        all.push(Results {
-            store: store.name().clone(),
-            outcomes,
-        });
+        all.push(Results::of(store, outcomes));
     }
     report(app, all)
 }

@@ -6,13 +6,13 @@ use futures_util::future::try_join;
 use serde_json::json;
 
 use super::pair;
+use super::selected::NameArgs;
 use crate::app::App;
 use crate::transfer::{Comparison, Difference, Held};
 use crate::ui::Table;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Result};
-use crate::words::secret::Name;
-use crate::words::secret::StoreName;
+use crate::words::secret::{Name, StoreName};
 use clap::Args;
 
 /// Compare two stores, never printing a value
@@ -39,22 +39,20 @@ pub struct DiffArgs {
     /// Another store
     #[arg(value_name = "B")]
     pub b: StoreName,
-    /// Only these names; separate several by commas, or repeat
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub only: Vec<String>,
-    /// All but these names; separate several by commas, or repeat
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub except: Vec<String>,
-    /// Only names that begin so
-    #[arg(long, value_name = "P")]
-    pub prefix: Option<String>,
+    #[command(flatten)]
+    pub names: NameArgs,
 }
 
 pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
     pair::refuse_store_option(app, "diff")?;
     let (a, b) = (app.open(&args.a)?, app.open(&args.b)?);
     pair::differ(&a, &b).await?;
-    let only = args.only.iter().map(Name::new);
+    let NameArgs {
+        only,
+        except,
+        prefix,
+    } = &args.names;
+    let only = only.iter().map(Name::new);
     let only: BTreeSet<Name> = only.collect::<Result<_>>()?;
     let selection = match only.is_empty() {
         true => Selection::All,
@@ -70,11 +68,10 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
     }
     let comparison = Comparison::of(&of_a, &of_b, |name| {
         (only.is_empty() || only.contains(name))
-            && args
-                .prefix
+            && prefix
                 .as_ref()
                 .is_none_or(|prefix| name.as_str().starts_with(prefix))
-            && !args.except.iter().any(|except| except == name.as_str())
+            && !except.iter().any(|except| except == name.as_str())
     });
     print(&comparison, &args, app)?;
     verdict(&comparison, &args, app)

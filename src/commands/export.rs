@@ -8,9 +8,8 @@ use serde_json::json;
 
 use super::{output, selected};
 use crate::app::App;
-use crate::commands::selected::SelectionArgs;
-use crate::commands::selected::WaitArg;
-use crate::formats::{self, Format, Options, Pair};
+use crate::commands::selected::{SelectionArgs, WaitArg};
+use crate::formats::{self, Format, Jobs, Options, Pair};
 use crate::select::{Found, Source};
 use crate::state::Mode;
 use crate::store::Store;
@@ -59,9 +58,6 @@ pub struct ExportArgs {
     pub selection: SelectionArgs,
 }
 
-/// The provider whose stores [`Format::Nosana`] speaks of.
-const NOSANA: &str = "nosana";
-
 pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
     app.waits(args.wait.wait);
     let file = output::file(args.output.as_deref());
@@ -79,9 +75,9 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         let file = github_file(app)?;
         return github(&args, &file, &options, app).await;
     }
-    let pairs = match format {
-        Format::Nosana => names(&args, &mut options, app).await?,
-        _ => values(&args, app).await?,
+    let pairs = match format.jobs() {
+        Some(jobs) => names(jobs, &args, &mut options, app).await?,
+        None => values(&args, app).await?,
     };
     let text = formats::write(format, &pairs, &options)?;
     output::write(file, &text, Mode::PRIVATE, app)?;
@@ -129,17 +125,23 @@ async fn values(args: &ExportArgs, app: &App) -> Result<Vec<Pair>> {
 
 /// The selected variables without values, which nobody is asked for; `options` learns the names
 /// behind them and where they are.
-async fn names(args: &ExportArgs, options: &mut Options, app: &App) -> Result<Vec<Pair>> {
+async fn names(
+    jobs: Jobs,
+    args: &ExportArgs,
+    options: &mut Options,
+    app: &App,
+) -> Result<Vec<Pair>> {
     let plan = selected::plan(&args.selection, app)?;
     let stores = selected::open(&plan.wants(), app)?;
     let found = Found::list(&stores).await?;
     let chosen = selected::choose(&plan, &found, &args.selection, app)?;
-    options.endpoint = endpoint(&stores, app).await?;
+    options.endpoint = endpoint(jobs, &stores, app).await?;
     let mut pairs = Vec::with_capacity(chosen.variables.len());
     for (variable, source) in chosen.variables {
         let Source::Secret(reference) = source else {
             return Err(Error::usage(format!(
-                "{variable} is a value in a file and no secret, and a Nosana job is given secrets alone"
+                "{variable} is a value in a file and no secret, and a {} job is given secrets alone",
+                jobs.vendor
             ))
             .hint(format!("leave it out with --except {variable}")));
         };
@@ -152,13 +154,14 @@ async fn names(args: &ExportArgs, options: &mut Options, app: &App) -> Result<Ve
 }
 
 /// The Secret Manager that the secrets are in; `None` where no store is one.
-async fn endpoint(stores: &[Store], app: &App) -> Result<Option<String>> {
+async fn endpoint(jobs: Jobs, stores: &[Store], app: &App) -> Result<Option<String>> {
     let mut endpoint: Option<String> = None;
     for store in stores {
-        if store.spec().name() != NOSANA {
+        if store.spec().name() != jobs.provider {
             app.ui.warn(&format!(
-                "{} is no Nosana store: jobs find its secrets only once they are in Nosana's Secret Manager",
-                store.name()
+                "{} is no {1} store: jobs find its secrets only once they are in {1}'s Secret Manager",
+                store.name(),
+                jobs.vendor
             ));
             continue;
         }
@@ -190,7 +193,7 @@ async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) ->
     let variables = formats::write(Format::Github, &pairs, options)?;
     app.ui.data_that_matters(&masks)?;
     append(file, &variables)
-        .map_err(|error| Error::io(format!("could not write {}", file.display()), &error))
+        .map_err(|error| Error::io(format!("could not write {}", file.display()), error))
 }
 
 /// Appends `text` to `file` in one go: others write to it, too.

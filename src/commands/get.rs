@@ -7,8 +7,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::words::error::Result;
-use crate::words::secret::SecretValue;
-use crate::words::secret::Target;
+use crate::words::secret::{SecretValue, Target};
 use clap::Args;
 
 /// Print one secret's value

@@ -1,21 +1,19 @@
 //! `keyfob group`: groups of secrets with fields of their own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::input::{self, MAX_FILE};
-use super::outcomes::{Results, report};
+use super::outcomes;
 use crate::app::App;
 use crate::formats::{self, Format};
 use crate::providers::groups::{Addon, AddonKey, Group, GroupFields, Groups, Target};
 use crate::store::Store;
-use crate::ui::Table;
-use crate::ui::prompt;
+use crate::ui::{Table, json, prompt};
 use crate::words::batch::{Action, Outcome};
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, Name, SecretValue};
 use clap::{Args, Subcommand, ValueHint};
-use std::path::PathBuf;
 
 /// Manage groups of secrets, where the provider has them (northflank)
 ///
@@ -220,7 +218,8 @@ async fn create(
     let mut fields = fields(args.fields)?;
     fields.name = args.name;
     let id = groups.create(fields).await?;
-    done(vec![(id, Action::Created)], store, app)
+    let outcome = Outcome::new(Name::new(id)?, Ok(Action::Created));
+    outcomes::written(app, "group ", store, vec![outcome])
 }
 
 async fn update(
@@ -229,8 +228,9 @@ async fn update(
     store: &Store,
     app: &App,
 ) -> Result<()> {
-    let done_to = groups.update(&args.group, fields(args.fields)?).await?;
-    done(vec![done_to], store, app)
+    let (id, action) = groups.update(&args.group, fields(args.fields)?).await?;
+    let outcome = Outcome::new(Name::new(id)?, Ok(action));
+    outcomes::written(app, "group ", store, vec![outcome])
 }
 
 async fn delete(
@@ -260,41 +260,7 @@ async fn delete(
             Err(error) => Outcome::new(Name::new(group.as_str())?, Err(error)),
         });
     }
-    tell(outcomes, store, app)
-}
-
-fn done(what: Vec<(String, Action)>, store: &Store, app: &App) -> Result<()> {
-    let outcome = |(id, action)| Ok(Outcome::new(Name::new(id)?, Ok(action)));
-    tell(
-        what.into_iter().map(outcome).collect::<Result<_>>()?,
-        store,
-        app,
-    )
-}
-
-fn tell(outcomes: Vec<Outcome>, store: &Store, app: &App) -> Result<()> {
-    if !app.ui.json {
-        for outcome in &outcomes {
-            if let Ok(action) = outcome.result {
-                let action = match action {
-                    Action::Unchanged => "was the same already",
-                    other => other.as_str(),
-                };
-                app.ui.note(&format!(
-                    "group {} {action} in {}",
-                    outcome.name,
-                    store.name()
-                ));
-            }
-        }
-    }
-    report(
-        app,
-        vec![Results {
-            store: store.name().clone(),
-            outcomes,
-        }],
-    )
+    outcomes::written(app, "group ", store, outcomes)
 }
 
 /// What `show` prints, line by line: names of variables and files, and never a value.
@@ -440,9 +406,4 @@ fn payload(path: &Path) -> Result<Document> {
     // YAML reads JSON too, should a name say nothing.
     let format = Format::from_file_name(path).unwrap_or(Format::Yaml);
     formats::tree::read(format, &bytes).map_err(|error| error.context(path.display()))
-}
-
-fn json(value: &impl serde::Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(value)
-        .map_err(|error| Error::failed(format!("could not write JSON: {error}")))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,7 @@ use serde_json::json;
 use super::input::{self, MAX_FILE, is_standard};
 use super::{output, selected};
 use crate::app::App;
-use crate::commands::selected::SelectionArgs;
-use crate::commands::selected::WaitArg;
+use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::inject::Template;
 use crate::select::{Found, Wants};
 use crate::state::Mode;
@@ -20,7 +19,6 @@ use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use clap::{Args, ValueHint};
-use std::path::PathBuf;
 
 /// Fill the placeholders of a template with secrets
 ///

@@ -34,7 +34,7 @@ pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>> {
         return stdin(most);
     }
     let what = shown(path);
-    let file = File::open(path).map_err(|error| unreadable(&what, &error))?;
+    let file = File::open(path).map_err(|error| unreadable(&what, error))?;
     read_all(file, &what, most)
 }
 
@@ -46,14 +46,17 @@ pub fn stdin(most: usize) -> Result<Zeroizing<Vec<u8>>> {
     read_all(io::stdin().lock(), "stdin", most)
 }
 
-/// The text that comes on stdin, of which no more than `most` bytes are read.
+/// The text that comes through stdin, of which no more than `most` bytes are read.
 ///
 /// # Errors
-/// `failed` where it cannot be read, or is no text.
-pub fn text(most: u64) -> Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    let read = io::stdin().lock().take(most).read_to_string(&mut text);
-    read.map_err(|error| unreadable("stdin", &error))?;
+/// `failed` where it cannot be read, or is no UTF-8.
+pub fn stdin_text(most: usize) -> Result<Zeroizing<String>> {
+    // Full size from the start, so that growing leaves no copies behind.
+    let mut text = Zeroizing::new(String::with_capacity(most));
+    let mut stdin = io::stdin().lock().take(most as u64);
+    stdin
+        .read_to_string(&mut text)
+        .map_err(|error| unreadable("stdin", error))?;
     Ok(text)
 }
 
@@ -85,7 +88,7 @@ fn read_all(mut source: impl Read, what: &str, most: usize) -> Result<Zeroizing<
             Ok(0) => break,
             Ok(count) => end += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(what, &error)),
+            Err(error) => return Err(unreadable(what, error)),
         }
         if end > most {
             return Err(Error::invalid_data(format!(
@@ -98,7 +101,7 @@ fn read_all(mut source: impl Read, what: &str, most: usize) -> Result<Zeroizing<
     Ok(bytes)
 }
 
-fn unreadable(what: &str, error: &io::Error) -> Error {
+fn unreadable(what: &str, error: io::Error) -> Error {
     Error::io(format!("could not read {what}"), error)
 }
 

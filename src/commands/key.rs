@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::input;
 use crate::app::App;
+use crate::config::environment::variable;
 use crate::identity::keypair::Keypair;
 use crate::identity::keypair::locate::Located;
-use crate::providers;
+use crate::providers::{self, ProviderSpec, registry};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use clap::{Args, Subcommand, ValueHint};
@@ -53,7 +54,7 @@ pub enum KeyCommand {
 }
 
 /// No form of a keypair is longer.
-const MAX_KEYPAIR: u64 = 4096;
+const MAX_KEYPAIR: usize = 4096;
 
 pub fn run(args: KeyArgs, app: &App) -> Result<()> {
     match args.command {
@@ -105,14 +106,23 @@ fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
     app.ui.line(&address)
 }
 
-/// The keypair of the selected store where that is one with a keypair, else of the store nosana.
+/// The field of stores that sign in with a keypair.
+const FIELD: &str = "keypair";
+
+/// The built-in store of the first provider that signs in with a keypair.
+fn built_in() -> Result<StoreName> {
+    let mut providers = registry::PROVIDERS.iter();
+    let spec = providers.find(|spec| spec.schema.field(FIELD).is_some());
+    StoreName::new(spec.map_or("", ProviderSpec::name))
+}
+
+/// The keypair of the selected store where that is one with a keypair, else of the built-in one.
 fn of_store(app: &App) -> Result<Located> {
     let config = app.config()?;
     let selected = config.store(&app.selected_store()?)?;
-    let store = if selected.schema().field("keypair").is_some() {
-        selected
-    } else {
-        config.store(&StoreName::new("nosana")?)?
+    let store = match selected.schema().field(FIELD) {
+        Some(_) => selected,
+        None => config.store(&built_in()?)?,
     };
     store.check_trust()?;
     providers::keypair(store, app.services()?)
@@ -124,10 +134,11 @@ fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
         None => from_stdin(app)?,
     };
     let keyring = &app.services()?.keyring;
+    let instead = variable(&built_in()?, FIELD);
     let unreachable = |why| {
-        Error::failed(format!("the keypair cannot be kept: {why}")).hint(
-            "keep it in a file that only you can read, and name that with KEYFOB_NOSANA_KEYPAIR",
-        )
+        Error::failed(format!("the keypair cannot be kept: {why}")).hint(format!(
+            "keep it in a file that only you can read, and name that with {instead}"
+        ))
     };
     if !replace && let Some(kept) = Keypair::from_keyring(keyring).map_err(unreachable)? {
         let other = kept.map(|kept| kept.address());
@@ -157,7 +168,7 @@ fn from_stdin(app: &App) -> Result<Keypair> {
         let text = crate::ui::prompt::credential(&app.ui, "Keypair (JSON array or base58)")?;
         return Keypair::parse(&text);
     }
-    let text = input::text(MAX_KEYPAIR)?;
+    let text = input::stdin_text(MAX_KEYPAIR)?;
     if text.trim().is_empty() {
         return Err(
             Error::usage("no keypair came on stdin").hint("name a file, or pipe the keypair in")

@@ -2,9 +2,9 @@
 
 use crate::app::App;
 use crate::commands::selected::WaitArg;
-use crate::ui::{Table, time};
+use crate::ui::{Table, json, time};
 use crate::words::batch::Filter;
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use clap::Args;
 
 /// List the secrets of a store, never their values
@@ -36,9 +36,7 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     };
     let entries = store.list(&filter).await?;
     if app.ui.json {
-        let document = serde_json::to_value(&entries)
-            .map_err(|error| Error::failed(format!("could not write JSON: {error}")))?;
-        return app.ui.document(&document);
+        return app.ui.document(&json(&entries)?);
     }
     if entries.is_empty() {
         app.ui.note(&format!(

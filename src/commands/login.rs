@@ -7,11 +7,9 @@ use super::status::account_json;
 use crate::app::App;
 use crate::providers::Given;
 use crate::store::Store;
-use crate::ui::prompt;
-use crate::ui::time;
+use crate::ui::{prompt, time};
 use crate::words::error::{Error, Result};
-use crate::words::secret::SecretValue;
-use crate::words::secret::StoreName;
+use crate::words::secret::{SecretValue, StoreName};
 use clap::Args;
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring
@@ -27,7 +25,7 @@ pub struct LoginArgs {
 }
 
 /// A credential is a line of text; nothing longer is read.
-const MAX_CREDENTIAL: u64 = 64 * 1024;
+const MAX_CREDENTIAL: usize = 64 * 1024;
 
 pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     let name = match args.store {
@@ -81,7 +79,8 @@ fn given(app: &App, store: &Store) -> Result<Given> {
         }
         return Ok(given);
     }
-    read(&input::text(MAX_CREDENTIAL)?, &missing, what)
+    let text = input::stdin_text(MAX_CREDENTIAL)?;
+    read(&text, &missing, what)
 }
 
 /// The values of `fields` in `text`, a line each.

@@ -1,13 +1,12 @@
 //! `keyfob man`: the manual pages, made from the command line's own definition.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::app::App;
 use crate::words::error::{Error, Result};
 use clap::{Args, Command, ValueHint};
-use std::path::PathBuf;
 
 /// Print a manual page
 #[derive(Debug, Args)]
@@ -69,7 +68,7 @@ pub fn pages(mut keyfob: Command) -> Result<Vec<Page>> {
 }
 
 fn collect(command: &Command, name: &str, pages: &mut Vec<Page>) -> Result<()> {
-    let failed = |error| Error::io("could not write a manual page", &error);
+    let failed = |error| Error::io("could not write a manual page", error);
     let titled = command
         .clone()
         .name(name.to_owned())
@@ -90,7 +89,7 @@ fn collect(command: &Command, name: &str, pages: &mut Vec<Page>) -> Result<()> {
 }
 
 fn write_all(dir: &Path, keyfob: Command, app: &App) -> Result<()> {
-    let failed = |error| Error::io(format!("could not write to {}", dir.display()), &error);
+    let failed = |error| Error::io(format!("could not write to {}", dir.display()), error);
     std::fs::create_dir_all(dir).map_err(failed)?;
     let pages = pages(keyfob)?;
     for page in &pages {

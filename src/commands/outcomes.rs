@@ -4,7 +4,8 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::words::batch::Outcome;
+use crate::store::Store;
+use crate::words::batch::{Action, Outcome};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 
@@ -16,6 +17,32 @@ pub struct Results {
     pub store: StoreName,
     /// What was done, in the order asked for.
     pub outcomes: Vec<Outcome>,
+}
+
+impl Results {
+    /// What was done in `store`.
+    pub fn of(store: &Store, outcomes: Vec<Outcome>) -> Self {
+        Self {
+            store: store.name().clone(),
+            outcomes,
+        }
+    }
+}
+
+/// Says of each of the things called `what` that were written to `store` what became of it, and
+/// reports as [`report`] does.
+pub fn written(app: &App, what: &str, store: &Store, outcomes: Vec<Outcome>) -> Result<()> {
+    for outcome in outcomes.iter().filter(|_| !app.ui.json) {
+        if let Ok(action) = outcome.result {
+            let done = match action {
+                Action::Unchanged => "was the same already",
+                other => other.as_str(),
+            };
+            let (name, store) = (&outcome.name, store.name());
+            app.ui.note(&format!("{what}{name} {done} in {store}"));
+        }
+    }
+    report(app, vec![Results::of(store, outcomes)])
 }
 
 /// Reports the results of all stores: with `--json` one document, a list where there are several

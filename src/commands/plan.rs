@@ -37,7 +37,7 @@ pub async fn settle(
         show(plan, presented, store, app);
     }
     if presented.dry_run {
-        return report(app, vec![results(store, plan.outcomes())]);
+        return report(app, vec![Results::of(store, plan.outcomes())]);
     }
     if let Some(question) = question {
         if !prompt::confirm(&app.ui, question)? {
@@ -50,7 +50,7 @@ pub async fn settle(
     if !app.ui.json && !plan.is_nothing() {
         app.ui.note(&summary(&outcomes, store));
     }
-    report(app, vec![results(store, outcomes)])
+    report(app, vec![Results::of(store, outcomes)])
 }
 
 /// Looks for those of `wanted` that `held`, all that `store` has, does not have by their names: the
@@ -147,12 +147,5 @@ fn counted(count: impl Fn(Action) -> usize) -> String {
     match words.is_empty() {
         true => "nothing".to_owned(),
         false => words.join(", "),
-    }
-}
-
-fn results(store: &Store, outcomes: Vec<Outcome>) -> Results {
-    Results {
-        store: store.name().clone(),
-        outcomes,
     }
 }

@@ -8,8 +8,7 @@ use anstream::ColorChoice;
 
 use crate::app::App;
 use crate::commands::fallback::FallbackArgs;
-use crate::commands::selected::SelectionArgs;
-use crate::commands::selected::WaitArg;
+use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::commands::{Failure, fallback, selected};
 use crate::exec::start;
 #[cfg(unix)]

@@ -21,10 +21,9 @@ pub struct WaitArg {
     pub wait: Option<HumanDuration>,
 }
 
-/// Which secrets a command works on, and what they are called there.
+/// Which names count.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Selection")]
-pub struct SelectionArgs {
+pub struct NameArgs {
     /// Only these names; separate several by commas, or repeat
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -34,6 +33,14 @@ pub struct SelectionArgs {
     /// Only names that begin so
     #[arg(long, value_name = "P")]
     pub prefix: Option<String>,
+}
+
+/// Which secrets a command works on, and what they are called there.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectionArgs {
+    #[command(flatten)]
+    pub names: NameArgs,
     /// Bring one secret under the name of a variable; repeatable
     #[arg(short = 'e', long = "env", value_name = "VAR=NAME-or-REF")]
     pub env: Vec<String>,
@@ -55,8 +62,8 @@ impl SelectionArgs {
     /// Whether the options themselves name what is to be brought along.
     pub fn names_something(&self) -> bool {
         self.all
-            || self.prefix.is_some()
-            || [&self.only, &self.env]
+            || self.names.prefix.is_some()
+            || [&self.names.only, &self.env]
                 .iter()
                 .any(|names| !names.is_empty())
             || !self.env_file.is_empty()
@@ -170,9 +177,9 @@ pub fn wanted(args: &SelectionArgs) -> Result<Wanted> {
         }
     }
     Ok(Wanted {
-        only: args.only.clone(),
-        except: args.except.clone(),
-        prefix: args.prefix.clone(),
+        only: args.names.only.clone(),
+        except: args.names.except.clone(),
+        prefix: args.names.prefix.clone(),
         mapped,
         files,
         all: args.all,

@@ -5,12 +5,11 @@ use std::io::{self, IsTerminal};
 
 use jiff::Timestamp;
 
-use super::input;
-use super::outcomes::{Results, report};
+use super::{input, outcomes};
 use crate::app::App;
 use crate::providers::Capability;
 use crate::ui::prompt;
-use crate::words::batch::{Action, Batch, Metadata, Write};
+use crate::words::batch::{Batch, Metadata, Write};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
@@ -92,25 +91,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
             if_absent: args.if_absent,
         })
         .await?;
-    if !app.ui.json {
-        for outcome in &outcomes {
-            if let Ok(action) = &outcome.result {
-                let done = match action {
-                    Action::Unchanged => "was the same already",
-                    other => other.as_str(),
-                };
-                app.ui
-                    .note(&format!("{} {done} in {}", outcome.name, store.name()));
-            }
-        }
-    }
-    report(
-        app,
-        vec![Results {
-            store: store.name().clone(),
-            outcomes,
-        }],
-    )
+    outcomes::written(app, "", &store, outcomes)
 }
 
 /// The refusal of a value on the command line.

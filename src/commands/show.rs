@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::ui;
 use crate::words::batch::Filter;
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use crate::words::secret::Target;
 use clap::Args;
 
@@ -36,9 +36,8 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
         .into_iter()
         .find(|entry| entry.name == reference.name)
         .ok_or_else(|| store.missing(&reference.name))?;
-    let mut document = serde_json::to_value(&entry)
-        .map_err(|error| Error::failed(format!("could not write JSON: {error}")))?;
     if app.ui.json {
+        let mut document = ui::json(&entry)?;
         document["store"] = store.name().as_str().into();
         return app.ui.document(&document);
     }

@@ -49,41 +49,30 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
                 .map(|account| (account_json(&store, &account), account)),
             Err(error) => Err(error),
         };
-        match account {
-            Ok((mut document, account)) => {
-                document["default"] = (name == selected).into();
-                documents.push(document);
-                table.row([
-                    mark.to_owned(),
-                    name.to_string(),
-                    configured.provider().to_owned(),
+        let (mut document, cells) = match account {
+            Ok((document, account)) => {
+                let until = account.token_expires_at;
+                let cells = [
                     account.url,
                     account.account.unwrap_or_default(),
                     account.credential.unwrap_or_default(),
-                    account
-                        .token_expires_at
-                        .map(|at| format!("until {}", time(at)))
-                        .unwrap_or_default(),
-                ]);
+                    until.map_or(String::new(), |at| format!("until {}", time(at))),
+                ];
+                (document, cells)
             }
+            // One store that is not set up must not hide the others.
             Err(error) => {
-                // One store that is not set up must not hide the others.
                 let mut document = error.to_json();
                 document["store"] = name.as_str().into();
                 document["provider"] = configured.provider().into();
-                document["default"] = (name == selected).into();
-                documents.push(document);
-                table.row([
-                    mark.to_owned(),
-                    name.to_string(),
-                    configured.provider().to_owned(),
-                    String::new(),
-                    String::new(),
-                    format!("{}: {}", error.kind().as_str(), error.message()),
-                    String::new(),
-                ]);
+                let why = format!("{}: {}", error.kind().as_str(), error.message());
+                (document, ["", "", &why, ""].map(str::to_owned))
             }
-        }
+        };
+        document["default"] = (name == selected).into();
+        documents.push(document);
+        let first = [mark, name.as_str(), configured.provider()].map(str::to_owned);
+        table.row(first.into_iter().chain(cells));
     }
     if app.ui.json {
         return app.ui.document(&json!(documents));

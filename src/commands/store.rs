@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::config::{edit, lookup};
+use crate::providers::{ProviderSpec, registry};
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
@@ -45,8 +46,7 @@ pub struct StoreAddArgs {
     /// What to call it
     #[arg(value_name = "NAME")]
     pub name: StoreName,
-    /// Its provider: local, nosana, bytenite, northflank or neo
-    #[arg(value_name = "PROVIDER")]
+    #[arg(value_name = "PROVIDER", help = providers())]
     pub provider: String,
     /// Its fields, such as network=devnet or path=secrets.age
     #[arg(value_name = "FIELD=VALUE")]
@@ -67,6 +67,16 @@ pub struct StoreRemoveArgs {
     /// Remove it from the project's keyfob.toml instead of your own configuration
     #[arg(long)]
     pub project: bool,
+}
+
+/// The help of the argument that names one of them.
+fn providers() -> String {
+    let names: Vec<&str> = registry::PROVIDERS.iter().map(ProviderSpec::name).collect();
+    let text = format!("Its provider: {}", names.join(", "));
+    match text.rsplit_once(", ") {
+        Some((all, last)) => format!("{all} or {last}"),
+        None => text,
+    }
 }
 
 pub fn run(args: StoreArgs, app: &App) -> Result<()> {

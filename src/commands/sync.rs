@@ -13,8 +13,7 @@ use crate::select::{self, Chosen, Destination, Found, Naming, Source};
 use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
-use crate::words::secret::StoreName;
-use crate::words::secret::{Name, Reference};
+use crate::words::secret::{Name, Reference, StoreName};
 use clap::Args;
 
 /// Bring a store to another's state

@@ -129,7 +129,7 @@ fn ranges_of(table: &Table) -> Vec<Range<usize>> {
         return Vec::new();
     };
     let end = keys.map(|range| range.end).fold(header.end, usize::max);
-    vec![header.start..end]
+    Vec::from_iter(Some(header.start..end))
 }
 
 /// `text` with `edits`, which do not overlap.

@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 use super::source;
 use crate::state::file::File;
 use crate::state::lock::Lock;
-use crate::words::digest::hex;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
 
@@ -166,5 +165,5 @@ fn text_of(path: &Path) -> Result<String> {
 
 /// The SHA-256 of `bytes` in hexadecimal.
 pub(super) fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }

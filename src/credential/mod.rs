@@ -18,7 +18,7 @@ use crate::config::schema::Schemas;
 use crate::config::{Origin, StoreConfig};
 use crate::http::Http;
 use crate::identity::sealed;
-use crate::keyring::{Keyring, Unreachable};
+use crate::keyring::{Keyring, Ring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::shell::Script;
@@ -152,7 +152,7 @@ impl Credential {
     pub fn keep(&self, keyring: &Keyring, secret: &str) -> Result<()> {
         let secret = checked(secret.as_bytes(), "the credential")?;
         keyring
-            .set(&self.account, secret.as_bytes())
+            .set(&self.account, secret.as_bytes(), None)
             .map_err(|why| {
                 Error::failed(format!("the credential cannot be kept: {why}")).hint(
                     "give it in the environment, or configure a command that prints it, instead",

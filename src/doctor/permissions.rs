@@ -69,8 +69,10 @@ fn paths(patient: &Patient<'_>) -> BTreeSet<(PathBuf, Rule)> {
     for store in patient.config.iter().flat_map(|config| config.stores()) {
         // What a checkout names need not even exist.
         if store.check_trust().is_ok() {
-            let keys = ["identity", "keypair"].iter();
-            paths.extend(keys.filter_map(|key| Some((store.path(key)?.to_owned(), Rule::Private))));
+            let keys = store.schema().fields.iter();
+            let keys = keys.filter(|field| field.inline_env);
+            let keys = keys.filter_map(|field| store.path(field.name));
+            paths.extend(keys.map(|path| (path.to_owned(), Rule::Private)));
         }
     }
     paths

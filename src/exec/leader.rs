@@ -80,13 +80,13 @@ pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
         return Err((KEYFOB_FAILED, Error::usage("there is no command to run")));
     };
     let own = |error: io::Error| {
-        let error = Error::io("could not set up the command's terminal", &error);
+        let error = Error::io("could not set up the command's terminal", error);
         (KEYFOB_FAILED, error)
     };
     setsid().map_err(|error| own(error.into()))?;
     ioctl_tiocsctty(io::stdin()).map_err(|error| own(error.into()))?;
     let mut signals = signals::catch().map_err(own)?;
-    let pid = start(program, args).map_err(|error| failure(program, &error))?;
+    let pid = start(program, args).map_err(|error| failure(program, error))?;
     // A command that is over already needs no terminal.
     let _ = tcsetpgrp(io::stdin(), pid);
     let mut code = follow(pid);

@@ -92,7 +92,7 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
         .env_clear()
         .envs(vars)
         .exec();
-    failure(program, &error)
+    failure(program, error)
 }
 
 /// Runs `command` and ends with its exit code; there is no exec on this platform.
@@ -108,12 +108,12 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
         .status()
     {
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(error) => failure(program, &error),
+        Err(error) => failure(program, error),
     }
 }
 
 /// The exit code and the words for a `program` that could not be started.
-pub(super) fn failure(program: &OsStr, error: &std::io::Error) -> (u8, Error) {
+pub(super) fn failure(program: &OsStr, error: std::io::Error) -> (u8, Error) {
     let program = program.to_string_lossy();
     match error.kind() {
         std::io::ErrorKind::NotFound => (

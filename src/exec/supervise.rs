@@ -56,7 +56,7 @@ pub fn run(
     masker: &Masker,
 ) -> Result<u8, (u8, Error)> {
     let own = |error: io::Error| {
-        let error = Error::io("could not stay beside the command", &error);
+        let error = Error::io("could not stay beside the command", error);
         (KEYFOB_FAILED, error)
     };
     let Some((program, args)) = request.command.split_first() else {
@@ -77,7 +77,7 @@ pub fn run(
     let (pid, outlets) = outlets
         .start(process)
         .map_err(own)?
-        .map_err(|error| failure(program, &error))?;
+        .map_err(|error| failure(program, error))?;
     let supervised = Supervised::new(pid, outlets, terminal, masker, signals).map_err(own)?;
     supervised.follow()
 }
@@ -305,7 +305,7 @@ impl Supervised {
             // The reader went away, and the command was told so by its own pipe.
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err((
                 code.max(1),
-                Error::io("could not write what the command wrote", &error),
+                Error::io("could not write what the command wrote", error),
             )),
             _ => Ok(code),
         }

@@ -220,7 +220,7 @@ impl Shelf {
 
     /// What snapshots and notes are called, without their extension.
     fn ids(&self) -> Result<BTreeSet<String>> {
-        let cannot = |error| Error::io(format!("cannot read {}", self.folder.display()), &error);
+        let cannot = |error| Error::io(format!("cannot read {}", self.folder.display()), error);
         let mut ids = BTreeSet::new();
         for entry in fs::read_dir(&self.folder).map_err(cannot)? {
             let name = entry.map_err(cannot)?.file_name();
@@ -297,5 +297,5 @@ fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         file.take(limit).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     };
-    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.display()), &error))
+    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.display()), error))
 }

@@ -1,5 +1,5 @@
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn snapshots(folder: &Path, file: Option<&str>) -> Snapshots {
     let env = Environment::from_vars([("KEYFOB_FALLBACK_KEY", KEY)], folder);
     let file = file.map(|file| folder.join(file));
     let keyring = Keyring::default();
-    Snapshots::new(&env, &folders, &keyring, Arc::new(|_| ()), file)
+    Snapshots::new(&env, &folders, &keyring, Rc::new(|_| ()), file)
 }
 
 fn scope(text: &str) -> Scope {

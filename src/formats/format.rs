@@ -50,6 +50,15 @@ impl fmt::Display for Format {
     }
 }
 
+/// Whose jobs are given secrets by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// The provider whose stores the names are looked up in.
+    pub provider: &'static str,
+    /// What people call the vendor.
+    pub vendor: &'static str,
+}
+
 /// What some formats want to know beyond names and values.
 #[derive(Clone, Debug, Default)]
 pub struct Options {

@@ -18,7 +18,7 @@ use super::format::Pair;
 use super::text::{SecretText, cannot_hold, duplicate_key, unfit_value, utf8_input};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
-use crate::words::text::Place;
+use crate::words::text::line_of;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -66,7 +66,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
         let raw = raw.get();
         // `raw` is a part of `text`, so the difference is its place there.
         let offset = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        let line = Place::of(text.as_bytes(), offset).line;
+        let line = line_of(text.as_bytes(), offset);
         if name.is_empty() {
             return Err(Error::invalid_data(format!(
                 "the name on line {line} is empty"

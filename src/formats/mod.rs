@@ -31,22 +31,25 @@ use clap::ValueEnum;
 use zeroize::Zeroizing;
 
 pub use self::filter::Filter;
-pub use self::format::{Format, Options, Pair};
+pub use self::format::{Format, Jobs, Options, Pair};
 pub use self::github::masks as github_masks;
 pub use self::guess::read_any;
 use crate::words::error::{Error, Result};
+
+type Writer = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
+type Reader = fn(&[u8]) -> Result<Vec<Pair>>;
 
 /// What makes a format, beside its name and help in [`Format`].
 struct FormatSpec {
     /// The endings that files of it have, without the dot.
     endings: &'static [&'static str],
-    write: fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>,
+    write: Writer,
     /// `None` where keyfob only writes it.
-    read: Option<fn(&[u8]) -> Result<Vec<Pair>>>,
+    read: Option<Reader>,
 }
 
 /// A format that is only written.
-const fn written(write: fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>) -> FormatSpec {
+const fn written(write: Writer) -> FormatSpec {
     FormatSpec {
         endings: &[],
         write,
@@ -85,6 +88,11 @@ impl Format {
             Self::K8s => written(k8s::write),
             Self::Nosana => written(nosana::write),
         }
+    }
+
+    /// Whose jobs it names secrets to, where it holds no values.
+    pub fn jobs(self) -> Option<Jobs> {
+        (self == Self::Nosana).then_some(nosana::JOBS)
     }
 
     /// The formats that [`read`] knows.

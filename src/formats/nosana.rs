@@ -10,10 +10,16 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::format::Format::Nosana;
-use super::format::{Options, Pair};
+use super::format::{Jobs, Options, Pair};
 use super::text::{SecretText, check_variable_name};
 use super::yaml;
 use crate::words::error::Result;
+
+/// Whose jobs these are.
+pub(super) const JOBS: Jobs = Jobs {
+    provider: "nosana",
+    vendor: "Nosana",
+};
 
 /// The secret manager that is named where none is said.
 const ENDPOINT: &str = "https://secrets.nosana.ci";

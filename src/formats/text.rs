@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::format::Format;
 use crate::words::error::{Error, Result};
-use crate::words::text::{Place, is_variable_name};
+use crate::words::text::{is_variable_name, line_of};
 
 /// A text under construction whose memory is wiped, that of its outgrown buffers included.
 #[derive(Default)]
@@ -131,7 +131,7 @@ pub(crate) fn utf8_input(format: Format, bytes: &[u8]) -> Result<&str> {
         let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
         Error::invalid_data(format!(
             "the {format} input is not UTF-8 text, on line {}",
-            Place::of(good, good.len()).line
+            line_of(good, good.len())
         ))
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))

@@ -12,7 +12,7 @@ use super::format::Pair;
 use super::text::{SecretText, cannot_hold, unfit_value, utf8_input, utf8_value};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
-use crate::words::text::Place;
+use crate::words::text::line_of;
 
 /// What the parser calls a key that stands twice; it then points at the second one.
 const DUPLICATE: &str = "duplicate key";
@@ -35,7 +35,7 @@ pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
     let text = utf8_input(Toml, bytes)?;
-    let line_at = |offset| Place::of(text.as_bytes(), offset).line;
+    let line_at = |offset| line_of(text.as_bytes(), offset);
     let document = Document::parse(text).map_err(|error| {
         // The error's own rendering would show the line; its message only says what was expected.
         let place = match error.span() {

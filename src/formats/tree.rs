@@ -7,7 +7,7 @@ use super::format::Format;
 use super::text::utf8_input;
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
-use crate::words::text::Place;
+use crate::words::text::line_of;
 
 /// Reads one tree.
 ///
@@ -46,7 +46,7 @@ fn toml(bytes: &[u8]) -> Result<Document> {
     let text = utf8_input(Format::Toml, bytes)?;
     let document = toml_edit::Document::parse(text).map_err(|error| {
         let place = match error.span() {
-            Some(span) => format!(" on line {}", Place::of(text.as_bytes(), span.start).line),
+            Some(span) => format!(" on line {}", line_of(text.as_bytes(), span.start)),
             None => String::new(),
         };
         malformed("TOML", &place)

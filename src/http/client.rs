@@ -12,35 +12,29 @@ use crate::words::error::{Error, Result};
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Which certificates a store trusts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Tls {
-    /// A PEM file with certificate authorities besides the system's own.
-    pub ca_file: Option<PathBuf>,
-}
-
 /// The clients made so far: as a rule one, more only where stores differ in their certificates.
 #[derive(Default)]
 pub struct Clients {
-    made: RefCell<HashMap<(Tls, bool), Client>>,
+    made: RefCell<HashMap<(Option<PathBuf>, bool), Client>>,
 }
 
 impl Clients {
-    /// The client for `url` under `tls`, made on first use.
-    pub fn get(&self, tls: &Tls, url: &Url) -> Result<Client> {
+    /// The client for `url`, made on first use; it trusts the certificates in `ca_file` besides the
+    /// system's own.
+    pub fn get(&self, ca_file: Option<&Path>, url: &Url) -> Result<Client> {
         let encrypted = url.scheme() == "https";
-        let key = (tls.clone(), encrypted);
+        let key = (ca_file.map(Path::to_owned), encrypted);
         let mut made = self.made.borrow_mut();
         if let Some(client) = made.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(tls, encrypted)?;
+        let client = build(ca_file, encrypted)?;
         made.insert(key, client.clone());
         Ok(client)
     }
 }
 
-fn build(tls: &Tls, encrypted: bool) -> Result<Client> {
+fn build(ca_file: Option<&Path>, encrypted: bool) -> Result<Client> {
     // Installing fails where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
@@ -48,7 +42,7 @@ fn build(tls: &Tls, encrypted: bool) -> Result<Client> {
         .connect_timeout(CONNECT)
         .redirect(redirect::Policy::none());
     if encrypted {
-        if let Some(path) = &tls.ca_file {
+        if let Some(path) = ca_file {
             builder = builder.tls_certs_merge(read_certificates(path)?);
         }
     } else {
@@ -61,6 +55,7 @@ fn build(tls: &Tls, encrypted: bool) -> Result<Client> {
             "could not set up TLS: {}",
             super::trouble::root_cause(&error)
         ))
+        .made_of(error.without_url())
         .hint("install the system's CA certificates (package ca-certificates), or name a PEM file with SSL_CERT_FILE or ca_file")
     })
 }
@@ -72,6 +67,7 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
             path.display(),
             crate::words::error::io_reason(&error)
         ))
+        .made_of(error)
     })?;
     match Certificate::from_pem_bundle(&pem) {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),

@@ -14,6 +14,7 @@ mod trouble;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,6 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
 
-pub use client::Tls;
 pub use deadline::Deadline;
 pub use request::{Dialect, Header, Request, is_transient};
 pub use response::Response;
@@ -47,8 +47,8 @@ pub type Log = Rc<dyn Fn(&str)>;
 /// Whom requests go to: what it must prove, and how it answers.
 #[derive(Clone)]
 pub struct Peer {
-    /// The certificates that prove it.
-    pub tls: Tls,
+    /// A PEM file with authorities that may vouch for it, besides the system's own.
+    pub ca_file: Option<PathBuf>,
     /// How its answers are read.
     pub dialect: Dialect,
 }
@@ -124,7 +124,7 @@ impl Http {
     /// `unavailable` when no answer came, `rate_limited` when the server asks to wait beyond the
     /// deadline, `invalid_data` for an endless body or a redirect to somewhere else.
     pub async fn send(&self, peer: &Peer, request: &Request) -> Result<Response> {
-        let client = self.clients.get(&peer.tls, &request.url)?;
+        let client = self.clients.get(peer.ca_file.as_deref(), &request.url)?;
         let mut pauses = retry::pauses(retry::TIMES);
         loop {
             let result = self.attempt(&client, peer, request).await;
@@ -303,15 +303,35 @@ fn redirect_target(
 
 #[cfg(test)]
 mod tests {
+    use reqwest::header::HeaderName;
+
     use super::*;
     use crate::words::error::{Cause, Kind};
+
+    #[test]
+    fn a_secret_header_is_marked_whatever_it_is_called() {
+        let url: Url = "http://127.0.0.1:9/".parse().unwrap();
+        let request = |secret| {
+            let name = HeaderName::from_static("x-api-token");
+            Request::new("ask", Method::GET, url.clone()).secret_header(name, "", secret)
+        };
+        let good = request("hunter2");
+        let value = carried(&good.headers[0]).unwrap();
+        assert_eq!(value, "hunter2");
+        assert_eq!(format!("{value:?}"), "Sensitive");
+        assert_eq!(good.sensitive[0].as_str(), "hunter2");
+        for bad in ["hunter2\nX: y", "hünter2", "hunter2\0"] {
+            let trouble = carried(&request(bad).headers[0]).unwrap_err();
+            assert!(!format!("{trouble:?}").contains("ter2"), "{trouble:?}");
+        }
+    }
 
     #[tokio::test]
     async fn a_deadline_that_passes_before_anything_is_asked_is_not_the_server_s() {
         let deadline = Rc::new(Deadline::after(Some(Duration::ZERO)));
         let http = Http::new(deadline, Rc::new(|_| ()));
         let peer = Peer {
-            tls: Tls::default(),
+            ca_file: None,
             dialect: Dialect {
                 message: |_| None,
                 reset: None,

@@ -18,6 +18,8 @@ pub struct Trouble {
     unsent: bool,
     passing: bool,
     hint: Option<&'static str>,
+    /// Without its address, whose query may hold anything.
+    source: Option<reqwest::Error>,
 }
 
 impl Trouble {
@@ -29,6 +31,7 @@ impl Trouble {
             unsent: false,
             passing: false,
             hint: None,
+            source: None,
         }
     }
 
@@ -105,6 +108,10 @@ impl Trouble {
             ),
         )
         .caused_by(self.cause);
+        let error = match self.source {
+            Some(source) => error.made_of(source),
+            None => error,
+        };
         match self.hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -136,6 +143,7 @@ impl From<reqwest::Error> for Trouble {
             hint: certificate.then_some(
                 "name the authority's PEM file with SSL_CERT_FILE or the store's ca_file if you trust it",
             ),
+            source: Some(error.without_url()),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::keeping::IdentityKeyring;
-use crate::keyring::Unreachable;
+use crate::keyring::{Ring, Unreachable};
 
 /// A keyring in memory, which can be told to be out of reach or to forget.
 #[derive(Default)]
@@ -32,14 +32,22 @@ impl FakeKeyring {
     }
 }
 
-impl IdentityKeyring for FakeKeyring {
+impl Ring for FakeKeyring {
+    fn name(&self) -> &'static str {
+        "a test's keyring"
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.reached().is_ok()
+    }
+
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
         self.reached()?;
         let kept = self.kept.lock().unwrap();
         Ok(kept.get(account).cloned().map(Zeroizing::new))
     }
 
-    fn set(&self, account: &str, text: &[u8]) -> Result<(), Unreachable> {
+    fn set(&self, account: &str, text: &[u8], _for: Option<Duration>) -> Result<(), Unreachable> {
         self.reached()?;
         if !self.forgetful {
             let mut kept = self.kept.lock().unwrap();

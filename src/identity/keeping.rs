@@ -16,40 +16,16 @@ use zeroize::Zeroizing;
 use super::keys::{Identity, Location, generate};
 use super::private::read_private;
 use super::recipients::Recipient;
-use crate::keyring::{Keyring, Unreachable};
+use crate::keyring::{Ring, Unreachable};
 use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
 
-/// What an identity can be kept in instead of a file: the OS keyring, or a test's.
-pub trait IdentityKeyring: Send + Sync {
-    /// The text under `account`, or `None` where there is none.
-    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable>;
-    /// Keeps `text` under `account`.
-    fn set(&self, account: &str, text: &[u8]) -> Result<(), Unreachable>;
-    /// Forgets what is under `account`; tells whether there was something.
-    fn delete(&self, account: &str) -> Result<bool, Unreachable>;
-}
-
-impl IdentityKeyring for Keyring {
-    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-        Keyring::get(self, account)
-    }
-
-    fn set(&self, account: &str, text: &[u8]) -> Result<(), Unreachable> {
-        Keyring::set(self, account, text)
-    }
-
-    fn delete(&self, account: &str) -> Result<bool, Unreachable> {
-        Keyring::delete(self, account)
-    }
-}
-
 /// The place of the identity that keyfob makes.
 pub struct Keeping<'a> {
     folder: &'a Path,
-    keyring: &'a dyn IdentityKeyring,
+    keyring: &'a dyn Ring,
 }
 
 const WHAT: &str = "identity file";
@@ -63,7 +39,7 @@ struct Marker {
 
 impl<'a> Keeping<'a> {
     /// The identity of the data folder `folder`, or of `keyring`.
-    pub fn new(folder: &'a Path, keyring: &'a dyn IdentityKeyring) -> Self {
+    pub fn new(folder: &'a Path, keyring: &'a dyn Ring) -> Self {
         Self { folder, keyring }
     }
 
@@ -204,7 +180,7 @@ impl<'a> Keeping<'a> {
         let location = old.location().clone();
         if location == Location::Keyring {
             self.keyring
-                .set(&account(&public), &text)
+                .set(&account(&public), &text, None)
                 .map_err(|why| unreachable(&why))?;
             match self.keyring.get(&account(&public)) {
                 Ok(Some(back)) if *back == *text => self.write_marker(&public)?,
@@ -231,7 +207,7 @@ impl<'a> Keeping<'a> {
     /// Whether the keyring took `text` and gives the same back.
     fn keep_in_keyring(&self, text: &str, public: &Recipient) -> bool {
         let account = account(public);
-        self.keyring.set(&account, text.as_bytes()).is_ok()
+        self.keyring.set(&account, text.as_bytes(), None).is_ok()
             && matches!(self.keyring.get(&account), Ok(Some(back)) if *back == *text.as_bytes())
     }
 

@@ -26,14 +26,6 @@ pub enum IdentitySource {
     },
 }
 
-impl IdentitySource {
-    /// Whether `text`, given where a path may stand, is an identity itself.
-    pub fn is_identity(text: &str) -> bool {
-        let text = text.trim_start();
-        text.starts_with("AGE-SECRET-KEY-") || text.starts_with("-----BEGIN ")
-    }
-}
-
 /// Where an identity was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {

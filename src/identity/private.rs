@@ -23,7 +23,7 @@ pub fn read_private(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>
         io::ErrorKind::InvalidInput => {
             Error::unauthenticated(format!("the {what} {shown} is not a regular file"))
         }
-        _ => Error::io(format!("cannot read the {what} {shown}"), &error),
+        _ => Error::io(format!("cannot read the {what} {shown}"), error),
     };
     let Some(file) = state::open(path).map_err(cannot)? else {
         return Ok(None);

@@ -15,7 +15,7 @@ use crate::words::text::{self, is_variable_name};
 
 pub mod places;
 
-use places::{Part, Piece, Place, Places, find};
+use places::{Place, Places, find};
 
 const OPEN: &[u8] = b"{{";
 const CLOSE: &[u8] = b"}}";
@@ -59,13 +59,23 @@ impl<'t> Template<'t> {
 
     /// The secrets it refers to.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
-        self.places.iter().filter_map(reference)
+        self.placed_references().map(|(reference, _)| reference)
+    }
+
+    /// The same, each with where it stands.
+    fn placed_references(&self) -> impl Iterator<Item = (&Reference, usize)> {
+        self.places
+            .iter()
+            .filter_map(|(subject, place)| match subject {
+                Subject::Secret(reference) => Some((reference, place.at)),
+                Subject::Variable(_) => None,
+            })
     }
 
     /// The names in it that variables could have.
     pub fn variables(&self) -> BTreeSet<&str> {
-        let variables = self.places.iter().filter_map(|place| match place.subject {
-            Subject::Variable(name) => Some(name),
+        let variables = self.places.iter().filter_map(|(subject, _)| match subject {
+            Subject::Variable(name) => Some(*name),
             Subject::Secret(_) => None,
         });
         variables.collect()
@@ -73,9 +83,9 @@ impl<'t> Template<'t> {
 
     /// `error`, with the place of the first reference that is `concerned`.
     pub fn at_reference(&self, error: Error, concerned: impl Fn(&Reference) -> bool) -> Error {
-        let mut places = self.places.iter();
-        match places.find(|place| reference(place).is_some_and(&concerned)) {
-            Some(place) => placed(self.name, self.bytes, place.at, error),
+        let mut references = self.placed_references();
+        match references.find(|(reference, _)| concerned(reference)) {
+            Some((_, at)) => placed(self.name, self.bytes, at, error),
             None => error,
         }
     }
@@ -87,29 +97,21 @@ impl<'t> Template<'t> {
     /// With line and column, what `secret` fails with, and `invalid_data` where a filter cannot
     /// write a value.
     pub fn fill<'v>(
-        &'v self,
+        &self,
         secret: impl Fn(&Reference) -> Result<&'v SecretValue>,
         variable: impl Fn(&str) -> Option<&'v SecretValue>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        self.places.fill(|place| {
-            let piece = match &place.subject {
-                Subject::Secret(reference) => {
-                    secret(reference).and_then(|value| place.write(reference.name.as_str(), value))
-                }
-                Subject::Variable(name) => match variable(name) {
-                    Some(value) => place.write(name, value),
-                    None => Ok(Piece::Plain(place.text)),
-                },
+        self.places.fill(|subject, place| {
+            let value = match subject {
+                Subject::Secret(reference) => secret(reference)
+                    .and_then(|value| place.filtered(reference.name.as_str(), value))
+                    .map(Some),
+                Subject::Variable(name) => variable(name)
+                    .map(|value| place.filtered(name, value))
+                    .transpose(),
             };
-            piece.map_err(|error| placed(self.name, self.bytes, place.at, error))
+            value.map_err(|error| placed(self.name, self.bytes, place.at, error))
         })
-    }
-}
-
-fn reference<'p>(place: &'p Place<'_, Subject<'_>>) -> Option<&'p Reference> {
-    match &place.subject {
-        Subject::Secret(reference) => Some(reference),
-        Subject::Variable(_) => None,
     }
 }
 
@@ -119,7 +121,7 @@ fn placed(name: &str, bytes: &[u8], at: usize, error: Error) -> Error {
 
 /// The placeholder whose braces open at `at` and how many bytes it takes; `None` where there is
 /// none.
-fn placeholder(bytes: &[u8], at: usize) -> Result<Option<(Part<'_, Subject<'_>>, usize)>> {
+fn placeholder(bytes: &[u8], at: usize) -> Result<Option<(Place<'_, Subject<'_>>, usize)>> {
     let inside = &bytes[at + OPEN.len()..];
     let own = inside.trim_ascii_start().starts_with(OWN);
     let malformed = |what: &str| match own {
@@ -135,7 +137,7 @@ fn placeholder(bytes: &[u8], at: usize) -> Result<Option<(Part<'_, Subject<'_>>,
         return malformed("not UTF-8 text");
     };
     if inside.trim() == LITERAL {
-        return Ok(Some((Part::Text(OPEN), length)));
+        return Ok(Some((Place::text(at, OPEN), length)));
     }
     let mut words = inside.split('|').map(str::trim);
     let subject = words.next().unwrap_or_default();
@@ -148,10 +150,10 @@ fn placeholder(bytes: &[u8], at: usize) -> Result<Option<(Part<'_, Subject<'_>>,
     let place = Place {
         at,
         text: &bytes[at..at + length],
-        subject,
+        subject: Some(subject),
         filters: filters?,
     };
-    Ok(Some((Part::Place(place), length)))
+    Ok(Some((place, length)))
 }
 
 #[cfg(test)]

@@ -8,122 +8,100 @@ use crate::words::error::Result;
 use crate::words::secret::SecretValue;
 
 /// A text, taken apart; `S` is what a place in it stands for.
-pub struct Places<'t, S>(Vec<Part<'t, S>>);
+pub struct Places<'t, S>(Vec<Place<'t, S>>);
 
-/// A part of a text.
-pub enum Part<'t, S> {
-    /// Bytes that stay as they are.
-    Text(&'t [u8]),
-    /// A place.
-    Place(Place<'t, S>),
-}
-
-/// A place for a value.
+/// A part of a text: one that stays as it is, or a place for a value.
 pub struct Place<'t, S> {
     /// Where it begins, in bytes.
     pub at: usize,
-    /// What stands there.
+    /// What stands there, or is to.
     pub text: &'t [u8],
-    /// What it stands for.
-    pub subject: S,
+    /// What it stands for, where it is a place.
+    pub subject: Option<S>,
     /// What the value is sent through, one after the other.
     pub filters: Vec<Filter>,
 }
 
-/// What comes into a place.
-pub enum Piece<'v> {
-    /// Bytes as they are.
-    Plain(&'v [u8]),
-    /// A filtered value.
-    Filtered(SecretValue),
-}
-
 impl<'t, S> Places<'t, S> {
-    /// Takes `bytes` apart. Wherever `open` stands, `part` tells for its offset what begins there
+    /// Takes `bytes` apart. Wherever `open` stands, `place` tells for its offset what begins there
     /// and how many bytes it takes; `None` is nothing.
     ///
     /// # Errors
-    /// What `part` fails with.
+    /// What `place` fails with.
     pub fn parse(
         bytes: &'t [u8],
         open: &[u8],
-        part: impl Fn(usize) -> Result<Option<(Part<'t, S>, usize)>>,
+        place: impl Fn(usize) -> Result<Option<(Place<'t, S>, usize)>>,
     ) -> Result<Self> {
-        let mut parts = Vec::new();
+        let mut places = Vec::new();
         let (mut done, mut from) = (0, 0);
         while let Some(found) = find(&bytes[from..], open) {
             let at = from + found;
             // A place may begin at the second of three braces.
             from = at + 1;
-            if let Some((part, length)) = part(at)? {
-                parts.push(Part::Text(&bytes[done..at]));
-                parts.push(part);
+            if let Some((place, length)) = place(at)? {
+                places.push(Place::text(done, &bytes[done..at]));
+                places.push(place);
                 done = at + length;
                 from = done;
             }
         }
-        parts.push(Part::Text(&bytes[done..]));
-        Ok(Self(parts))
+        places.push(Place::text(done, &bytes[done..]));
+        Ok(Self(places))
     }
 
-    /// The places.
-    pub fn iter(&self) -> impl Iterator<Item = &Place<'t, S>> {
-        self.0.iter().filter_map(|part| match part {
-            Part::Place(place) => Some(place),
-            Part::Text(_) => None,
-        })
+    /// What the places stand for, each with its place.
+    pub fn iter(&self) -> impl Iterator<Item = (&S, &Place<'t, S>)> {
+        let places = self.0.iter();
+        places.filter_map(|place| Some((place.subject.as_ref()?, place)))
     }
 
-    /// The text with what `piece` gives for each place.
+    /// The text with the values that `value` gives for its places; `None` leaves one as it stands.
     ///
     /// # Errors
-    /// What `piece` fails with.
-    pub fn fill<'v>(
-        &'v self,
-        piece: impl Fn(&'v Place<'t, S>) -> Result<Piece<'v>>,
+    /// What `value` fails with.
+    pub fn fill(
+        &self,
+        value: impl Fn(&S, &Place<'t, S>) -> Result<Option<SecretValue>>,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        let pieces = self.0.iter().map(|part| match part {
-            Part::Text(text) => Ok(Piece::Plain(text)),
-            Part::Place(place) => piece(place),
+        let pieces = self.0.iter().map(|place| {
+            let value = place.subject.as_ref().map(|subject| value(subject, place));
+            Ok((place.text, value.transpose()?.flatten()))
         });
         let pieces = pieces.collect::<Result<Vec<_>>>()?;
+        let pieces = pieces.iter();
+        let pieces = pieces.map(|(text, value)| value.as_ref().map_or(*text, SecretValue::expose));
         // As long as it will be: a vector that grows leaves its old memory behind unwiped.
-        let length = pieces.iter().map(|piece| piece.bytes().len()).sum();
+        let length = pieces.clone().map(<[u8]>::len).sum();
         let mut text = Zeroizing::new(Vec::with_capacity(length));
-        for piece in &pieces {
-            text.extend_from_slice(piece.bytes());
-        }
+        pieces.for_each(|piece| text.extend_from_slice(piece));
         Ok(text)
     }
 }
 
-impl<S> Place<'_, S> {
+impl<'t, S> Place<'t, S> {
+    /// A `text` that is no place.
+    pub fn text(at: usize, text: &'t [u8]) -> Self {
+        Self {
+            at,
+            text,
+            subject: None,
+            filters: Vec::new(),
+        }
+    }
+
     /// `value`, which belongs to `name`, as it is to stand here.
     ///
     /// # Errors
     /// `invalid_data` where a filter cannot write it.
-    pub fn write<'v>(&self, name: &str, value: &'v SecretValue) -> Result<Piece<'v>> {
-        let mut piece = Piece::Plain(value.expose());
-        for filter in &self.filters {
-            let value = match &piece {
-                Piece::Plain(_) => filter.apply(name, value),
-                Piece::Filtered(value) => filter.apply(name, value),
-            };
-            let value = value.map_err(|error| {
+    pub fn filtered(&self, name: &str, value: &SecretValue) -> Result<SecretValue> {
+        let mut filters = self.filters.iter();
+        filters.try_fold(value.clone(), |value, filter| {
+            let filtered = filter.apply(name, &value).map_err(|error| {
                 error.hint("the filters url and base64 take any bytes, and so does no filter")
-            })?;
-            piece = Piece::Filtered(value.into());
-        }
-        Ok(piece)
-    }
-}
-
-impl Piece<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Plain(bytes) => bytes,
-            Self::Filtered(value) => value.expose(),
-        }
+            });
+            Ok(filtered?.into())
+        })
     }
 }
 

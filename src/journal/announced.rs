@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Announced, Change, Journal, Open, REPLACEMENT, Tag};
+use super::{Announced, Change, Journal, Open, REPLACEMENT, prefix, tag};
 use crate::config::StoreConfig;
 use crate::state;
 use crate::words::batch::Write;
@@ -16,7 +16,8 @@ use crate::words::secret::{Name, StoreName};
 
 /// The journal as one store's provider sees it.
 pub struct StoreJournal {
-    pub(super) journal: Journal,
+    /// All that is open, of other stores too.
+    pub all: Journal,
     pub(super) store: StoreName,
     pub(super) provider: &'static str,
     pub(super) url: String,
@@ -27,7 +28,7 @@ impl StoreJournal {
     /// That of the store that `config` describes, as long as it is at `url`. Touches nothing.
     pub fn new(journal: Journal, config: &StoreConfig, url: String) -> Self {
         Self {
-            journal,
+            all: journal,
             store: config.name().clone(),
             provider: config.provider(),
             url,
@@ -41,10 +42,11 @@ impl StoreJournal {
             return;
         }
         // A journal that cannot be read must not keep a store from being used.
-        let mut tags = self.journal.tags(REPLACEMENT).unwrap_or_default();
-        let except: Vec<Tag> = except.iter().map(|name| self.tag(name)).collect();
-        tags.retain(|tag| tag.concerns(REPLACEMENT, &self.store) && !except.contains(tag));
-        let open = tags.iter().map(|tag| self.journal.read(tag).ok().flatten());
+        let mut tags = self.all.tags(REPLACEMENT).unwrap_or_default();
+        let except: Vec<String> = except.iter().map(|name| self.tag(name)).collect();
+        let own = prefix(REPLACEMENT, &self.store);
+        tags.retain(|tag| tag.starts_with(&own) && !except.contains(tag));
+        let open = tags.iter().map(|tag| self.all.read(tag).ok().flatten());
         let names: Option<Vec<String>> = open
             .map(|open| Some(open?.change.secret.name.to_string()))
             .collect();
@@ -54,7 +56,7 @@ impl StoreJournal {
             (1, None) => "a replacement".to_owned(),
             (count, None) => format!("{count} replacements"),
         };
-        (self.journal.notice)(&format!(
+        (self.all.notice)(&format!(
             "{what} in the store {} was interrupted and is open: keyfob rotate --resume finishes it",
             self.store
         ));
@@ -62,12 +64,12 @@ impl StoreJournal {
 
     /// Whether a step of `name` is open.
     pub fn is_open(&self, name: &Name) -> bool {
-        self.journal.path(&self.tag(name)).exists()
+        self.all.path(&self.tag(name)).exists()
     }
 
     /// The open step of `name`, where there is one that can be read.
     pub fn find(&self, name: &Name) -> Option<Open> {
-        self.journal.read(&self.tag(name)).ok().flatten()
+        self.all.read(&self.tag(name)).ok().flatten()
     }
 
     /// Announces a step: when this returns, the value of `write` and what `progress` says of it are
@@ -83,7 +85,7 @@ impl StoreJournal {
         };
         let now = Timestamp::now();
         let change = Change::replacement(&self.store, write, now, announced);
-        self.journal.begin(change)
+        self.all.begin(change)
     }
 
     /// Notes how far `open` is.
@@ -94,7 +96,7 @@ impl StoreJournal {
         if let Some(announced) = &mut open.change.announced {
             announced.progress = as_json(progress)?;
         }
-        self.journal.keep(open)
+        self.all.keep(open)
     }
 
     /// What was noted last of `open`, which is to be finished here.
@@ -117,14 +119,6 @@ impl StoreJournal {
         T::deserialize(&announced.progress).map_err(|_| unknown())
     }
 
-    /// Removes a step that is through.
-    ///
-    /// # Errors
-    /// As [`Journal::close`].
-    pub fn close(&self, open: &Open) -> Result<()> {
-        self.journal.close(open)
-    }
-
     /// Drops the open step of `name`, whatever it says; tells whether there was one.
     ///
     /// # Errors
@@ -133,13 +127,13 @@ impl StoreJournal {
         if !self.is_open(name) {
             return Ok(false);
         }
-        let _lock = self.journal.lock()?;
-        state::remove(&self.journal.path(&self.tag(name))).map(|()| true)
+        let _lock = self.all.lock()?;
+        state::remove(&self.all.path(&self.tag(name))).map(|()| true)
     }
 
-    fn tag(&self, name: &Name) -> Tag {
+    fn tag(&self, name: &Name) -> String {
         let subject = [self.provider, &self.url, name.as_str()];
-        Tag::new(REPLACEMENT, &self.store, &subject)
+        tag(REPLACEMENT, &self.store, &subject)
     }
 }
 

@@ -11,34 +11,27 @@ use crate::words::scope::Scope;
 use crate::words::secret::Reference;
 
 /// Locks on the secrets that a rotation writes, held until dropped.
-#[derive(Debug)]
-pub struct Claim {
-    _locks: Vec<Lock>,
-}
+pub type Claim = Vec<Lock>;
 
-impl Claim {
-    /// Takes the locks of `targets`, in `folder`, which is made where it is missing.
-    ///
-    /// # Errors
-    /// `conflict` where another keyfob is rotating one of them right now.
-    pub fn take<'t>(
-        folder: &Path,
-        targets: impl IntoIterator<Item = (&'t Reference, &'t Scope)>,
-    ) -> Result<Self> {
-        state::create_folder(folder)?;
-        let take = |(reference, scope): (&Reference, &Scope)| {
-            let digest = digest::of_parts(&[scope.as_str(), reference.name.as_str()]);
-            let path = folder.join(format!("{}.lock", &digest[..32]));
-            Lock::try_file(&path)?.ok_or_else(|| {
-                Error::conflict(format!("another keyfob is rotating {reference} right now"))
-                    .hint("wait until it is done; keyfob rotate --list shows what is open")
-            })
-        };
-        let locks = targets.into_iter().map(take);
-        Ok(Self {
-            _locks: locks.collect::<Result<_>>()?,
+/// Takes the locks of `places`, in `folder`, which is made where it is missing.
+///
+/// # Errors
+/// `conflict` where another keyfob is rotating one of them right now.
+pub fn take<'p>(
+    folder: &Path,
+    places: impl IntoIterator<Item = (&'p Reference, &'p Scope)>,
+) -> Result<Claim> {
+    state::create_folder(folder)?;
+    let places = places.into_iter();
+    let locks = places.map(|(reference, scope)| {
+        let digest = digest::of_parts(&[scope.as_str(), reference.name.as_str()]);
+        let path = folder.join(format!("{}.lock", &digest[..32]));
+        Lock::try_file(&path)?.ok_or_else(|| {
+            Error::conflict(format!("another keyfob is rotating {reference} right now"))
+                .hint("wait until it is done; keyfob rotate --list shows what is open")
         })
-    }
+    });
+    locks.collect()
 }
 
 #[cfg(test)]
@@ -56,14 +49,14 @@ mod tests {
         let (scope, reference) = (&target.scope, &target.reference);
         let other: Reference = "keyfob://web/OTHER".parse().unwrap();
         let alias: Reference = "keyfob://alias/K".parse().unwrap();
-        let first = Claim::take(&folder, [(reference, scope)]).unwrap();
+        let first = take(&folder, [(reference, scope)]).unwrap();
         for taken in [reference, &alias] {
-            let error = Claim::take(&folder, [(&other, scope), (taken, scope)]).unwrap_err();
+            let error = take(&folder, [(&other, scope), (taken, scope)]).unwrap_err();
             assert_eq!(error.kind(), Kind::Conflict);
         }
-        Claim::take(&folder, [(&other, scope)]).unwrap();
+        take(&folder, [(&other, scope)]).unwrap();
         drop(first);
-        Claim::take(&folder, [(&other, scope), (&alias, scope)]).unwrap();
+        take(&folder, [(&other, scope), (&alias, scope)]).unwrap();
     }
 
     #[test]
@@ -72,6 +65,6 @@ mod tests {
         let target = target(true, Old::Absent, State::Untouched);
         let alias: Reference = "keyfob://alias/K".parse().unwrap();
         let pair = [(&target.reference, &target.scope), (&alias, &target.scope)];
-        assert!(Claim::take(folder.path(), pair).is_err());
+        assert!(take(folder.path(), pair).is_err());
     }
 }

@@ -44,44 +44,29 @@ const FORMAT: u32 = 2;
 const ROTATION: &str = "rotation";
 const REPLACEMENT: &str = "replacement";
 
-/// The name of a change's file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Tag(String);
+/// How the names begin of the files of `kind` about something in the store `store`.
+fn prefix(kind: &str, store: &StoreName) -> String {
+    format!(
+        "{kind}-{}-",
+        &digest::of_parts(&[kind, store.as_str()])[..16]
+    )
+}
 
-impl Tag {
-    /// The file of `kind` about what `subject` names in the store `store`.
-    fn new(kind: &str, store: &StoreName, subject: &[&str]) -> Self {
-        let digest = digest::of_parts(&[&[kind, store.as_str()], subject].concat());
-        Self(format!("{}{}", Self::prefix(kind, store), &digest[..32]))
-    }
+/// The name of the file of `kind` about what `subject` names in the store `store`.
+fn tag(kind: &str, store: &StoreName, subject: &[&str]) -> String {
+    let digest = digest::of_parts(&[&[kind, store.as_str()], subject].concat());
+    format!("{}{}", prefix(kind, store), &digest[..32])
+}
 
-    /// The file of `change`.
-    fn of(change: &Change) -> Self {
-        let Reference { store, name } = &change.secret;
-        match &change.announced {
-            Some(announced) => {
-                let subject = [&announced.provider, &announced.url, name.as_str()];
-                Self::new(REPLACEMENT, store, &subject)
-            }
-            None => {
-                let scope = change.steps.iter().take(1).map(|step| step.scope.as_str());
-                let subject: Vec<&str> = [name.as_str()].into_iter().chain(scope).collect();
-                Self::new(ROTATION, store, &subject)
-            }
-        }
+/// The name of the file of `change`.
+fn tag_of(change: &Change) -> String {
+    let Reference { store, name } = &change.secret;
+    if let Some(Announced { provider, url, .. }) = &change.announced {
+        return tag(REPLACEMENT, store, &[provider, url, name.as_str()]);
     }
-
-    /// Whether it is of `kind` and about something in the store `store`.
-    fn concerns(&self, kind: &str, store: &StoreName) -> bool {
-        self.0.starts_with(&Self::prefix(kind, store))
-    }
-
-    fn prefix(kind: &str, store: &StoreName) -> String {
-        format!(
-            "{kind}-{}-",
-            &digest::of_parts(&[kind, store.as_str()])[..16]
-        )
-    }
+    let scope = change.steps.iter().take(1).map(|step| step.scope.as_str());
+    let subject: Vec<&str> = [name.as_str()].into_iter().chain(scope).collect();
+    tag(ROTATION, store, &subject)
 }
 
 /// A change that is on the disk.
@@ -149,7 +134,7 @@ impl Journal {
     fn of(&self, kind: &str, store: Option<&StoreName>) -> Result<Vec<Result<Open>>> {
         let mut found = Vec::new();
         for tag in self.tags(kind)? {
-            let concerned = store.is_none_or(|store| tag.concerns(kind, store));
+            let concerned = store.is_none_or(|store| tag.starts_with(&prefix(kind, store)));
             match self.read(&tag) {
                 Ok(Some(open)) if concerned => found.push(Ok(open)),
                 // A rotation writes into other stores, too.
@@ -166,24 +151,24 @@ impl Journal {
     }
 
     /// The files of `kind`, sorted.
-    fn tags(&self, kind: &str) -> Result<Vec<Tag>> {
-        let cannot = |error: &io::Error| {
+    fn tags(&self, kind: &str) -> Result<Vec<String>> {
+        let cannot = |error: io::Error| {
             let what = format!("cannot read the journal {}", self.folder.display());
             Error::io(what, error)
         };
         let entries = match fs::read_dir(&self.folder) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(cannot(&error)),
+            Err(error) => return Err(cannot(error)),
         };
-        let prefix = format!("{}-", kind);
+        let prefix = format!("{kind}-");
         let mut tags = Vec::new();
         for entry in entries {
-            let name = entry.map_err(|error| cannot(&error))?.file_name();
+            let name = entry.map_err(cannot)?.file_name();
             let tag = name.to_str().and_then(|name| name.strip_suffix(".age"));
             tags.extend(
                 tag.filter(|tag| tag.starts_with(&prefix))
-                    .map(|tag| Tag(tag.to_owned())),
+                    .map(str::to_owned),
             );
         }
         tags.sort();
@@ -210,11 +195,11 @@ impl Journal {
     }
 
     fn seal(&self, change: &Change) -> Result<[u8; 32]> {
-        let tag = Tag::of(change);
+        let tag = tag_of(change);
         let path = self.path(&tag);
         let sealed = self.keys.encrypt(&Envelope {
             keyfob: FORMAT,
-            tag: tag.0,
+            tag,
             entry: change,
         })?;
         state::create_folder(&self.folder)?;
@@ -228,13 +213,13 @@ impl Journal {
     /// # Errors
     /// `unauthenticated` where none of the identities at hand opens it; `invalid_data` where it is
     /// damaged or another's.
-    fn read(&self, tag: &Tag) -> Result<Option<Open>> {
+    fn read(&self, tag: &str) -> Result<Option<Open>> {
         let path = self.path(tag);
         let sealed = match fs::read(&path) {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), &error));
+                return Err(Error::io(format!("cannot read {}", path.display()), error));
             }
         };
         let plaintext = self.keys.decrypt(&sealed, &path)?;
@@ -250,8 +235,8 @@ impl Journal {
         let envelope: Envelope<&RawValue> = serde_json::from_slice(&plaintext).map_err(unknown)?;
         let entry = envelope.entry.get();
         let change = match envelope.keyfob {
-            _ if envelope.tag != tag.0 => None,
-            1 if tag.0.starts_with(REPLACEMENT) => {
+            _ if envelope.tag != tag => None,
+            1 if tag.starts_with(REPLACEMENT) => {
                 let earlier: change::Earlier = serde_json::from_str(entry).map_err(unknown)?;
                 Some(earlier.try_into()?)
             }
@@ -277,14 +262,14 @@ impl Journal {
     /// `failed` where it cannot be removed.
     pub fn close(&self, open: &Open) -> Result<()> {
         let _lock = self.lock()?;
-        let path = self.path(&Tag::of(&open.change));
+        let path = self.path(&tag_of(&open.change));
         match fs::read(&path) {
             Ok(sealed) if <[u8; 32]>::from(Sha256::digest(&sealed)) == open.digest => {
                 state::remove(&path)
             }
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
         }
     }
 
@@ -295,7 +280,7 @@ impl Journal {
     /// `conflict` where it is being worked on right now.
     pub fn claim(&self, open: &Open) -> Result<Option<(Open, Claim)>> {
         let claim = self.claim_steps(&open.change)?;
-        let fresh = self.read(&Tag::of(&open.change))?;
+        let fresh = self.read(&tag_of(&open.change))?;
         Ok(fresh.map(|open| (open, claim)))
     }
 
@@ -310,7 +295,7 @@ impl Journal {
     /// `conflict` where a rotation of one of them is running or open; whatever keeps an open one
     /// from being read, as it may be of the same secret.
     pub fn claim_new(&self, places: &[(&Reference, &Scope)]) -> Result<Claim> {
-        let claim = Claim::take(&self.claims, places.iter().copied())?;
+        let claim = claim::take(&self.claims, places.iter().copied())?;
         for open in self.of(ROTATION, None)? {
             let open = open.map_err(|error| {
                 error.context("a rotation is open, and may be of the same secret")
@@ -332,14 +317,14 @@ impl Journal {
 
     fn claim_steps(&self, change: &Change) -> Result<Claim> {
         let steps = change.steps.iter();
-        Claim::take(
+        claim::take(
             &self.claims,
             steps.map(|step| (&step.reference, &step.scope)),
         )
     }
 
-    fn path(&self, tag: &Tag) -> PathBuf {
-        self.folder.join(format!("{}.age", tag.0))
+    fn path(&self, tag: &str) -> PathBuf {
+        self.folder.join(format!("{tag}.age"))
     }
 
     fn lock(&self) -> Result<Lock> {

@@ -11,52 +11,65 @@ use std::time::Duration;
 use linux_keyutils::{Key, KeyError, KeyRing, KeyRingIdentifier};
 use zeroize::Zeroizing;
 
-use super::fault::Unreachable;
+use super::ring::{Ring, Unreachable};
 
 /// The most that the kernel stores in one key of this type.
 const MAX_PAYLOAD: usize = 32767;
 
-/// Whether there is a keyring to keep keys in.
-pub fn available() -> bool {
-    ring().is_ok()
-}
+/// How long a key is kept where nothing else is said.
+const LIFETIME: Duration = Duration::from_secs(3600);
 
-/// The payload of the key called `description`, where there is one.
-pub fn get(description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-    let Some(key) = found(ring()?.search(description))? else {
-        return Ok(None);
-    };
-    let mut payload = Zeroizing::new(vec![0; MAX_PAYLOAD]);
-    let Some(len) = found(key.read(&mut *payload))? else {
-        return Ok(None);
-    };
-    payload.truncate(len);
-    Ok(Some(payload))
-}
+/// The kernel's keyring of this user. What is kept has a lifetime, an hour where none is given.
+pub struct Kernel;
 
-/// Keeps `payload` under `description` for `lifetime`, replacing what was there.
-pub fn set(description: &str, payload: &[u8], lifetime: Duration) -> Result<(), Unreachable> {
-    // For the kernel, a time-out of 0 is none.
-    let seconds = usize::try_from(lifetime.as_secs())
-        .unwrap_or(usize::MAX)
-        .clamp(1, u32::MAX as usize);
-    let key = ring()?
-        .add_key(description, payload)
-        .map_err(|_| Unreachable::Absent)?;
-    key.set_timeout(seconds).map_err(|_| {
-        // A token must not outlive its use.
-        let _ = key.invalidate();
-        Unreachable::Absent
-    })
-}
+impl Ring for Kernel {
+    fn name(&self) -> &'static str {
+        "the kernel's keyring"
+    }
 
-/// Forgets the key called `description`; tells whether there was one.
-pub fn delete(description: &str) -> Result<bool, Unreachable> {
-    let ring = ring()?;
-    let Some(key) = found(ring.search(description))? else {
-        return Ok(false);
-    };
-    Ok(found(forget(ring, key))?.is_some())
+    fn is_reachable(&self) -> bool {
+        ring().is_ok()
+    }
+
+    fn get(&self, description: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        let Some(key) = found(ring()?.search(description))? else {
+            return Ok(None);
+        };
+        let mut payload = Zeroizing::new(vec![0; MAX_PAYLOAD]);
+        let Some(len) = found(key.read(&mut *payload))? else {
+            return Ok(None);
+        };
+        payload.truncate(len);
+        Ok(Some(payload))
+    }
+
+    fn set(
+        &self,
+        description: &str,
+        payload: &[u8],
+        lifetime: Option<Duration>,
+    ) -> Result<(), Unreachable> {
+        // For the kernel, a time-out of 0 is none.
+        let seconds = usize::try_from(lifetime.unwrap_or(LIFETIME).as_secs())
+            .unwrap_or(usize::MAX)
+            .clamp(1, u32::MAX as usize);
+        let key = ring()?
+            .add_key(description, payload)
+            .map_err(|_| Unreachable::Absent)?;
+        key.set_timeout(seconds).map_err(|_| {
+            // A token must not outlive its use.
+            let _ = key.invalidate();
+            Unreachable::Absent
+        })
+    }
+
+    fn delete(&self, description: &str) -> Result<bool, Unreachable> {
+        let ring = ring()?;
+        let Some(key) = found(ring.search(description))? else {
+            return Ok(false);
+        };
+        Ok(found(forget(ring, key))?.is_some())
+    }
 }
 
 fn forget(ring: KeyRing, key: Key) -> Result<(), KeyError> {
@@ -93,9 +106,21 @@ mod tests {
     const CHILD: &str = "keyring::kernel::tests::child";
     const SCRIPT: &str = "KEYFOB_TEST_SCRIPT";
 
+    fn get(name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        Kernel.get(name)
+    }
+
+    fn set(name: &str, payload: &[u8], lifetime: Duration) -> Result<(), Unreachable> {
+        Kernel.set(name, payload, Some(lifetime))
+    }
+
+    fn delete(name: &str) -> Result<bool, Unreachable> {
+        Kernel.delete(name)
+    }
+
     /// A name of this test's own; whether the kernel keeps keys here.
     fn name(test: &str) -> Option<String> {
-        if available() {
+        if Kernel.is_reachable() {
             Some(format!("keyfob-test:{test}:{}", std::process::id()))
         } else {
             eprintln!("left out: {test}: the kernel keeps no keys for this process");

@@ -27,13 +27,13 @@ mod gate;
 #[path = "native.rs"]
 mod gate;
 
-mod fault;
 #[cfg(target_os = "linux")]
 #[path = "keyutils.rs"]
 pub mod kernel;
+mod ring;
 
-pub use fault::Unreachable;
-use fault::{Fault, Outlook};
+use ring::{Fault, Outlook};
+pub use ring::{Ring, Unreachable};
 
 /// What all calls of a process together may take. A person waits for it once, not at every call.
 const BUDGET: Duration = Duration::from_secs(2);
@@ -107,63 +107,6 @@ impl Keyring {
         })))
     }
 
-    /// The secret kept under `account`, or `None` where there is none.
-    pub fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-        let account = account.to_owned();
-        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
-            Outlook::Missing => Ok(None),
-            Outlook::Possible => match entry(&account)?.get_secret() {
-                Ok(secret) => Ok(Some(Zeroizing::new(secret))),
-                Err(keyring::Error::NoEntry) => Ok(None),
-                Err(error) => Err(Fault::from(&error)),
-            },
-        })
-    }
-
-    /// Keeps `secret` under `account`, replacing what was there.
-    pub fn set(&self, account: &str, secret: &[u8]) -> Result<(), Unreachable> {
-        let account = account.to_owned();
-        let secret = Zeroizing::new(secret.to_vec());
-        self.call(move |gate| {
-            gate.outlook(SERVICE, &account)?;
-            let entry = entry(&account)?;
-            match entry.set_secret(&secret) {
-                // Another program made a second entry of this name: one of ours replaces both.
-                Err(keyring::Error::Ambiguous(entries)) => {
-                    for double in entries {
-                        double
-                            .delete_credential()
-                            .map_err(|error| Fault::from(&error))?;
-                    }
-                    entry.set_secret(&secret)
-                }
-                done => done,
-            }
-            .map_err(|error| Fault::from(&error))
-        })
-    }
-
-    /// Forgets what is kept under `account`; tells whether there was something.
-    pub fn delete(&self, account: &str) -> Result<bool, Unreachable> {
-        let account = account.to_owned();
-        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
-            Outlook::Missing => Ok(false),
-            Outlook::Possible => match entry(&account)?.delete_credential() {
-                Ok(()) => Ok(true),
-                Err(keyring::Error::NoEntry) => Ok(false),
-                Err(keyring::Error::Ambiguous(entries)) => {
-                    for double in entries {
-                        double
-                            .delete_credential()
-                            .map_err(|error| Fault::from(&error))?;
-                    }
-                    Ok(true)
-                }
-                Err(error) => Err(Fault::from(&error)),
-            },
-        })
-    }
-
     /// Finds out whether the keyring can be used, without reading or writing anything in it.
     pub fn probe(&self) -> Status {
         let begun = Instant::now();
@@ -219,6 +162,71 @@ impl Keyring {
     }
 }
 
+impl Ring for Keyring {
+    fn name(&self) -> &'static str {
+        "the OS keyring"
+    }
+
+    fn is_reachable(&self) -> bool {
+        self.probe().reachable()
+    }
+
+    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        let account = account.to_owned();
+        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
+            Outlook::Missing => Ok(None),
+            Outlook::Possible => match entry(&account)?.get_secret() {
+                Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+                Err(keyring::Error::NoEntry) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        })
+    }
+
+    fn set(
+        &self,
+        account: &str,
+        secret: &[u8],
+        _lifetime: Option<Duration>,
+    ) -> Result<(), Unreachable> {
+        let account = account.to_owned();
+        let secret = Zeroizing::new(secret.to_vec());
+        self.call(move |gate| {
+            gate.outlook(SERVICE, &account)?;
+            let entry = entry(&account)?;
+            let done = match entry.set_secret(&secret) {
+                // Another program made a second entry of this name: one of ours replaces both.
+                Err(keyring::Error::Ambiguous(entries)) => {
+                    for double in entries {
+                        double.delete_credential()?;
+                    }
+                    entry.set_secret(&secret)
+                }
+                done => done,
+            };
+            Ok(done?)
+        })
+    }
+
+    fn delete(&self, account: &str) -> Result<bool, Unreachable> {
+        let account = account.to_owned();
+        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
+            Outlook::Missing => Ok(false),
+            Outlook::Possible => match entry(&account)?.delete_credential() {
+                Ok(()) => Ok(true),
+                Err(keyring::Error::NoEntry) => Ok(false),
+                Err(keyring::Error::Ambiguous(entries)) => {
+                    for double in entries {
+                        double.delete_credential()?;
+                    }
+                    Ok(true)
+                }
+                Err(error) => Err(error.into()),
+            },
+        })
+    }
+}
+
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
@@ -259,7 +267,7 @@ fn entry(account: &str) -> Result<keyring::Entry, Fault> {
     if let Err(error) = keyring::Entry::store_status() {
         return Err(Fault::from(error));
     }
-    keyring::Entry::new(SERVICE, account).map_err(|error| Fault::from(&error))
+    Ok(keyring::Entry::new(SERVICE, account)?)
 }
 
 #[cfg(test)]
@@ -270,7 +278,7 @@ mod tests {
     fn the_default_one_is_absent() {
         let keyring = Keyring::default();
         assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
-        assert_eq!(keyring.set("x", b"y"), Err(Unreachable::Absent));
+        assert_eq!(keyring.set("x", b"y", None), Err(Unreachable::Absent));
         assert_eq!(keyring.delete("x"), Err(Unreachable::Absent));
         assert_eq!(keyring.probe().why, Some(Unreachable::Absent));
         assert!(!keyring.touched());
@@ -322,7 +330,7 @@ mod tests {
         assert!(begun.elapsed() >= BUDGET);
         let begun = Instant::now();
         for clone in [keyring.clone(), keyring] {
-            assert_eq!(clone.set("x", b"y"), Err(Unreachable::Slow));
+            assert_eq!(clone.set("x", b"y", None), Err(Unreachable::Slow));
             assert_eq!(clone.probe().why, Some(Unreachable::Slow));
         }
         assert!(begun.elapsed() < BUDGET, "it was tried again");

@@ -1,7 +1,7 @@
 //! The keyrings of macOS and Windows, which need no look ahead: they are always there, and the
 //! system's own rules decide whether a person is asked.
 
-use super::fault::{Fault, Outlook};
+use super::ring::{Fault, Outlook};
 use crate::words::env::Environment;
 
 /// What this platform's keyring is called.

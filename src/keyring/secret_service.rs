@@ -10,7 +10,7 @@ use zbus::blocking::connection::Builder;
 use zbus::blocking::{Connection, Proxy};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
-use super::fault::{Fault, Outlook, Unreachable};
+use super::ring::{Fault, Outlook, Unreachable};
 use crate::words::env::Environment;
 
 /// What this platform's keyring is called.

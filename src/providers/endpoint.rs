@@ -16,7 +16,7 @@ use super::services::Services;
 use super::{Account, Given};
 use crate::config::StoreConfig;
 use crate::credential::{Credential, Means};
-use crate::http::{Dialect, Peer, Request, Response, Tls};
+use crate::http::{Dialect, Peer, Request, Response};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
 
@@ -68,9 +68,7 @@ impl Endpoint {
         Ok(Self {
             base,
             peer: Peer {
-                tls: Tls {
-                    ca_file: config.path("ca_file").map(Path::to_owned),
-                },
+                ca_file: config.path("ca_file").map(Path::to_owned),
                 dialect: vendor.dialect,
             },
             authorize: vendor.authorize,

@@ -82,7 +82,7 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         .store(config.name().as_str()));
     }
     config.check_trust()?;
-    let notice = Arc::clone(&services.notice);
+    let notice = Rc::clone(&services.notice);
     Ok(Vault::new(VaultOptions {
         path: config.path("path").map(Path::to_owned),
         identity: identity(config),
@@ -91,7 +91,7 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         keyring: Arc::new(services.keyring.clone()),
         lock_timeout: services.http.deadline().remaining(),
         trust_recorded: !config.is_from_untrusted("path"),
-        on_created: Arc::new(move |created| notice(&created.to_string())),
+        on_created: Rc::new(move |created| notice(&created.to_string())),
     }))
 }
 
@@ -214,6 +214,7 @@ impl Versions for LocalVault {
 mod tests {
     use std::fs;
     use std::path::Path;
+    use std::rc::Rc;
     use std::sync::Arc;
 
     use super::*;
@@ -244,7 +245,7 @@ mod tests {
             keyring: Arc::new(Keyring::default()),
             lock_timeout: None,
             trust_recorded: true,
-            on_created: Arc::new(|_| {}),
+            on_created: Rc::new(|_| {}),
         });
         LocalVault::new(vault, &log)
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::{Deadline, Http};
@@ -30,7 +29,7 @@ pub struct Services {
     /// Shows how far long work is.
     pub progress: Rc<dyn Progress>,
     /// Tells the user something on stderr that matters beyond this command.
-    pub notice: Arc<dyn Fn(&str) + Send + Sync>,
+    pub notice: Rc<dyn Fn(&str)>,
     /// How long to wait for what the backend will have in a moment; `None` is not at all.
     pub wait: Option<Duration>,
 }
@@ -51,7 +50,7 @@ impl Services {
             sessions: self.sessions.clone(),
             keyring: self.keyring.clone(),
             progress: Rc::new(NoProgress),
-            notice: Arc::new(|_| {}),
+            notice: Rc::new(|_| {}),
             wait: None,
         }
     }

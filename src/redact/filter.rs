@@ -1,10 +1,14 @@
 //! Running ahead of a search: of every few bytes of a text four are looked up in tables of those that
 //! forms begin with, and what cannot be the beginning of a form is passed over.
+//!
+//! The automaton alone is too slow for `run --mask`, which may take 1.5 times as long as `cat | cat`.
+//! Of a log of 1.2 GiB and 20 tokens, `cat | cat` makes 0.9 s; the search takes 0.9 s of processor
+//! time with the filter and 11.8 s without, or 3.7 s where the automaton is a DFA. `aho-corasick`
+//! has no such filter for as many patterns, and none that looks across line breaks.
 
 use memchr::memchr2;
 
-use super::forms::{Form, is_break};
-use super::search::back;
+use super::forms::{Form, back, is_break};
 
 /// The binary logarithm of the number of bits in a table: 32 KiB stay in the processor's fastest
 /// cache.

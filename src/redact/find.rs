@@ -1,7 +1,7 @@
 //! Finding values in whole texts: which of them, and where.
 
-use super::forms::Forms;
-use super::search::{MOST_BREAKS, Search, back};
+use super::forms::{Forms, back};
+use super::search::{MOST_BREAKS, Search};
 use crate::words::error::Result;
 
 /// A value that stands in a text.

@@ -61,6 +61,18 @@ pub(super) fn is_break(byte: u8) -> bool {
     byte == b'\n' || byte == b'\r'
 }
 
+/// Where in `bytes` the last `count` bytes begin that are no breaks, if there are as many.
+pub(super) fn back(bytes: &[u8], count: usize) -> Result<usize, usize> {
+    let mut left = count;
+    for (at, byte) in bytes.iter().enumerate().rev() {
+        if left == 0 {
+            return Ok(at + 1);
+        }
+        left -= usize::from(!is_break(*byte));
+    }
+    if left == 0 { Ok(0) } else { Err(left) }
+}
+
 /// The forms of one value, each once.
 #[derive(Default)]
 struct Collected {
@@ -97,8 +109,11 @@ impl Collected {
         for spelling in spellings(core).iter().filter(|_| core.len() <= LONG) {
             self.add(spelling);
             self.add_base64(spelling);
-            for digits in [LOWER, UPPER] {
-                self.add(&hex(spelling, digits));
+            for hex in [
+                base16ct::lower::encode_string,
+                base16ct::upper::encode_string,
+            ] {
+                self.add(Zeroizing::new(hex(spelling)).as_bytes());
             }
             self.add_url(spelling);
             self.add_shell(spelling);
@@ -233,14 +248,6 @@ fn hex_digits(byte: u8, digits: &[u8; 16]) -> [u8; 2] {
         digits[usize::from(byte >> 4)],
         digits[usize::from(byte & 15)],
     ]
-}
-
-fn hex(value: &[u8], digits: &[u8; 16]) -> Zeroizing<Vec<u8>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 2));
-    for byte in value {
-        text.extend_from_slice(&hex_digits(*byte, digits));
-    }
-    text
 }
 
 /// `value` within a JSON string whose encoder writes the characters in `escaped` by number, and
@@ -387,5 +394,14 @@ mod tests {
         assert_eq!(forms.left_alone, [0, 2, 3]);
         assert!(forms.forms.iter().all(|form| form.value >= 4));
         assert!(forms.forms.iter().all(|form| form.text.len() >= SHORTEST));
+    }
+
+    #[test]
+    fn the_last_bytes_are_counted_without_breaks() {
+        assert_eq!(back(b"ab\ncd\n", 2), Ok(3));
+        assert_eq!(back(b"ab\ncd\n", 3), Ok(1));
+        assert_eq!(back(b"ab\ncd\n", 0), Ok(6));
+        assert_eq!(back(b"ab\n", 5), Err(3));
+        assert_eq!(back(b"", 0), Ok(0));
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::forms::{Forms, is_break};
-use super::search::{Cursor, Search, back};
+use super::forms::{Forms, back, is_break};
+use super::search::{Cursor, Search};
 use crate::words::error::Result;
 
 /// What is shown in place of a value.

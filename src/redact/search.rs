@@ -139,32 +139,12 @@ impl Search {
     }
 }
 
-/// Where in `bytes` the last `count` bytes begin that are no breaks, if there are as many.
-pub(super) fn back(bytes: &[u8], count: usize) -> Result<usize, usize> {
-    let mut left = count;
-    for (at, byte) in bytes.iter().enumerate().rev() {
-        if left == 0 {
-            return Ok(at + 1);
-        }
-        left -= usize::from(!is_break(*byte));
-    }
-    if left == 0 { Ok(0) } else { Err(left) }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::forms::back;
     use super::*;
-
-    #[test]
-    fn the_last_bytes_are_counted_without_breaks() {
-        assert_eq!(back(b"ab\ncd\n", 2), Ok(3));
-        assert_eq!(back(b"ab\ncd\n", 3), Ok(1));
-        assert_eq!(back(b"ab\ncd\n", 0), Ok(6));
-        assert_eq!(back(b"ab\n", 5), Err(3));
-        assert_eq!(back(b"", 0), Ok(0));
-    }
 
     /// What the search should find, found slowly: for every form and place, a comparison.
     fn slowly(forms: &Forms, text: &[u8]) -> Vec<(usize, usize)> {

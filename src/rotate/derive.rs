@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::inject::places::{Part, Place, Places};
+use crate::inject::places::{Place, Places};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 
@@ -19,7 +19,7 @@ impl Derivation {
     /// # Errors
     /// `invalid_data` where a filter has no way to write the value.
     pub fn apply(&self, name: &str, value: &SecretValue) -> Result<SecretValue> {
-        let text = places(&self.0)?.fill(|place| place.write(name, value))?;
+        let text = places(&self.0)?.fill(|(), place| place.filtered(name, value).map(Some))?;
         Ok(text.into())
     }
 }
@@ -38,10 +38,10 @@ fn places(text: &str) -> Result<Places<'_, ()>> {
         let place = Place {
             at,
             text: text.as_bytes(),
-            subject: (),
+            subject: Some(()),
             filters: words.map(str::parse).collect::<Result<_>>()?,
         };
-        Ok(Some((Part::Place(place), length)))
+        Ok(Some((place, length)))
     })
 }
 

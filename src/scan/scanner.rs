@@ -1,4 +1,4 @@
-//! What is looked for in all the texts of a search.
+//! What a search looks for, and where not.
 
 use crate::redact::find::Finder;
 

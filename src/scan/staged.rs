@@ -11,8 +11,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use super::report::Report;
+use super::scanner::Scanner;
 use super::text::Text;
-use super::{Report, Scanner};
 use crate::exec::start::{self, Policy};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
@@ -134,7 +135,7 @@ impl Git<'_> {
         let output = timeout(PATIENCE, command.output())
             .await
             .map_err(|_| Trouble::Other(hangs()))?
-            .map_err(|error| Trouble::Other(not_started(&error)))?;
+            .map_err(|error| Trouble::Other(not_started(error)))?;
         if output.status.success() {
             return Ok(output.stdout);
         }
@@ -145,7 +146,7 @@ impl Git<'_> {
     }
 }
 
-fn not_started(error: &std::io::Error) -> Error {
+fn not_started(error: std::io::Error) -> Error {
     Error::io("could not run git, which --staged needs", error)
 }
 
@@ -173,7 +174,7 @@ impl Contents {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| not_started(&error))?;
+            .map_err(not_started)?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(asks), Some(answers)) => Ok(Self {
                 asks,
@@ -186,7 +187,7 @@ impl Contents {
 
     /// Has `text` take in the content called `id`.
     async fn read(&mut self, id: &str, text: &mut Text<'_>) -> Result<()> {
-        let failed = |error| Error::io("could not read staged content from git", &error);
+        let failed = |error| Error::io("could not read staged content from git", error);
         let mut head = String::new();
         let asked = async {
             self.asks.write_all(format!("{id}\n").as_bytes()).await?;

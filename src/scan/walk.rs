@@ -7,8 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use ignore::{DirEntry, WalkBuilder, WalkState};
 
+use super::report::Report;
+use super::scanner::Scanner;
 use super::text::Text;
-use super::{Report, Scanner};
 use crate::words::error::{Error, Result, io_reason};
 
 /// What is walked.

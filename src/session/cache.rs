@@ -1,7 +1,7 @@
-//! Tokens kept between processes: a list of places, tried in order.
+//! Tokens kept between processes: a list of rings, tried in order.
 //!
-//! A place that is absent, locked, slow or damaged is passed over: it costs a login, never the
-//! command. Where no place has a token, it is in the memory of [`super`] alone, whose work it also
+//! One that is absent, locked, slow or damaged is passed over: it costs a login, never the
+//! command. Where none has a token, it is in the memory of [`super`] alone, whose work it also
 //! is when to log in.
 
 use std::rc::Rc;
@@ -15,84 +15,19 @@ use super::token::{Session, SessionKey};
 use crate::credential;
 #[cfg(target_os = "linux")]
 use crate::keyring::kernel;
-use crate::keyring::{Keyring, Unreachable};
+use crate::keyring::{Keyring, Ring};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 
-/// The variable that names the places.
+/// The variable that names the rings.
 pub const VARIABLE: &str = "KEYFOB_TOKEN_CACHE";
 
 const VERSION: u32 = 1;
 
-/// How long a token is kept that does not say when it expires.
-const UNKNOWN_LIFETIME: Duration = Duration::from_secs(3600);
-
-/// A place where a token outlives this process. An error says that the next one is to be tried.
-trait Place {
-    /// What people call it.
-    fn name(&self) -> &'static str;
-    /// Whether it can be used.
-    fn is_reachable(&self) -> bool;
-    fn get(&self, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable>;
-    /// Keeps `entry`, which is of no use after `lifetime`.
-    fn set(&self, id: &str, entry: &[u8], lifetime: Duration) -> Result<(), Unreachable>;
-    /// Forgets the entry; tells whether there was one.
-    fn delete(&self, id: &str) -> Result<bool, Unreachable>;
-}
-
-impl Place for Keyring {
-    fn name(&self) -> &'static str {
-        "the OS keyring"
-    }
-
-    fn is_reachable(&self) -> bool {
-        self.probe().reachable()
-    }
-
-    fn get(&self, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-        self.get(id)
-    }
-
-    fn set(&self, id: &str, entry: &[u8], _lifetime: Duration) -> Result<(), Unreachable> {
-        self.set(id, entry)
-    }
-
-    fn delete(&self, id: &str) -> Result<bool, Unreachable> {
-        self.delete(id)
-    }
-}
-
-/// The kernel's keyring of this user.
-#[cfg(target_os = "linux")]
-struct Kernel;
-
-#[cfg(target_os = "linux")]
-impl Place for Kernel {
-    fn name(&self) -> &'static str {
-        "the kernel's keyring"
-    }
-
-    fn is_reachable(&self) -> bool {
-        kernel::available()
-    }
-
-    fn get(&self, id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-        kernel::get(id)
-    }
-
-    fn set(&self, id: &str, entry: &[u8], lifetime: Duration) -> Result<(), Unreachable> {
-        kernel::set(id, entry, lifetime)
-    }
-
-    fn delete(&self, id: &str) -> Result<bool, Unreachable> {
-        kernel::delete(id)
-    }
-}
-
 /// The tokens that processes of one user share. The default shares none.
 #[derive(Clone, Default)]
 pub struct TokenCache {
-    places: Vec<Rc<dyn Place>>,
+    rings: Vec<Rc<dyn Ring>>,
 }
 
 /// What is written for one token.
@@ -114,18 +49,18 @@ struct Read {
 }
 
 impl TokenCache {
-    /// The places that `env` names: `auto`, which is the default and tries the OS keyring before
+    /// The rings that `env` names: `auto`, which is the default and tries the OS keyring before
     /// the kernel's, `keyring`, `keyutils` or `none`. Touches none of them.
     ///
     /// # Errors
     /// `usage` for an unknown word.
     pub fn from_env(env: &Environment, keyring: &Keyring) -> Result<Self> {
-        let keyring: Rc<dyn Place> = Rc::new(keyring.clone());
+        let keyring: Rc<dyn Ring> = Rc::new(keyring.clone());
         #[cfg(target_os = "linux")]
-        let kernel: [Rc<dyn Place>; 1] = [Rc::new(Kernel)];
+        let kernel: [Rc<dyn Ring>; 1] = [Rc::new(kernel::Kernel)];
         #[cfg(not(target_os = "linux"))]
-        let kernel: [Rc<dyn Place>; 0] = [];
-        let places = match env.var(VARIABLE).unwrap_or("auto") {
+        let kernel: [Rc<dyn Ring>; 0] = [];
+        let rings = match env.var(VARIABLE).unwrap_or("auto") {
             "auto" => [keyring].into_iter().chain(kernel).collect(),
             "keyring" => vec![keyring],
             "keyutils" => kernel.into(),
@@ -137,19 +72,19 @@ impl TokenCache {
                 );
             }
         };
-        Ok(Self { places })
+        Ok(Self { rings })
     }
 
     /// Where tokens go, found out by asking; the answer may change when a place fails later.
     /// `None` where they stay in this process.
     pub fn place(&self) -> Option<&'static str> {
-        let place = self.places.iter().find(|place| place.is_reachable())?;
-        Some(place.name())
+        let ring = self.rings.iter().find(|ring| ring.is_reachable())?;
+        Some(ring.name())
     }
 
     /// The session kept under `key`, expired or not; a damaged or foreign entry is none.
     pub fn get(&self, key: &SessionKey) -> Option<Session> {
-        let mut answers = self.places.iter().map(|place| place.get(key.id()));
+        let mut answers = self.rings.iter().map(|ring| ring.get(key.id()));
         let found = answers.find_map(Result::ok)?;
         decode(key, &found?)
     }
@@ -157,20 +92,20 @@ impl TokenCache {
     /// Keeps `session` under `key` until it expires, where there is a place for it. `now` is what
     /// its expiry is measured from.
     pub fn put(&self, key: &SessionKey, session: &Session, now: Timestamp) {
-        let lifetime = session.expires_at.map_or(UNKNOWN_LIFETIME, |end| {
-            Duration::try_from(end.duration_since(now)).unwrap_or_default()
-        });
+        let lifetime = session
+            .expires_at
+            .map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
         if let Some(entry) = encode(key, session) {
-            self.places
+            self.rings
                 .iter()
-                .any(|place| place.set(key.id(), &entry, lifetime).is_ok());
+                .any(|ring| ring.set(key.id(), &entry, lifetime).is_ok());
         }
     }
 
     /// Forgets what is kept under `key` wherever it may be kept; tells whether there was
     /// something.
     pub fn remove(&self, key: &SessionKey) -> bool {
-        let deleted = self.places.iter().map(|place| place.delete(key.id()));
+        let deleted = self.rings.iter().map(|ring| ring.delete(key.id()));
         deleted.fold(false, |any, deleted| any | deleted.unwrap_or(false))
     }
 }
@@ -203,11 +138,12 @@ fn decode(key: &SessionKey, entry: &[u8]) -> Option<Session> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::sync::{Mutex, MutexGuard};
 
     use proptest::prelude::*;
 
     use super::*;
+    use crate::keyring::Unreachable;
     use crate::words::error::Kind;
 
     fn key() -> SessionKey {
@@ -237,15 +173,16 @@ mod tests {
     }
 
     /// Keeps one entry, or nothing at all.
-    struct Fake(&'static str, Option<RefCell<Option<Vec<u8>>>>);
+    struct Fake(&'static str, Option<Mutex<Option<Vec<u8>>>>);
 
     impl Fake {
-        fn kept(&self) -> Result<&RefCell<Option<Vec<u8>>>, Unreachable> {
-            self.1.as_ref().ok_or(Unreachable::Absent)
+        fn kept(&self) -> Result<MutexGuard<'_, Option<Vec<u8>>>, Unreachable> {
+            let kept = self.1.as_ref().ok_or(Unreachable::Absent)?;
+            Ok(kept.lock().unwrap())
         }
     }
 
-    impl Place for Fake {
+    impl Ring for Fake {
         fn name(&self) -> &'static str {
             self.0
         }
@@ -255,11 +192,11 @@ mod tests {
         }
 
         fn get(&self, _id: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
-            Ok(self.kept()?.borrow().clone().map(Zeroizing::new))
+            Ok(self.kept()?.clone().map(Zeroizing::new))
         }
 
-        fn set(&self, _id: &str, entry: &[u8], _for: Duration) -> Result<(), Unreachable> {
-            self.kept()?.replace(Some(entry.to_vec()));
+        fn set(&self, _id: &str, entry: &[u8], _for: Option<Duration>) -> Result<(), Unreachable> {
+            self.kept()?.replace(entry.to_vec());
             Ok(())
         }
 
@@ -269,31 +206,27 @@ mod tests {
     }
 
     #[test]
-    fn places_are_tried_in_order_and_all_of_them_forget() {
-        let places = [
+    fn rings_are_tried_in_order_and_all_of_them_forget() {
+        let rings = [
             Rc::new(Fake("absent", None)),
-            Rc::new(Fake("first", Some(RefCell::default()))),
-            Rc::new(Fake("second", Some(RefCell::default()))),
+            Rc::new(Fake("first", Some(Mutex::default()))),
+            Rc::new(Fake("second", Some(Mutex::default()))),
         ];
         let cache = TokenCache {
-            places: places.iter().map(|place| place.clone() as _).collect(),
+            rings: rings.iter().map(|ring| ring.clone() as _).collect(),
         };
         let kept = session("t", 60);
         assert_eq!(cache.place(), Some("first"));
         cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
-        assert!(places[2].1.as_ref().unwrap().borrow().is_none());
+        assert!(rings[2].kept().unwrap().is_none());
         assert_eq!(cache.get(&key()), Some(kept.clone()));
         // The first place that can be asked has the last word.
-        let entry = places[1].1.as_ref().unwrap().take();
-        places[2].1.as_ref().unwrap().replace(entry);
+        let entry = rings[1].kept().unwrap().take();
+        *rings[2].kept().unwrap() = entry;
         assert_eq!(cache.get(&key()), None);
         cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
         assert!(cache.remove(&key()));
-        assert!(
-            places[1..]
-                .iter()
-                .all(|place| place.1.as_ref().unwrap().borrow().is_none())
-        );
+        assert!(rings[1..].iter().all(|ring| ring.kept().unwrap().is_none()));
         assert!(!cache.remove(&key()));
     }
 

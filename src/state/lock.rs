@@ -41,7 +41,7 @@ impl Lock {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut paths = folders
             .iter()
-            .map(|folder| fs::canonicalize(folder).map_err(|error| cannot_lock(folder, &error)))
+            .map(|folder| fs::canonicalize(folder).map_err(|error| cannot_lock(folder, error)))
             .collect::<Result<Vec<_>>>()?;
         // In one order everywhere, so that no two processes wait for each other.
         paths.sort();
@@ -58,7 +58,7 @@ impl Lock {
     /// # Errors
     /// `failed` where it cannot be made or locked.
     pub fn try_file(path: &Path) -> Result<Option<Self>> {
-        let held = try_once(path).map_err(|error| cannot_lock(path, &error))?;
+        let held = try_once(path).map_err(|error| cannot_lock(path, error))?;
         Ok(held.map(|held| Self { _held: vec![held] }))
     }
 }
@@ -81,7 +81,7 @@ pub fn share(path: &Path) -> Result<(File, bool)> {
         file.try_lock_shared()?;
         Ok((file, alone))
     };
-    shared().map_err(|error| cannot_lock(path, &error))
+    shared().map_err(|error| cannot_lock(path, error))
 }
 
 /// A lock file that this process has locked.
@@ -104,7 +104,7 @@ fn wait_for(folder: &Path, deadline: Option<Instant>) -> Result<Held> {
     let path = folder.join(LOCK_FILE);
     let mut pause = FIRST_PAUSE;
     loop {
-        if let Some(held) = try_once(&path).map_err(|error| cannot_lock(folder, &error))? {
+        if let Some(held) = try_once(&path).map_err(|error| cannot_lock(folder, error))? {
             return Ok(held);
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -220,7 +220,7 @@ fn holder(path: &Path) -> String {
     }
 }
 
-fn cannot_lock(path: &Path, error: &io::Error) -> Error {
+fn cannot_lock(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::Unsupported => Error::failed(format!(
             "cannot lock {}: its file system has no locks",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::words::error::{Error, Result, io_reason};
+use crate::words::error::{Error, Result};
 
 pub mod file;
 pub mod lock;
@@ -50,7 +50,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), &error)),
+        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
     }
 }
 
@@ -82,11 +82,11 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
     let target = follow_links(path)?;
     let old = existing_file(&target)?;
     let temporary = write_temporary(&target, bytes, mode, old.as_ref())
-        .map_err(|error| cannot_write(path, &error))?;
+        .map_err(|error| cannot_write(path, error))?;
     temporary
         .persist(&target)
-        .map_err(|error| cannot_write(path, &error.error))?;
-    sync_folder(folder_of(&target)).map_err(|error| cannot_write(path, &error))
+        .map_err(|error| cannot_write(path, error.error))?;
+    sync_folder(folder_of(&target)).map_err(|error| cannot_write(path, error))
 }
 
 /// Makes the file `path` with `bytes` in it, for its owner alone, and never touches one that
@@ -96,15 +96,15 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
 /// `conflict` where there is something at `path` already, else `failed` with the reason.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = write_temporary(path, bytes, Mode::PRIVATE, None)
-        .map_err(|error| cannot_write(path, &error))?;
+        .map_err(|error| cannot_write(path, error))?;
     temporary.persist_noclobber(path).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
             Error::conflict(format!("{} exists already", path.display()))
         } else {
-            cannot_write(path, &error.error)
+            cannot_write(path, error.error)
         }
     })?;
-    sync_folder(folder_of(path)).map_err(|error| cannot_write(path, &error))
+    sync_folder(folder_of(path)).map_err(|error| cannot_write(path, error))
 }
 
 /// Removes the file `path`, for good: the folder is synced. One that is not there is as good, and
@@ -119,7 +119,7 @@ pub fn remove(path: &Path) -> Result<()> {
     };
     or_nowhere(fs::remove_file(path))
         .and_then(|()| or_nowhere(sync_folder(folder_of(path))))
-        .map_err(|error| Error::io(format!("cannot remove {}", path.display()), &error))
+        .map_err(|error| Error::io(format!("cannot remove {}", path.display()), error))
 }
 
 fn is_nowhere(error: &io::Error) -> bool {
@@ -141,7 +141,7 @@ pub fn create_folder(path: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(path)
-        .map_err(|error| Error::io(format!("cannot make the folder {}", path.display()), &error))
+        .map_err(|error| Error::io(format!("cannot make the folder {}", path.display()), error))
 }
 
 /// Removes the temporary files that killed writers left in `folder`; every write in it does that
@@ -178,7 +178,7 @@ pub fn follow_links(path: &Path) -> Result<PathBuf> {
         match fs::symlink_metadata(&target) {
             Ok(metadata) if metadata.is_symlink() => {
                 let next = fs::read_link(&target).map_err(|error| {
-                    Error::io(format!("cannot follow {}", path.display()), &error)
+                    Error::io(format!("cannot follow {}", path.display()), error)
                 })?;
                 target = folder_of(&target).join(next);
             }
@@ -209,7 +209,7 @@ fn existing_file(target: &Path) -> Result<Option<fs::Metadata>> {
             target.display()
         ))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(cannot_write(target, &error)),
+        Err(error) => Err(cannot_write(target, error)),
     }
 }
 
@@ -296,15 +296,16 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Error {
+fn cannot_write(path: &Path, error: io::Error) -> Error {
     cannot_change("write", path, folder_of(path), error)
 }
 
 /// The error where `act`, such as writing `path`, which makes a file in `folder`, has failed.
-fn cannot_change(act: &str, path: &Path, folder: &Path, error: &io::Error) -> Error {
-    let message = format!("cannot {act} {}: {}", path.display(), io_reason(error));
+fn cannot_change(act: &str, path: &Path, folder: &Path, error: io::Error) -> Error {
+    let kind = error.kind();
+    let error = Error::io(format!("cannot {act} {}", path.display()), error);
     let folder = folder.display();
-    let hint = match error.kind() {
+    let hint = match kind {
         io::ErrorKind::NotFound => format!("make the folder {folder} first"),
         io::ErrorKind::PermissionDenied => format!(
             "it takes another file beside it for a moment, so {folder} itself must be writable"
@@ -312,9 +313,9 @@ fn cannot_change(act: &str, path: &Path, folder: &Path, error: &io::Error) -> Er
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "make room and try again; nothing was changed".to_owned()
         }
-        _ => return Error::failed(message),
+        _ => return error,
     };
-    Error::failed(message).hint(hint)
+    error.hint(hint)
 }
 
 #[cfg(test)]

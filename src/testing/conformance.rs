@@ -366,10 +366,6 @@ async fn metadata_is_kept_or_refused_before_anything_is_written(
         }
         let listed = store.list(&Filter::default()).await?;
         same(listed.len(), there, "listed")?;
-        if capability == Capability::Describe && store.can(capability) {
-            let told = listed.iter().any(|entry| entry.description.is_some());
-            check(told, "the description is not listed")?;
-        }
     }
     Ok(())
 }

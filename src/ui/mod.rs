@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
+use serde::Serialize;
 
 pub use escape::escape;
 pub use progress::Bar;
@@ -26,6 +27,15 @@ pub fn time(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second())
         .unwrap_or(at)
         .to_string()
+}
+
+/// `value` as the JSON that is printed of it.
+///
+/// # Errors
+/// `failed` where it cannot be written as JSON.
+pub fn json(value: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value)
+        .map_err(|error| Error::failed(format!("could not write JSON: {error}")).made_of(error))
 }
 
 /// How to talk to the user.
@@ -68,7 +78,7 @@ impl Ui {
     pub fn data(&self, data: &[u8]) -> Result<()> {
         write_stdout(data).or_else(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => std::process::exit(0),
-            _ => Err(stdout_error(&error)),
+            _ => Err(stdout_error(error)),
         })
     }
 
@@ -77,7 +87,7 @@ impl Ui {
     /// # Errors
     /// `failed` when stdout cannot be written, also when its reader went away.
     pub fn data_that_matters(&self, data: &[u8]) -> Result<()> {
-        write_stdout(data).map_err(|error| stdout_error(&error))
+        write_stdout(data).map_err(stdout_error)
     }
 
     /// Writes one line of data to stdout. Control characters are escaped on a terminal.
@@ -167,6 +177,6 @@ fn write_stdout(data: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-fn stdout_error(error: &io::Error) -> Error {
+fn stdout_error(error: io::Error) -> Error {
     Error::io("could not write to stdout", error)
 }

@@ -1,7 +1,8 @@
 //! Progress bars: on a terminal only, and only once work takes long enough to wonder.
 
+use std::cell::RefCell;
 use std::io::IsTerminal;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -12,7 +13,7 @@ use crate::words::progress::Progress;
 #[derive(Clone, Default)]
 pub struct Bar {
     shown: bool,
-    bar: Arc<Mutex<Option<ProgressBar>>>,
+    bar: Rc<RefCell<Option<ProgressBar>>>,
 }
 
 impl Bar {
@@ -20,14 +21,14 @@ impl Bar {
     pub fn new(quiet: bool) -> Self {
         Self {
             shown: !quiet && std::io::stderr().is_terminal(),
-            bar: Arc::default(),
+            bar: Rc::default(),
         }
     }
 
     /// Has `say` write to stderr while the bar is out of the way.
     pub fn aside(&self, say: impl FnOnce()) {
-        let bar = self.bar.lock();
-        let bar = bar.unwrap_or_else(PoisonError::into_inner).clone();
+        // What is said may be told of the bar in its turn.
+        let bar = self.bar.borrow().clone();
         match bar {
             Some(bar) => bar.suspend(say),
             None => say(),
@@ -36,7 +37,7 @@ impl Bar {
 
     fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
         if self.shown {
-            act(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner));
+            act(&mut self.bar.borrow_mut());
         }
     }
 }

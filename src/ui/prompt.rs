@@ -62,6 +62,6 @@ fn interrupted(error: dialoguer::Error) -> Error {
     let dialoguer::Error::IO(error) = error;
     match error.kind() {
         std::io::ErrorKind::Interrupted => Error::failed("interrupted"),
-        _ => Error::io("could not ask", &error),
+        _ => Error::io("could not ask", error),
     }
 }

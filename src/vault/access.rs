@@ -2,7 +2,7 @@
 //! place where it is written.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::rc::Rc;
 
 use jiff::Timestamp;
 use zeroize::Zeroizing;
@@ -24,10 +24,10 @@ pub(super) struct Opened {
 
 impl Vault {
     /// The identity, read once for all calls; `None` where none was named or made.
-    pub(super) fn identity(&self) -> Result<Option<Arc<Identity>>> {
-        let mut cached = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn identity(&self) -> Result<Option<Rc<Identity>>> {
+        let mut cached = self.identity.borrow_mut();
         if cached.is_none() {
-            *cached = self.load_identity()?.map(Arc::new);
+            *cached = self.load_identity()?.map(Rc::new);
         }
         Ok(cached.clone())
     }
@@ -39,23 +39,22 @@ impl Vault {
         }
     }
 
-    pub(super) fn remember(&self, identity: Identity) -> Arc<Identity> {
-        let identity = Arc::new(identity);
-        let mut cached = self.identity.lock().unwrap_or_else(PoisonError::into_inner);
-        *cached = Some(Arc::clone(&identity));
+    pub(super) fn remember(&self, identity: Identity) -> Rc<Identity> {
+        let identity = Rc::new(identity);
+        self.identity.replace(Some(Rc::clone(&identity)));
         identity
     }
 
     /// Has the identity read again with the next call that needs it.
     pub(super) fn forget_identity(&self) {
-        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.identity.replace(None);
     }
 
     pub(super) fn keeping(&self) -> Keeping<'_> {
         Keeping::new(&self.data, &*self.keyring)
     }
 
-    pub(super) fn needed_identity(&self) -> Result<Arc<Identity>> {
+    pub(super) fn needed_identity(&self) -> Result<Rc<Identity>> {
         self.identity()?.ok_or_else(|| {
             Error::unauthenticated(format!(
                 "there is no identity to open the vault {} with: neither {} nor a note of one in the OS keyring exists",
@@ -67,7 +66,7 @@ impl Vault {
     }
 
     /// The identity, made now where there is none and no vault either.
-    pub(super) fn identity_for_new(&self) -> Result<Arc<Identity>> {
+    pub(super) fn identity_for_new(&self) -> Result<Rc<Identity>> {
         if let Some(identity) = self.identity()? {
             return Ok(identity);
         }

@@ -36,7 +36,7 @@ impl VaultFile {
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let cannot = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidInput => foreign(path, "not a regular file"),
-            _ => Error::io(format!("cannot read the vault {}", path.display()), &error),
+            _ => Error::io(format!("cannot read the vault {}", path.display()), error),
         };
         let Some(mut file) = state::open(path).map_err(cannot)? else {
             return Ok(None);
@@ -90,7 +90,7 @@ fn decrypt(
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let broken = |error: io::Error| match error.raw_os_error() {
         // The disk's fault; everything else age found in the bytes.
-        Some(_) => Error::io(format!("cannot read the vault {}", path.display()), &error),
+        Some(_) => Error::io(format!("cannot read the vault {}", path.display()), error),
         None => damaged(path),
     };
     let decryptor = match Decryptor::new_buffered(input) {

@@ -7,10 +7,12 @@
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
 //! of [`identity`] and [`keeping`], and how these come together that of `access`. Configuration and printing are the callers'.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::words::batch::{Action, Batch, Outcome, Selection};
@@ -18,9 +20,10 @@ use crate::words::env::Folders;
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
 
-use crate::identity::keeping::{IdentityKeyring, now};
+use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
+use crate::keyring::Ring;
 use format::{Document, Slot, Table};
 
 mod access;
@@ -46,7 +49,7 @@ pub struct VaultOptions {
     /// Where the default vault and keyfob's own identity are.
     pub folders: Folders,
     /// Where keyfob's own identity is kept, if it can be.
-    pub keyring: Arc<dyn IdentityKeyring>,
+    pub keyring: Arc<dyn Ring>,
     /// How long a writer waits for another; `None`: for ever.
     pub lock_timeout: Option<Duration>,
     /// Whether the recipients recorded inside the file are to be believed. Not when a checkout
@@ -55,7 +58,7 @@ pub struct VaultOptions {
     /// configured.
     pub trust_recorded: bool,
     /// Called when keyfob has made an identity, so that the user can be told.
-    pub on_created: Arc<dyn Fn(&Created) + Send + Sync>,
+    pub on_created: Rc<dyn Fn(&Created)>,
 }
 
 /// An identity was made on the first write. `Display` gives the text to show.
@@ -94,11 +97,11 @@ pub struct Vault {
     source: Option<IdentitySource>,
     recipients: Vec<Recipient>,
     data: PathBuf,
-    keyring: Arc<dyn IdentityKeyring>,
+    keyring: Arc<dyn Ring>,
     lock_timeout: Option<Duration>,
     trust_recorded: bool,
-    on_created: Arc<dyn Fn(&Created) + Send + Sync>,
-    identity: Mutex<Option<Arc<Identity>>>,
+    on_created: Rc<dyn Fn(&Created)>,
+    identity: RefCell<Option<Rc<Identity>>>,
 }
 
 impl Vault {
@@ -114,7 +117,7 @@ impl Vault {
             lock_timeout: options.lock_timeout,
             trust_recorded: options.trust_recorded,
             on_created: options.on_created,
-            identity: Mutex::new(None),
+            identity: RefCell::default(),
         }
     }
 

@@ -10,12 +10,7 @@ pub fn of_parts(parts: &[&str]) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hex(&hasher.finalize())
-}
-
-/// `bytes` in hexadecimal, in lower case.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&hasher.finalize())
 }
 
 #[cfg(test)]
@@ -28,10 +23,5 @@ mod tests {
         assert_ne!(of_parts(&["a"]), of_parts(&["a", ""]));
         assert_eq!(of_parts(&["a", "b"]), of_parts(&["a", "b"]));
         assert_eq!(of_parts(&[]).len(), 64);
-    }
-
-    #[test]
-    fn hexadecimal_keeps_leading_zeros() {
-        assert_eq!(hex(&[0, 10, 255]), "000aff");
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::fmt::friendly::SpanParser;
+use jiff::{SpanRelativeTo, Timestamp};
 
 use crate::words::error::{Error, Result};
 
@@ -17,8 +18,12 @@ const UNITS: [(&str, u64); 5] = [
     ("ms", 1),
 ];
 
+/// Why most texts are no duration.
+const UNREADABLE: &str =
+    "it is made of numbers with the units d, h, m, s and ms, longer ones first";
+
 /// A hundred years: far beyond any use, and safe to add to any clock.
-const MAX_MILLIS: u64 = 36_500 * 86_400_000;
+const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
 
 /// A duration in whole milliseconds, of at most 36500 days when it was parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,9 +39,7 @@ impl HumanDuration {
     pub fn limit(self) -> Option<Duration> {
         (!self.0.is_zero()).then_some(self.0)
     }
-}
 
-impl HumanDuration {
     /// `duration` as people say it: in its two longest units at most, `2h5m`, rounded down to whole
     /// seconds.
     pub fn coarse(duration: Duration) -> String {
@@ -76,45 +79,20 @@ impl FromStr for HumanDuration {
         if text == "0" {
             return Ok(Self(Duration::ZERO));
         }
-        let mut rest = text;
-        let mut millis: u64 = 0;
-        let mut shorter_units = UNITS.as_slice();
-        while !rest.is_empty() {
-            let (number, after) = split_where(rest, |c| !c.is_ascii_digit());
-            if number.is_empty() {
-                return Err(bad("a number is missing"));
-            }
-            let (unit, after) = split_where(after, |c| c.is_ascii_digit());
-            if unit.is_empty() {
-                return Err(bad("a unit is missing after the number"));
-            }
-            if !UNITS.iter().any(|(name, _)| *name == unit) {
-                return Err(bad("the units are d, h, m, s and ms"));
-            }
-            let Some(at) = shorter_units.iter().position(|(name, _)| *name == unit) else {
-                return Err(bad("longer units come first, and each once"));
-            };
-            let part = number
-                .parse::<u64>()
-                .ok()
-                .and_then(|number| number.checked_mul(shorter_units[at].1));
-            millis = part
-                .and_then(|part| millis.checked_add(part))
-                .filter(|total| *total <= MAX_MILLIS)
-                .ok_or_else(|| bad("it is longer than 36500d"))?;
-            shorter_units = &shorter_units[at + 1..];
-            rest = after;
-        }
-        if text.is_empty() {
-            return Err(bad("it is empty"));
-        }
-        Ok(Self(Duration::from_millis(millis)))
+        // jiff reads more: other units and their long names, signs, fractions and blanks.
+        let known = text
+            .split(|c: char| c.is_ascii_digit())
+            .all(|unit| unit.is_empty() || UNITS.iter().any(|(name, _)| *name == unit));
+        let span = SpanParser::new().parse_span(text).ok().filter(|_| known);
+        let span = span.ok_or_else(|| bad(UNREADABLE))?;
+        let duration = span.to_duration(SpanRelativeTo::days_are_24_hours());
+        duration
+            .ok()
+            .and_then(|duration| Duration::try_from(duration).ok())
+            .filter(|duration| *duration <= LONGEST)
+            .map(Self)
+            .ok_or_else(|| bad("it is longer than 36500d"))
     }
-}
-
-/// `text` before and from the first character that `ends` holds for.
-fn split_where(text: &str, ends: impl Fn(char) -> bool) -> (&str, &str) {
-    text.split_at(text.find(ends).unwrap_or(text.len()))
 }
 
 impl fmt::Display for HumanDuration {
@@ -176,7 +154,7 @@ mod tests {
         assert_eq!(millis("1h30m"), 5_400_000);
         assert_eq!(millis("30d"), 2_592_000_000);
         assert_eq!(millis("1m500ms"), 60_500);
-        assert_eq!(millis("36500d"), u128::from(MAX_MILLIS));
+        assert_eq!(millis("36500d"), LONGEST.as_millis());
     }
 
     #[test]
@@ -192,19 +170,19 @@ mod tests {
     #[test]
     fn what_is_no_duration_says_why() {
         for (text, why) in [
-            ("", "it is empty"),
-            ("30", "a unit is missing after the number"),
-            ("00", "a unit is missing after the number"),
-            ("s", "a number is missing"),
-            ("-5s", "a number is missing"),
-            ("1.5h", "the units are d, h, m, s and ms"),
-            ("5 m", "the units are d, h, m, s and ms"),
-            ("5M", "the units are d, h, m, s and ms"),
-            ("30m1h", "longer units come first, and each once"),
-            ("1m1m", "longer units come first, and each once"),
+            ("", UNREADABLE),
+            ("30", UNREADABLE),
+            ("00", UNREADABLE),
+            ("s", UNREADABLE),
+            ("-5s", UNREADABLE),
+            ("1.5h", UNREADABLE),
+            ("5 m", UNREADABLE),
+            ("5M", UNREADABLE),
+            ("30m1h", UNREADABLE),
+            ("1m1m", UNREADABLE),
             ("36501d", "it is longer than 36500d"),
-            ("99999999999999999999s", "it is longer than 36500d"),
-            ("213503982335d", "it is longer than 36500d"),
+            ("99999999999999999999s", UNREADABLE),
+            ("213503982335d", UNREADABLE),
         ] {
             let error = text.parse::<HumanDuration>().unwrap_err();
             assert_eq!(
@@ -226,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn durations_survive_writing_and_reading(millis in 0..=MAX_MILLIS) {
+        fn durations_survive_writing_and_reading(millis in 0..=LONGEST.as_millis() as u64) {
             let duration = HumanDuration(Duration::from_millis(millis));
             prop_assert_eq!(duration.to_string().parse::<HumanDuration>().unwrap(), duration);
         }
@@ -234,7 +212,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in "[0-9dhms ]{0,12}|\\PC{0,8}") {
             if let Ok(duration) = text.parse::<HumanDuration>() {
-                prop_assert!(duration.get() <= Duration::from_millis(MAX_MILLIS));
+                prop_assert!(duration.get() <= LONGEST);
             }
         }
     }

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A snapshot of the environment variables and the working directory.
 #[derive(Clone, Default)]
 pub struct Environment {
-    vars: BTreeMap<OsString, OsString>,
+    /// Shared by all clones, as the values may be secret.
+    vars: Rc<BTreeMap<OsString, OsString>>,
     cwd: PathBuf,
 }
 
@@ -19,7 +21,7 @@ impl Environment {
     /// The environment of this process.
     pub fn from_process() -> Self {
         Self {
-            vars: std::env::vars_os().collect(),
+            vars: Rc::new(std::env::vars_os().collect()),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         }
     }
@@ -31,10 +33,11 @@ impl Environment {
         V: Into<OsString>,
     {
         Self {
-            vars: vars
-                .into_iter()
-                .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
+            vars: Rc::new(
+                vars.into_iter()
+                    .map(|(key, value)| (key.into(), value.into()))
+                    .collect(),
+            ),
             cwd: cwd.into(),
         }
     }

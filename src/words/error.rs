@@ -5,95 +5,72 @@
 //! a credential or a token. Printing it is the work of `render`.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::json;
 
-/// What went wrong, in the terms scripts may depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Anything without a kind of its own; also "found something" for commands that look for faults.
-    Failed,
-    /// Wrong arguments, or input needed where none may be asked for.
-    Usage,
-    /// No such secret, group or store.
-    NotFound,
-    /// No credential, a refused one, or an expired one that could not be renewed.
-    Unauthenticated,
-    /// The credential is good, the act is not allowed.
-    Forbidden,
-    /// It exists already, or changed underneath.
-    Conflict,
-    /// This provider cannot do that.
-    Unsupported,
-    /// Network, TLS, timeout or 5xx, after the retries.
-    Unavailable,
-    /// 429 beyond the deadline.
-    RateLimited,
-    /// Some items done, some not.
-    Partial,
-    /// A configuration is wrong.
-    Config,
-    /// A checkout's configuration has not been trusted.
-    Untrusted,
-    /// A name or value that the backend cannot hold, an answer that makes no sense, a damaged vault.
-    InvalidData,
+/// The kinds: each with its name, its exit code, its word in JSON, and a constructor of that name,
+/// so that call sites read as what happened.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $code:literal, $word:ident;)*) => {
+        /// What went wrong, in the terms scripts may depend on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $kind = $code,)*
+        }
+
+        impl Kind {
+            /// The process's exit code for this kind.
+            pub fn exit_code(self) -> u8 {
+                self as u8
+            }
+
+            /// The word used for this kind in JSON.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => stringify!($word),)*
+                }
+            }
+        }
+
+        impl Error {
+            $(
+                #[doc = concat!("An error of kind [`Kind::", stringify!($kind), "`].")]
+                pub fn $word(message: impl Into<String>) -> Self {
+                    Self::new(Kind::$kind, message)
+                }
+            )*
+        }
+    };
 }
 
-impl Kind {
-    /// Every kind, in the order of the exit codes.
-    pub const ALL: [Kind; 13] = [
-        Kind::Failed,
-        Kind::Usage,
-        Kind::NotFound,
-        Kind::Unauthenticated,
-        Kind::Forbidden,
-        Kind::Conflict,
-        Kind::Unsupported,
-        Kind::Unavailable,
-        Kind::RateLimited,
-        Kind::Partial,
-        Kind::Config,
-        Kind::Untrusted,
-        Kind::InvalidData,
-    ];
-
-    /// The process's exit code for this kind.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Kind::Failed => 1,
-            Kind::Usage => 2,
-            Kind::NotFound => 3,
-            Kind::Unauthenticated => 4,
-            Kind::Forbidden => 5,
-            Kind::Conflict => 6,
-            Kind::Unsupported => 7,
-            Kind::Unavailable => 8,
-            Kind::RateLimited => 9,
-            Kind::Partial => 10,
-            Kind::Config => 11,
-            Kind::Untrusted => 12,
-            Kind::InvalidData => 13,
-        }
-    }
-
-    /// The word used for this kind in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Failed => "failed",
-            Kind::Usage => "usage",
-            Kind::NotFound => "not_found",
-            Kind::Unauthenticated => "unauthenticated",
-            Kind::Forbidden => "forbidden",
-            Kind::Conflict => "conflict",
-            Kind::Unsupported => "unsupported",
-            Kind::Unavailable => "unavailable",
-            Kind::RateLimited => "rate_limited",
-            Kind::Partial => "partial",
-            Kind::Config => "config",
-            Kind::Untrusted => "untrusted",
-            Kind::InvalidData => "invalid_data",
-        }
-    }
+kinds! {
+    /// Anything without a kind of its own; also "found something" for commands that look for faults.
+    Failed = 1, failed;
+    /// Wrong arguments, or input needed where none may be asked for.
+    Usage = 2, usage;
+    /// No such secret, group or store.
+    NotFound = 3, not_found;
+    /// No credential, a refused one, or an expired one that could not be renewed.
+    Unauthenticated = 4, unauthenticated;
+    /// The credential is good, the act is not allowed.
+    Forbidden = 5, forbidden;
+    /// It exists already, or changed underneath.
+    Conflict = 6, conflict;
+    /// This provider cannot do that.
+    Unsupported = 7, unsupported;
+    /// Network, TLS, timeout or 5xx, after the retries.
+    Unavailable = 8, unavailable;
+    /// 429 beyond the deadline.
+    RateLimited = 9, rate_limited;
+    /// Some items done, some not.
+    Partial = 10, partial;
+    /// A configuration is wrong.
+    Config = 11, config;
+    /// A checkout's configuration has not been trusted.
+    Untrusted = 12, untrusted;
+    /// A name or value that the backend cannot hold, an answer that makes no sense, a damaged vault.
+    InvalidData = 13, invalid_data;
 }
 
 /// What a failure tells of the backend, for whoever decides how to go on without it.
@@ -122,18 +99,8 @@ struct Inner {
     message: String,
     hint: Option<String>,
     store: Option<String>,
-}
-
-/// One constructor a kind, so that call sites read as what happened.
-macro_rules! constructors {
-    ($($name:ident => $kind:ident),* $(,)?) => {
-        $(
-            #[doc = concat!("An error of kind [`Kind::", stringify!($kind), "`].")]
-            pub fn $name(message: impl Into<String>) -> Self {
-                Self::new(Kind::$kind, message)
-            }
-        )*
-    };
+    /// What it was made of. Never printed: nobody has looked through what it says for secrets.
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -145,28 +112,19 @@ impl Error {
             message: message.into(),
             hint: None,
             store: None,
+            source: None,
         }))
     }
 
-    constructors! {
-        failed => Failed,
-        usage => Usage,
-        not_found => NotFound,
-        unauthenticated => Unauthenticated,
-        forbidden => Forbidden,
-        conflict => Conflict,
-        unsupported => Unsupported,
-        unavailable => Unavailable,
-        rate_limited => RateLimited,
-        partial => Partial,
-        config => Config,
-        untrusted => Untrusted,
-        invalid_data => InvalidData,
+    /// A file could not be read, written or changed: `what` names the act and the file.
+    pub fn io(what: impl fmt::Display, error: std::io::Error) -> Self {
+        Self::failed(format!("{what}: {}", io_reason(&error))).made_of(error)
     }
 
-    /// A file could not be read, written or changed: `what` names the act and the file.
-    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
-        Self::failed(format!("{what}: {}", io_reason(error)))
+    /// The same error with what it was made of as its [source](std::error::Error::source).
+    pub fn made_of(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.0.source = Some(Arc::new(source));
+        self
     }
 
     /// The same error with a hint at what to do.
@@ -279,16 +237,31 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|source| &**source as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]
-    fn exit_codes_are_one_to_thirteen_in_order() {
-        let codes: Vec<u8> = Kind::ALL.iter().map(|kind| kind.exit_code()).collect();
-        assert_eq!(codes, (1..=13).collect::<Vec<u8>>());
+    fn an_error_keeps_its_source_and_does_not_print_it() {
+        let source = io::Error::new(io::ErrorKind::PermissionDenied, "hunter2");
+        let error = Error::failed("cannot read it").made_of(source).context("x");
+        let kept = std::error::Error::source(&error).and_then(|it| it.downcast_ref::<io::Error>());
+        assert_eq!(
+            kept.map(io::Error::kind),
+            Some(io::ErrorKind::PermissionDenied)
+        );
+        assert!(!format!("{error} {error:?} {}", error.to_json()).contains("hunter2"));
+        let error = Error::io("cannot read it", io::Error::from_raw_os_error(2));
+        assert_eq!(error.message(), "cannot read it: no such file or directory");
+        assert!(std::error::Error::source(&error.clone()).is_some());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How far long work is.
 
 /// Long work tells how far it is; `ui` shows it.
-pub trait Progress: Send + Sync {
+pub trait Progress {
     /// Work on `total` items begins, described by `what` ("storing secrets").
     fn start(&self, what: &str, total: u64);
     /// `done` more items are finished.

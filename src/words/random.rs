@@ -11,8 +11,7 @@ use crate::words::error::{Error, Result};
 /// `failed` where the operating system has none.
 pub fn fill(bytes: &mut [u8]) -> Result<()> {
     SysRng.try_fill_bytes(bytes).map_err(|error| {
-        Error::failed(format!(
-            "the operating system gave no random numbers: {error}"
-        ))
+        let why = format!("the operating system gave no random numbers: {error}");
+        Error::failed(why).made_of(error)
     })
 }

@@ -19,6 +19,12 @@ pub fn drop_newline(value: &mut Vec<u8>) {
     value.truncate(value.len() - dropped);
 }
 
+/// The line, counted from 1, of the byte at `offset` of `text`, or of its end where it is shorter.
+pub fn line_of(text: &[u8], offset: usize) -> usize {
+    let before = text.get(..offset).unwrap_or(text);
+    memchr::memchr_iter(b'\n', before).count() + 1
+}
+
 /// A place in a text. Line and column count from 1, columns in characters; a byte order mark is no
 /// column of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,11 +39,10 @@ impl Place {
     /// The place of the byte at `offset` of `text`, or of its end where it is shorter.
     pub fn of(text: &[u8], offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
-        let lines = before.split(|byte| *byte == b'\n');
-        let line = lines.clone().next_back().unwrap_or_default();
-        let line = String::from_utf8_lossy(line);
+        let line = before.rsplit(|byte| *byte == b'\n').next();
+        let line = String::from_utf8_lossy(line.unwrap_or_default());
         Self {
-            line: lines.count(),
+            line: line_of(text, offset),
             column: line.trim_start_matches('\u{feff}').chars().count() + 1,
         }
     }

@@ -7,7 +7,6 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::state::{self, Mode};
-use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::random;
 
@@ -65,7 +64,7 @@ impl Key {
             mac.update(&(part.len() as u64).to_le_bytes());
             mac.update(part);
         }
-        let mut tag = digest::hex(&mac.finalize().into_bytes());
+        let mut tag = base16ct::lower::encode_string(&mac.finalize().into_bytes());
         tag.truncate(DIGITS);
         tag
     }

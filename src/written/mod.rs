@@ -19,7 +19,6 @@ use crate::state;
 use crate::state::file::File;
 use crate::state::lock::{self, Lock};
 use crate::words::batch::{Outcome, Write};
-use crate::words::digest;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::random;
@@ -119,7 +118,7 @@ impl Record {
         }
         let mut nonce = [0; 16];
         random::fill(&mut nonce)?;
-        content.begun = digest::hex(&nonce);
+        content.begun = base16ct::lower::encode_string(&nonce);
         // Says to other processes that this one writes into the store.
         let (under_way, alone) = lock::share(&self.file.path().with_extension("lock"))?;
         self.file.write(&content)?;

@@ -117,7 +117,7 @@ fn on_disk_is_neither_name_nor_value_nor_mark() {
     let record = record(folder.path());
     put(&record, "DB_PASSWORD", "hunter2", "sec_1");
     let text = fs::read_to_string(record.file.path()).unwrap();
-    let unkeyed = digest::of_parts(&["sec_1"]);
+    let unkeyed = crate::words::digest::of_parts(&["sec_1"]);
     for part in ["DB_PASSWORD", "hunter2", "sec_1", &unkeyed[..32]] {
         assert!(!text.contains(part), "{text}");
     }

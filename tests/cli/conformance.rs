@@ -7,15 +7,13 @@ mod memory;
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use keyfob::testing::TokenCache;
 use keyfob::testing::conformance::{self, CASES, Traffic};
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
-use keyfob::testing::{Keyring, Sessions, Store, StoreName};
+use keyfob::testing::{Keyring, Sessions, Store, StoreName, TokenCache};
 use keyfob::testing::{NoProgress, ProviderSpec, Result, Schema, Services, registry};
 use serde_json::json;
 
@@ -176,7 +174,7 @@ impl conformance::Subject for Subject {
             env,
             folders,
             progress: Rc::new(NoProgress),
-            notice: Arc::new(|_| ()),
+            notice: Rc::new(|_| ()),
             wait: None,
         };
         let name = StoreName::new(self.spec.name())?;

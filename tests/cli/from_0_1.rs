@@ -110,7 +110,7 @@ fn half_rotated() -> Home {
     }
     let vault = home.data().join("vault.age");
     let status = home.run(["--json", "status", "-s", "local"]).ok().json();
-    let account = status["account"].as_str().expect("an account");
+    let account = status[0]["account"].as_str().expect("an account");
     let (provider, url) = (["provider", "local"], ["url", vault.to_str().unwrap()]);
     let scope = digest(&[provider, url, ["account", account]].concat());
     let target = |name: &str, old: &str, state: &str| {

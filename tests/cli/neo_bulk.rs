@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::time::Duration;
 
 use keyfob::testing::Keyring;
@@ -59,7 +59,7 @@ fn write(
         env,
         folders,
         progress: Rc::new(NoProgress),
-        notice: Arc::new(|_| ()),
+        notice: Rc::new(|_| ()),
         wait: None,
     };
     let store = Store::open(&StoreName::new("neo")?, &config, &Rc::new(services))?;

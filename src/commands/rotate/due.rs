@@ -43,17 +43,9 @@ pub async fn check(app: &App) -> Result<()> {
         let shown: Vec<_> = policies
             .iter()
             .map(|policy| {
-                let mut shown = json!({
-                    "secret": policy.secret,
-                    "every": policy.every.to_string(),
-                    "due": policy.standing.due,
-                });
-                if let Some(rotated_at) = policy.standing.rotated_at {
-                    shown["rotated_at"] = json!(rotated_at);
-                }
-                if let Some(due_at) = policy.standing.due_at {
-                    shown["due_at"] = json!(due_at);
-                }
+                let mut shown = json!(policy.standing);
+                shown["secret"] = json!(policy.secret);
+                shown["every"] = json!(policy.every.to_string());
                 shown
             })
             .collect();

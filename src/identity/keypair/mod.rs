@@ -9,7 +9,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
-use crate::keyring::{Keyring, Unreachable};
+use crate::keyring::{Keyring, Ring, Unreachable};
 use crate::words::error::{Error, Result};
 use crate::words::random;
 
@@ -93,7 +93,7 @@ impl Keypair {
 
     /// Keeps the keypair in the OS keyring, instead of the one that may be there.
     pub fn keep(&self, keyring: &Keyring) -> Result<(), Unreachable> {
-        keyring.set(KEYRING_ACCOUNT, self.to_cli_json().as_bytes())
+        keyring.set(KEYRING_ACCOUNT, self.to_cli_json().as_bytes(), None)
     }
 
     /// The public key in base58: the account's address.

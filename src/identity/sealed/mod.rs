@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::io::Read as _;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
 use age::{DecryptError, Decryptor, Encryptor};
@@ -51,7 +51,7 @@ impl Purpose {
 }
 
 /// Tells the user something.
-pub type Notice = Arc<dyn Fn(&str) + Send + Sync>;
+pub type Notice = Rc<dyn Fn(&str)>;
 
 /// The identities at hand, each read when it is first needed.
 pub struct Keys {

@@ -71,7 +71,7 @@ impl Neo {
             Sent::Done(()) => self.create_new(open, progress).await,
             Sent::Refused(error) => {
                 // Nothing was changed, so nothing is open.
-                self.journal.close(&open)?;
+                self.journal.all.close(&open)?;
                 Err(error)
             }
             Sent::Unclear(error) => Err(may_be_deleted(error, &write.name)),
@@ -104,7 +104,7 @@ impl Neo {
             .await;
         let error = match created {
             Sent::Done(mark) => {
-                self.journal.close(&open)?;
+                self.journal.all.close(&open)?;
                 return Ok((Action::Updated, mark));
             }
             Sent::Unclear(error) => return Err(is_deleted(error, &name).hint(RESUME)),
@@ -112,7 +112,9 @@ impl Neo {
         };
         self.note(&mut open, &mut progress, Stage::Deleted);
         Err(match error.kind() {
-            Kind::Conflict => made_by_another(error, &name),
+            Kind::Conflict => error
+                .context(format!("somebody else has created {name} in the meantime"))
+                .hint("theirs stands, and yours is kept, encrypted, until keyfob set stores a value in its place"),
             Kind::InvalidData => is_deleted(error, &name)
                 .hint("its new value is kept, encrypted, until keyfob set stores one that the server takes"),
             _ => is_deleted(error, &name).hint(RESUME),
@@ -164,10 +166,4 @@ fn may_be_deleted(error: Error, name: &Name) -> Error {
 
 fn is_deleted(error: Error, name: &Name) -> Error {
     error.context(format!("{name} is deleted and not created again"))
-}
-
-fn made_by_another(error: Error, name: &Name) -> Error {
-    error
-        .context(format!("somebody else has created {name} in the meantime"))
-        .hint("theirs stands, and yours is kept, encrypted, until keyfob set stores a value in its place")
 }

@@ -4,10 +4,12 @@
 //! An error names the field, the rule and, where it is no secret, what breaks it.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::words::error::{Error, Result};
@@ -18,12 +20,19 @@ pub const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-const NAME: &str = r"^[a-zA-Z0-9]((-|\s)?[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*)?$";
-const DESCRIPTION: &str = r#"^[a-zA-Z0-9.,?\s\\/'"()[\];`%^&*\-_:!]+$"#;
-const TAG: &str = r"^[a-zA-Z](-?[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)?$";
-const ID: &str = r"^[A-Za-z0-9-]+$";
-const KEY_NAME: &str = r"[a-zA-Z]+";
-const ALIAS: &str = r"^[a-zA-Z0-9_./-]*$";
+/// A pattern of the page, compiled when it is first needed.
+type Pattern = LazyLock<Option<Regex>>;
+
+static NAME: Pattern =
+    LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9]((-|\s)?[a-zA-Z0-9]+((-|\s)[a-zA-Z0-9]+)*)?$").ok());
+/// The page has its bracket unescaped, which would begin a class within the class here.
+static DESCRIPTION: Pattern =
+    LazyLock::new(|| Regex::new(r#"^[a-zA-Z0-9.,?\s\\/'"()\[\];`%^&*\-_:!]+$"#).ok());
+static TAG: Pattern =
+    LazyLock::new(|| Regex::new(r"^[a-zA-Z](-?[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)?$").ok());
+static ID: Pattern = LazyLock::new(|| Regex::new(r"^[A-Za-z0-9-]+$").ok());
+static KEY_NAME: Pattern = LazyLock::new(|| Regex::new(r"[a-zA-Z]+").ok());
+static ALIAS: Pattern = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9_./-]*$").ok());
 
 const REQUIRED: &[&str] = &["name", "secretType", "priority"];
 const SECRET_TYPES: &[&str] = &["environment-arguments", "environment", "arguments"];
@@ -56,9 +65,8 @@ pub fn check(group: &Value, purpose: Purpose) -> Result<()> {
             // The page in hand says 3 to 39 characters and a letter first; the current one is wider.
             "name" => name(field, text(field, value)?)?,
             "description" => {
-                let text = text(field, value)?;
-                length(field, text, 0..=200)?;
-                pattern(field, text, is_description(text), DESCRIPTION)?;
+                length(field, text(field, value)?, 0..=200)?;
+                pattern(field, value, &DESCRIPTION)?;
             }
             "tags" => each(field, value, tag)?,
             "secretType" => one_of(field, value, SECRET_TYPES)?,
@@ -75,19 +83,17 @@ pub fn check(group: &Value, purpose: Purpose) -> Result<()> {
 /// Checks that `text` can be a group's name.
 pub fn name(at: &str, text: &str) -> Result<()> {
     length(at, text, 3..=100)?;
-    let good = is_words(text, |c| c == '-' || c.is_whitespace())
-        && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-    pattern(at, text, good, NAME)
+    pattern(at, &Value::from(text), &NAME)
 }
 
 /// Whether `text` can be the id of something.
 pub fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    matches(text, &ID)
 }
 
 /// Checks that `text` can be a variable's name.
 pub fn variable(text: &str) -> Result<()> {
-    if !text.is_empty() && is_key(text) {
+    if !text.is_empty() && matches(text, &ALIAS) {
         return Ok(());
     }
     Err(Error::invalid_data(format!(
@@ -113,10 +119,8 @@ fn priority(at: &str, value: &Value) -> Result<()> {
 }
 
 fn tag(at: &str, value: &Value) -> Result<()> {
-    let text = text(at, value)?;
-    length(at, text, 3..=39)?;
-    let good = is_words(text, |c| c == '-') && text.starts_with(|c: char| c.is_ascii_alphabetic());
-    pattern(at, text, good, TAG)
+    length(at, text(at, value)?, 3..=39)?;
+    pattern(at, value, &TAG)
 }
 
 fn restrictions(at: &str, value: &Value) -> Result<()> {
@@ -128,7 +132,7 @@ fn restrictions(at: &str, value: &Value) -> Result<()> {
             }
             "nfObjects" => each(at, value, |at, value| {
                 let target = object(at, value)?;
-                id(&format!("{at}.id"), required(at, target, "id")?)?;
+                pattern(&format!("{at}.id"), required(at, target, "id")?, &ID)?;
                 one_of(
                     &format!("{at}.type"),
                     required(at, target, "type")?,
@@ -144,22 +148,19 @@ fn restrictions(at: &str, value: &Value) -> Result<()> {
 
 fn addon(at: &str, value: &Value) -> Result<()> {
     let addon = object(at, value)?;
-    id(&format!("{at}.addonId"), required(at, addon, "addonId")?)?;
+    let id = required(at, addon, "addonId")?;
+    pattern(&format!("{at}.addonId"), id, &ID)?;
     each(
         &format!("{at}.keys"),
         required(at, addon, "keys")?,
         |at, value| {
             let key = object(at, value)?;
-            let name = text(&format!("{at}.keyName"), required(at, key, "keyName")?)?;
-            let good = name.contains(|c: char| c.is_ascii_alphabetic());
-            pattern(&format!("{at}.keyName"), name, good, KEY_NAME)?;
-            match key.get("aliases") {
-                None => Ok(()),
-                Some(aliases) => each(&format!("{at}.aliases"), aliases, |at, alias| {
-                    let alias = text(at, alias)?;
-                    pattern(at, alias, is_key(alias), ALIAS)
-                }),
-            }
+            let name = required(at, key, "keyName")?;
+            pattern(&format!("{at}.keyName"), name, &KEY_NAME)?;
+            key.get("aliases").map_or(Ok(()), |aliases| {
+                let at = format!("{at}.aliases");
+                each(&at, aliases, |at, alias| pattern(at, alias, &ALIAS))
+            })
         },
     )
 }
@@ -195,11 +196,6 @@ fn secrets(value: &Value, purpose: Purpose) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn id(at: &str, value: &Value) -> Result<()> {
-    let text = text(at, value)?;
-    pattern(at, text, is_id(text), ID)
 }
 
 fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>> {
@@ -255,33 +251,17 @@ fn length(at: &str, text: &str, bounds: RangeInclusive<usize>) -> Result<()> {
     Err(broken(at, &rule, Some(&Value::from(text))))
 }
 
-fn pattern(at: &str, text: &str, good: bool, pattern: &str) -> Result<()> {
-    if good {
+fn pattern(at: &str, value: &Value, pattern: &Pattern) -> Result<()> {
+    if matches(text(at, value)?, pattern) {
         return Ok(());
     }
-    Err(broken(
-        at,
-        &format!("match the pattern {pattern}"),
-        Some(&Value::from(text)),
-    ))
+    let pattern = pattern.as_ref().map_or("", Regex::as_str);
+    let rule = format!("match the pattern {pattern}");
+    Err(broken(at, &rule, Some(value)))
 }
 
-/// Words of ASCII letters and digits with exactly one separator between two of them.
-fn is_words(text: &str, separator: impl Fn(char) -> bool) -> bool {
-    text.split(separator)
-        .all(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric()))
-}
-
-fn is_description(text: &str) -> bool {
-    !text.is_empty()
-        && text.chars().all(|c| {
-            c.is_ascii_alphanumeric() || c.is_whitespace() || r#".,?\/'"()[];`%^&*-_:!"#.contains(c)
-        })
-}
-
-fn is_key(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-'))
+fn matches(text: &str, pattern: &Pattern) -> bool {
+    pattern.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 /// The error for a field that breaks `rule`; `value` is shown where it can be no secret.

@@ -8,6 +8,7 @@ mod team;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::identity::fake_keyring::FakeKeyring;
 use crate::identity::keys::generate;
+use crate::keyring::Ring;
 use crate::state;
 use crate::state::lock::Lock;
 use crate::words::batch::Write;
@@ -48,7 +50,7 @@ impl Home {
 
     fn options(&self) -> VaultOptions {
         let said = Arc::clone(&self.said);
-        let keyring: Arc<dyn IdentityKeyring> = self.keyring.clone();
+        let keyring: Arc<dyn Ring> = self.keyring.clone();
         VaultOptions {
             path: None,
             identity: None,
@@ -60,7 +62,7 @@ impl Home {
             keyring,
             lock_timeout: Some(Duration::from_secs(60)),
             trust_recorded: true,
-            on_created: Arc::new(move |created| said.lock().unwrap().push(created.to_string())),
+            on_created: Rc::new(move |created| said.lock().unwrap().push(created.to_string())),
         }
     }
 

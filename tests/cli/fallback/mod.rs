@@ -8,7 +8,7 @@ mod using;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use keyfob::testing::Keyring;
 use keyfob::testing::{Environment, Folders};
@@ -102,7 +102,7 @@ fn change(path: &Path, change: impl FnOnce(&mut Value)) {
     let folder = tempfile::tempdir().unwrap();
     let folders = Folders::below(folder.path());
     let env = Environment::from_vars([("KEYFOB_FALLBACK_KEY", KEY)], folder.path());
-    let notice = Arc::new(|_: &str| ());
+    let notice = Rc::new(|_: &str| ());
     let keys = Keys::new(
         Purpose::Snapshot,
         &env,

@@ -13,12 +13,12 @@ use jiff::SignedDuration;
 use keyfob::testing::Environment;
 use keyfob::testing::Error;
 use keyfob::testing::Keypair;
-use keyfob::testing::Keyring;
 use keyfob::testing::TokenCache;
 use keyfob::testing::credential::{Credential, Means};
 use keyfob::testing::registry::SCHEMAS;
 use keyfob::testing::{Config, Folders, LoadOptions, StoreName};
 use keyfob::testing::{Deadline, Http};
+use keyfob::testing::{Keyring, Ring};
 use keyfob::testing::{Session, SessionKey, Sessions};
 
 use crate::support::bus::PrivateBus as Bus;
@@ -49,14 +49,16 @@ fn child() {
                 Ok(Some(secret)) => String::from_utf8_lossy(&secret).into_owned(),
                 Err(why) => format!("{why:?}"),
             },
-            ["set", account, secret] => format!("{:?}", keyring.set(account, secret.as_bytes())),
+            ["set", account, secret] => {
+                format!("{:?}", keyring.set(account, secret.as_bytes(), None))
+            }
             ["delete", account] => format!("{:?}", keyring.delete(account)),
             ["probe"] => match keyring.probe().why {
                 None => "reachable".to_owned(),
                 Some(why) => format!("{why:?}"),
             },
             ["damage"] => {
-                format!("{:?}", keyring.set(key.id(), b"{\"version\":1,\"tok"))
+                format!("{:?}", keyring.set(key.id(), b"{\"version\":1,\"tok", None))
             }
             ["token", fresh] => {
                 let login = async || {

@@ -1,6 +1,29 @@
-//! What can be wrong with a keyring, and with an entry in it.
+//! What every keyring can do, and what can be wrong with one.
 
 use std::fmt;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+/// What keeps secrets under names: the OS keyring, the kernel's, or a test's.
+pub trait Ring: Send + Sync {
+    /// What people call it.
+    fn name(&self) -> &'static str;
+    /// Whether it can be used, found out without reading or writing anything in it.
+    fn is_reachable(&self) -> bool;
+    /// The secret kept under `account`, or `None` where there is none.
+    fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable>;
+    /// Keeps `secret` under `account`, replacing what was there. A ring that can forget by itself
+    /// does so after `lifetime`, where there is one.
+    fn set(
+        &self,
+        account: &str,
+        secret: &[u8],
+        lifetime: Option<Duration>,
+    ) -> Result<(), Unreachable>;
+    /// Forgets what is kept under `account`; tells whether there was something.
+    fn delete(&self, account: &str) -> Result<bool, Unreachable>;
+}
 
 /// Why the keyring could not be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,5 +80,11 @@ impl From<&keyring::Error> for Fault {
             Error::TooLong(..) => Fault::Entry("it does not take entries of that size".to_owned()),
             other => Fault::Keyring(Unreachable::Faulty(other.to_string())),
         }
+    }
+}
+
+impl From<keyring::Error> for Fault {
+    fn from(error: keyring::Error) -> Self {
+        Self::from(&error)
     }
 }
