@@ -198,7 +198,7 @@ impl App {
         let deadline = Rc::new(Deadline::after(
             timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit),
         ));
-        let keyring = Keyring::new(&self.env);
+        let keyring = Keyring::new(&self.env)?;
         let bar = Bar::new(self.ui.quiet);
         let beside = bar.clone();
         let log = Rc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));

@@ -37,6 +37,42 @@
 //! | `ui` | tables, JSON, progress, escaping; prompts |
 //! | `state` | files written whole, and locks |
 //! | `words` | secrets, batches, errors, the environment, durations, random values, texts |
+//!
+//! # The way of a value
+//!
+//! **From `set` to the wire.** `commands::set` reads it (pipe, prompt, file, variable, or fresh) into
+//! a `SecretValue`, which is wiped when dropped and shows itself to nobody. `Store::write` is the only
+//! door: it refuses what the provider's line in the registry says it cannot hold, has `written` take
+//! back what it remembers of a secret that cannot be read back, and hands a `Batch` to the provider.
+//! The provider makes `http::Request`s of it; its `endpoint` adds the headers that prove who asks
+//! (a token that `session` keeps, obtained with what `credential` or `identity` find), and `http`
+//! sees to deadline, retries and limits, and cuts everything secret out of what it says. What came of
+//! each secret goes back as an `Outcome`, and `ui` shows it.
+//!
+//! **From a store to the environment.** `commands::run` has `select` make a plan of the options and
+//! the configuration alone: which names of which stores, under which variables. Each store is read
+//! once (`Store::read`), side by side; `select` names what was found, `fallback` keeps a snapshot where
+//! it was asked for. `exec` lays the variables over the inherited ones, less those that
+//! `credential::withheld` lists, and replaces keyfob by the command; with `--mask` it stays, and
+//! `redact` hides the values in what the command writes.
+//!
+//! **Through a crash.** What takes several writes is a `journal::Change`, sealed and on the disk before
+//! the first of them: a rotation with a step for each target, or a step that a provider announces
+//! because it cannot replace in place. `rotate --list`, `--resume`, `--undo`, `doctor` and a store's
+//! next use read the same list.
+//!
+//! # Where to add
+//!
+//! - **A provider**: a folder in `providers` with a [`SPEC`](testing::ProviderSpec) and an
+//!   implementation of [`Provider`](testing::Provider), its line in `providers::registry`, a strict
+//!   server in `tests/cli/support/servers`, a subject in `tests/cli/conformance.rs`, its section of the
+//!   README. `tests/cli/conformance/memory.rs` is the smallest one.
+//! - **A format**: a file in `formats` and a line of its table.
+//! - **A command**: a file in `commands` with its arguments and `run`, and a variant of `Command`; its
+//!   completers are lines of the table in `complete`.
+//! - **A token cache**: an implementation of [`Ring`](testing::Ring), and its place in the list of
+//!   `session::cache`.
+//! - **A file of keyfob's own**: a `state::file::File`, under a `state::lock::Lock`.
 
 mod app;
 mod commands;

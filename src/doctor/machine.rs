@@ -47,7 +47,7 @@ fn keyring(status: &Status) -> Finding {
         Some(Unreachable::Slow) => Finding::warning(
             CHECK,
             name,
-            "it did not answer within 2 s, which every command that needs it waits",
+            "it did not answer in time, which every command that needs it waits for",
         )
         .hint("restart it; to do without it, unset DBUS_SESSION_BUS_ADDRESS"),
         Some(Unreachable::Faulty(what)) => {

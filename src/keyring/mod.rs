@@ -1,4 +1,4 @@
-//! The OS keyring, reached within two seconds or not at all.
+//! The OS keyring, reached in time or not at all.
 //!
 //! A keyring that is absent, locked, hanging or damaged is an [`Unreachable`], never a failure of
 //! the command: each caller has another way, or says in its own words what it needed. Nothing
@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::words::duration::HumanDuration;
 use crate::words::env::Environment;
+use crate::words::error::Error;
 
 #[cfg(all(
     unix,
@@ -35,8 +37,11 @@ mod ring;
 use ring::{Fault, Outlook};
 pub use ring::{Ring, Unreachable};
 
-/// What all calls of a process together may take. A person waits for it once, not at every call.
-const BUDGET: Duration = Duration::from_secs(2);
+/// The variable that says what all calls of a process together may take.
+pub const TIMEOUT_VARIABLE: &str = "KEYFOB_KEYRING_TIMEOUT";
+
+/// What they may take where it says nothing. A person waits for it once, not at every call.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The service under which everything of keyfob is kept; the account tells entries apart.
 const SERVICE: &str = "keyfob";
@@ -69,8 +74,8 @@ pub struct Keyring(Arc<Mutex<State>>);
 struct State {
     /// Why it is not tried any more.
     verdict: Option<Unreachable>,
-    /// What calls have taken so far.
-    spent: Duration,
+    /// What calls may still take.
+    left: Duration,
     stage: Stage,
 }
 
@@ -95,14 +100,24 @@ impl Default for Keyring {
 impl Keyring {
     /// A handle that has not connected yet. Where `env` shows that this session has no keyring,
     /// it never will.
-    pub fn new(env: &Environment) -> Self {
-        Self::made(gate::Gate::new(env).map_or(Stage::Absent, Stage::New))
+    ///
+    /// # Errors
+    /// `usage` where [`TIMEOUT_VARIABLE`] is no duration.
+    pub fn new(env: &Environment) -> Result<Self, Error> {
+        let timeout = env.var(TIMEOUT_VARIABLE).map(str::parse::<HumanDuration>);
+        let timeout = timeout.transpose();
+        let timeout = timeout.map_err(|error| error.context(TIMEOUT_VARIABLE))?;
+        let keyring = Self::made(gate::Gate::new(env).map_or(Stage::Absent, Stage::New));
+        if let Some(timeout) = timeout {
+            keyring.state().left = timeout.get();
+        }
+        Ok(keyring)
     }
 
     fn made(stage: Stage) -> Self {
         Self(Arc::new(Mutex::new(State {
             verdict: matches!(stage, Stage::Absent).then_some(Unreachable::Absent),
-            spent: Duration::ZERO,
+            left: TIMEOUT,
             stage,
         })))
     }
@@ -127,7 +142,7 @@ impl Keyring {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the worker do `work`, for as long as is left of the budget.
+    /// Has the worker do `work`, for as long as is left.
     fn call<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut gate::Gate) -> Result<T, Fault> + Send + 'static,
@@ -143,14 +158,14 @@ impl Keyring {
             let _ = answer.send(work(gate));
         });
         let result = match state.send(job) {
-            Ok(()) => match answered.recv_timeout(BUDGET.saturating_sub(state.spent)) {
+            Ok(()) => match answered.recv_timeout(state.left) {
                 Ok(result) => result,
                 Err(RecvTimeoutError::Timeout) => Err(Fault::Keyring(Unreachable::Slow)),
                 Err(RecvTimeoutError::Disconnected) => Err(gone()),
             },
             Err(fault) => Err(fault),
         };
-        state.spent += begun.elapsed();
+        state.left = state.left.saturating_sub(begun.elapsed());
         match result {
             Ok(value) => Ok(value),
             Err(Fault::Entry(what)) => Err(Unreachable::Faulty(what)),
@@ -232,7 +247,7 @@ impl fmt::Debug for Keyring {
         let state = self.state();
         f.debug_struct("Keyring")
             .field("verdict", &state.verdict)
-            .field("spent", &state.spent)
+            .field("left", &state.left)
             .finish_non_exhaustive()
     }
 }
@@ -289,7 +304,7 @@ mod tests {
     fn without_a_session_bus_nothing_is_tried() {
         let folder = tempfile::tempdir().unwrap();
         let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
-        let keyring = Keyring::new(&env);
+        let keyring = Keyring::new(&env).unwrap();
         assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
         assert!(!keyring.touched());
     }
@@ -305,14 +320,14 @@ mod tests {
             "unix:path=/no/such/socket",
         ] {
             let env = Environment::from_vars([("DBUS_SESSION_BUS_ADDRESS", address)], "/");
-            let keyring = Keyring::new(&env);
+            let keyring = Keyring::new(&env).unwrap();
             assert_eq!(keyring.get("x"), Err(Unreachable::Absent), "{address}");
         }
         // A socket left behind by a bus that has ended.
         let path = folder.path().join("bus");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
-        let keyring = Keyring::new(&env);
+        let keyring = Keyring::new(&env).unwrap();
         assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
         assert!(keyring.touched());
     }
@@ -324,15 +339,15 @@ mod tests {
         // It accepts connections, by its backlog, and says nothing.
         let _silent = std::os::unix::net::UnixListener::bind(folder.path().join("bus")).unwrap();
         let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
-        let keyring = Keyring::new(&env);
+        let keyring = Keyring::new(&env).unwrap();
         let begun = Instant::now();
         assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
-        assert!(begun.elapsed() >= BUDGET);
+        assert!(begun.elapsed() >= TIMEOUT);
         let begun = Instant::now();
         for clone in [keyring.clone(), keyring] {
             assert_eq!(clone.set("x", b"y", None), Err(Unreachable::Slow));
             assert_eq!(clone.probe().why, Some(Unreachable::Slow));
         }
-        assert!(begun.elapsed() < BUDGET, "it was tried again");
+        assert!(begun.elapsed() < TIMEOUT, "it was tried again");
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Display for Unreachable {
         match self {
             Unreachable::Absent => f.write_str("there is no OS keyring in this session"),
             Unreachable::Locked => f.write_str("the OS keyring is locked"),
-            Unreachable::Slow => f.write_str("the OS keyring did not answer within 2 s"),
+            Unreachable::Slow => f.write_str("the OS keyring did not answer in time"),
             Unreachable::Faulty(what) => write!(f, "the OS keyring is faulty: {what}"),
         }
     }

@@ -117,6 +117,7 @@ fn without_the_keyring_that_holds_it_no_second_identity_is_made() {
     bus.lock();
     refused(&home, "locked", all);
     bus.freeze();
+    home.attach(&bus);
     // Each of them waits for it.
     refused(&home, "did not answer", &all[..2]);
     let empty = PrivateBus::empty();

@@ -30,7 +30,7 @@ const SCRIPT: &str = "KEYFOB_TEST_SCRIPT";
 #[ignore = "the other tests run it in a process of its own"]
 fn child() {
     let env = Environment::from_process();
-    let keyring = Keyring::new(&env);
+    let keyring = Keyring::new(&env).unwrap();
     let tasks = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -142,6 +142,7 @@ fn with_policy(bus: &Bus, policy: &str, script: &[&str]) -> Vec<String> {
         .env_remove("XDG_RUNTIME_DIR")
         .env("HOME", bus.home())
         .env("DBUS_SESSION_BUS_ADDRESS", bus.address())
+        .env("KEYFOB_KEYRING_TIMEOUT", bus.patience())
         .env("KEYFOB_TOKEN_CACHE", policy)
         .env(SCRIPT, script.join("\n"))
         .output()

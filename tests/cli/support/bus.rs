@@ -1,5 +1,6 @@
 //! A real Secret Service for one test: a private D-Bus session with gnome-keyring on it.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ pub struct PrivateBus {
     folder: TempDir,
     bus: Child,
     keyring: Option<Child>,
+    frozen: Cell<bool>,
 }
 
 impl PrivateBus {
@@ -71,6 +73,7 @@ impl PrivateBus {
             folder,
             bus,
             keyring: None,
+            frozen: Cell::new(false),
         }
     }
 
@@ -120,6 +123,15 @@ impl PrivateBus {
         format!("unix:path={}", self.folder.path().join("bus").display())
     }
 
+    /// How long keyfob may wait for it: as long as a busy machine takes, or as by default where it
+    /// never answers.
+    pub fn patience(&self) -> &'static str {
+        match self.frozen.get() {
+            true => "2s",
+            false => "4m",
+        }
+    }
+
     /// Locks the default collection.
     pub fn lock(&self) {
         let reply = self.service(&["Lock", &format!("array:objpath:{LOGIN}")]);
@@ -133,11 +145,13 @@ impl PrivateBus {
         // A signal is on its way for a while; this returns when the process has stopped.
         let stopped = waitpid(Some(keyring), WaitOptions::UNTRACED).expect("a child process");
         assert!(stopped.is_some_and(|(_, status)| status.stopped()));
+        self.frozen.set(true);
     }
 
     /// Lets a frozen Secret Service go on.
     pub fn thaw(&self) {
         self.signal_keyring(Signal::CONT);
+        self.frozen.set(false);
     }
 
     /// How many items the default collection holds.

@@ -75,6 +75,7 @@ impl Home {
     #[cfg(unix)]
     pub fn attach(&mut self, bus: &super::bus::PrivateBus) {
         self.set("DBUS_SESSION_BUS_ADDRESS", bus.address());
+        self.set("KEYFOB_KEYRING_TIMEOUT", bus.patience());
     }
 
     /// Leaves a variable out for every process started from here on.
