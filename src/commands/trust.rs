@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use crate::app::App;
@@ -10,7 +11,6 @@ use crate::config::review;
 use crate::config::trust::TrustRecord;
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
-use clap::{Args, ValueHint};
 
 /// Trust a keyfob.toml that came with a checkout
 ///
