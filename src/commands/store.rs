@@ -172,7 +172,7 @@ fn file(project: bool, app: &App) -> Result<PathBuf> {
         return Ok(file);
     }
     if project {
-        return lookup::project_file(&app.env).ok_or_else(|| {
+        return lookup::project_file(&app.env)?.ok_or_else(|| {
             Error::not_found("there is no keyfob.toml from here upwards")
                 .hint("make one with `keyfob init`")
         });
