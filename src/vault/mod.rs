@@ -5,7 +5,7 @@
 //! moment leaves the old vault or the new one. A file that cannot be opened is never written.
 //!
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
-//! of [`identity`] and [`keeping`], and how these come together that of `access`. Configuration and printing are the callers'.
+//! of [`identity`](crate::identity), and how these come together that of `access`. Configuration and printing are the callers'.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
