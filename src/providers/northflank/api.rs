@@ -128,17 +128,26 @@ impl Api {
     }
 
     /// `GET …/secrets/{id}?show=this`: a group with its own values, `None` where there is none.
+    ///
+    /// # Errors
+    /// `invalid_data` where the answer does not say what the group holds.
     pub async fn get(&self, id: &str) -> Result<Option<RawGroup>> {
         let mut request = self.request("read the secret group", Method::GET, &[id])?;
         request.url.query_pairs_mut().append_pair("show", "this");
-        self.find(request).await
+        let Some((response, group)) = self.find(request).await? else {
+            return Ok(None);
+        };
+        match group.says_what_it_holds() {
+            true => Ok(Some(group)),
+            false => Err(response.nonsense("a group that does not say what it holds")),
+        }
     }
 
     /// `GET …/secrets/{id}/details`: a group with its addons, without values.
     pub async fn details(&self, id: &str) -> Result<Option<RawGroup>> {
         let operation = "read the details of the secret group";
-        self.find(self.request(operation, Method::GET, &[id, "details"])?)
-            .await
+        let request = self.request(operation, Method::GET, &[id, "details"])?;
+        Ok(self.find(request).await?.map(|(_, group)| group))
     }
 
     /// `POST …/secrets`: creates the group of `payload`.
@@ -200,14 +209,13 @@ impl Api {
         Ok(Request::new(operation, method, endpoint.url(&path)?))
     }
 
-    async fn find(&self, request: Request) -> Result<Option<RawGroup>> {
+    async fn find(&self, request: Request) -> Result<Option<(Response, RawGroup)>> {
         let response = self.send(request).await?;
         if response.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        Ok(Some(
-            expect::<Data<RawGroup>>(&response, Permission::Read)?.data,
-        ))
+        let Data { data } = expect(&response, Permission::Read)?;
+        Ok(Some((response, data)))
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
