@@ -108,10 +108,14 @@ impl Api {
                 groups.insert(group.id().to_owned(), group);
             }
             let next = page.pagination.cursor.filter(|cursor| !cursor.is_empty());
-            let Some(next) = next.filter(|_| page.pagination.has_next_page != Some(false)) else {
-                return Ok(groups);
-            };
             // What would be left out is unknown: better no list than one that seems whole.
+            let next = match (page.pagination.has_next_page, next) {
+                (Some(false), _) | (None, None) => return Ok(groups),
+                (Some(true), None) => {
+                    return Err(response.nonsense("more pages, and no cursor to ask for them with"));
+                }
+                (_, Some(next)) => next,
+            };
             if groups.len() == known || !cursors.insert(next.clone()) {
                 return Err(response.nonsense("pages that go round in circles"));
             }

@@ -141,3 +141,21 @@ fn a_create_that_is_answered_with_nonsense_is_looked_up_and_not_repeated() {
         assert_eq!(server.count("POST", SECRETS), 1, "{odd}");
     }
 }
+
+#[test]
+fn more_pages_without_a_cursor_make_no_list() {
+    let (server, home) = set_up_two();
+    for cursor in [None, Some(Value::Null), Some(json!(""))] {
+        let mut pagination = json!({"hasNextPage": true, "count": 1});
+        if let Some(cursor) = cursor {
+            pagination["cursor"] = cursor;
+        }
+        let groups = json!({"secrets": [{"id": "api-env", "name": "Api Env"}]});
+        let page = json!({"data": groups, "pagination": pagination});
+        server.faults().clear();
+        server.faults().on("GET", SECRETS, answer(&page));
+        for args in [&["list"][..], &["group", "list"], &["export"]] {
+            home.run(args).code(13).stdout_is("").stderr_has("cursor");
+        }
+    }
+}
