@@ -211,27 +211,26 @@ impl Api {
             Ok(url) => Request::new("delete the secret", Method::DELETE, url),
             Err(error) => return Sent::Refused(error),
         };
-        let sent = self.change(request, |response| {
-            if response.status == StatusCode::NO_CONTENT {
+        self.change(request, |response| {
+            if response.status == StatusCode::NO_CONTENT || response.is_missing()? {
                 return Ok(());
             }
             match response.json()? {
                 Deleted { success: true } => Ok(()),
                 Deleted { success: false } => Err(response.error(Kind::Failed)),
             }
-        });
-        match sent.await {
-            Sent::Refused(error) if error.kind() == Kind::NotFound => Sent::Done(()),
-            sent => sent,
-        }
+        })
+        .await
     }
 
-    /// Sends a request that changes something; `check` reads the answer of one that succeeded.
+    /// Sends a request that changes something; `check` reads the answer of one that succeeded, and
+    /// of a delete for which there was nothing.
     async fn change<T>(&self, request: Request, check: impl Fn(&Response) -> Result<T>) -> Sent<T> {
         let key = match self.keyed.credential().await {
             Ok(key) => key,
             Err(error) => return Sent::Refused(error),
         };
+        let deletes = request.method == Method::DELETE;
         let response = match self.keyed.endpoint.send_as(key, request).await {
             Ok(response) => response,
             // No answer, or one that broke off, came after the server had the request.
@@ -240,7 +239,7 @@ impl Api {
             }
             Err(error) => return Sent::Refused(error),
         };
-        if response.is_success() {
+        if response.is_success() || (deletes && response.status == StatusCode::NOT_FOUND) {
             return match check(&response) {
                 Ok(answer) => Sent::Done(answer),
                 Err(error) => Sent::Unclear(error),
@@ -249,6 +248,8 @@ impl Api {
         let error = self.error(&response);
         match error.kind() {
             Kind::Unavailable => Sent::Unclear(error),
+            // Something in between has answered.
+            Kind::InvalidData if response.is_html() => Sent::Unclear(error),
             _ => Sent::Refused(error),
         }
     }
@@ -274,6 +275,7 @@ impl Api {
                 Kind::Forbidden,
                 "the API key is good, but may not do this; use one that may",
             ),
+            "NOT_FOUND" if response.is_html() => response.status_error(),
             "NOT_FOUND" => hinted(Kind::NotFound, "is base_url right?"),
             "CONFLICT" => hinted(
                 Kind::Conflict,

@@ -196,7 +196,7 @@ impl Api {
     pub async fn delete(&self, id: &str) -> Result<()> {
         let request = self.request("delete the secret group", Method::DELETE, &[id])?;
         let response = self.send(request).await?;
-        if response.status == StatusCode::NOT_FOUND || response.status == StatusCode::NO_CONTENT {
+        if response.status == StatusCode::NO_CONTENT || response.is_missing()? {
             return Ok(());
         }
         expect::<Data<Value>>(&response, Permission::Delete).map(drop)
@@ -215,7 +215,7 @@ impl Api {
 
     async fn find(&self, request: Request) -> Result<Option<(Response, RawGroup)>> {
         let response = self.send(request).await?;
-        if response.status == StatusCode::NOT_FOUND {
+        if response.is_missing()? {
             return Ok(None);
         }
         let Data { data } = expect(&response, Permission::Read)?;
@@ -255,7 +255,9 @@ fn expect<T: DeserializeOwned>(response: &Response, permission: Permission) -> R
         StatusCode::FORBIDDEN => error.hint(format!(
             "the token's role needs the permission Project > Secrets > General > {permission:?}"
         )),
-        StatusCode::NOT_FOUND => error.hint("check the store's `project` and `team`"),
+        StatusCode::NOT_FOUND if !response.is_html() => {
+            error.hint("check the store's `project` and `team`")
+        }
         _ => error,
     })
 }

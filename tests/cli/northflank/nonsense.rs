@@ -159,3 +159,28 @@ fn more_pages_without_a_cursor_make_no_list() {
         }
     }
 }
+
+#[test]
+fn only_the_api_itself_says_that_a_group_is_not_there() {
+    let (server, home) = set_up_two();
+    for answer in [
+        Answer::html(404, "<html>nginx</html>"),
+        Answer::text(404, "404 page not found"),
+        Answer::status(404),
+    ] {
+        server.faults().clear();
+        server
+            .faults()
+            .on("GET", GROUP, Fault::Answer(answer.clone()));
+        for args in [&["list"][..], &["export"], &["get", "api-env/A"]] {
+            home.run(args).code(13).stdout_is("").stderr_has("404");
+        }
+        server.faults().clear();
+        server.faults().on("DELETE", GROUP, Fault::Answer(answer));
+        home.run(["group", "delete", "-y", "api-env"])
+            .code(13)
+            .stderr_has("404");
+    }
+    server.faults().clear();
+    home.run(["get", "api-env/A"]).ok().stdout_is("old-a");
+}
