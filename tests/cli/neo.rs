@@ -282,6 +282,25 @@ fn a_create_whose_answer_is_lost_is_checked_before_it_is_repeated() {
 }
 
 #[test]
+fn a_create_that_is_answered_by_nonsense_is_looked_up_and_not_repeated() {
+    for fault in [
+        Fault::captive_portal(),
+        Fault::status(404),
+        Fault::EndlessBody,
+        Fault::redirect(302, "/elsewhere"),
+        Fault::redirect(307, "http://127.0.0.1:9/elsewhere"),
+        Fault::Answer(Answer::json(200, &json!({"data": {}}))),
+    ] {
+        let (server, home) = set_up();
+        server.faults().on("POST", SECRETS, fault.clone());
+        let run = set(&home, "A", "hunter2").run();
+        run.code(13).stderr_has("keyfob list").lacks("hunter2");
+        let asked: Vec<String> = server.requests().into_iter().map(|it| it.method).collect();
+        assert_eq!(asked, ["GET", "POST", "GET"], "{fault:?}");
+    }
+}
+
+#[test]
 fn only_the_api_itself_says_that_a_secret_is_not_there() {
     for (answer, code) in [
         (Answer::html(404, "<html>nginx</html>"), 13),

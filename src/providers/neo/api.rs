@@ -116,8 +116,18 @@ impl Api {
         self.page(key, 0).await.map(drop)
     }
 
-    /// Every secret, page after page.
+    /// Every secret, page after page, each of which moves the deadline on.
     pub async fn list(&self) -> Result<Vec<Listed>> {
+        self.pages(|| self.keyed.endpoint.services.http.deadline().progressed())
+            .await
+    }
+
+    /// The same to look what became of a request, which is no progress.
+    pub async fn list_again(&self) -> Result<Vec<Listed>> {
+        self.pages(|| ()).await
+    }
+
+    async fn pages(&self, progressed: impl Fn()) -> Result<Vec<Listed>> {
         let endpoint = &self.keyed.endpoint;
         let key = self.keyed.credential().await?;
         let mut found: Vec<Listed> = Vec::new();
@@ -150,7 +160,7 @@ impl Api {
                 return Ok(found);
             }
             offset += received;
-            endpoint.services.http.deadline().progressed();
+            progressed();
         }
         Err(Error::invalid_data(format!(
             "could not list the secrets: the list does not end after {MAX_PAGES} pages"
