@@ -88,8 +88,9 @@ impl Response {
             if let Ok(seconds) = text.parse::<u64>() {
                 return Some(Duration::from_secs(seconds));
             }
-            let at = http_date(text)?;
-            return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+            if let Some(at) = http_date(text) {
+                return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+            }
         }
         let reset: i64 = self.header(self.dialect.reset?)?.parse().ok()?;
         // A reset so large is a Unix time, not a number of seconds to wait.

@@ -15,16 +15,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::words::batch::{Action, Batch, Outcome, Selection};
-use crate::words::env::Folders;
-use crate::words::error::Result;
-use crate::words::secret::{Entry, Name, SecretValue};
+use format::{Document, Slot, Table};
 
 use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
 use crate::keyring::Ring;
-use format::{Document, Slot, Table};
+use crate::words::batch::{Action, Batch, Outcome, Selection};
+use crate::words::env::Folders;
+use crate::words::error::Result;
+use crate::words::secret::{Entry, Name, SecretValue};
 
 mod access;
 pub mod admin;
