@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use super::{output, selected};
@@ -15,7 +16,6 @@ use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
-use clap::{Args, ValueHint};
 
 /// Write secrets in a file format
 ///

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand, ValueHint};
+
 use super::input::{self, MAX_FILE};
 use super::outcomes;
 use crate::app::App;
@@ -13,7 +15,6 @@ use crate::words::batch::{Action, Outcome};
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, Name, SecretValue};
-use clap::{Args, Subcommand, ValueHint};
 
 /// Manage groups of secrets, where the provider has them (northflank)
 ///

@@ -1,12 +1,12 @@
 //! `keyfob init`: a commented keyfob.toml to begin with.
 
+use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
 use crate::config::{edit, lookup};
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
-use clap::Args;
 
 /// Write a keyfob.toml with comments into this folder
 #[derive(Debug, Args)]

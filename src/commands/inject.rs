@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use super::input::{self, MAX_FILE, is_standard};
@@ -18,7 +19,6 @@ use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
-use clap::{Args, ValueHint};
 
 /// Fill the placeholders of a template with secrets
 ///

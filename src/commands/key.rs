@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
 use super::input;
@@ -12,7 +13,6 @@ use crate::identity::keypair::locate::Located;
 use crate::providers::{self, ProviderSpec, registry};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
-use clap::{Args, Subcommand, ValueHint};
 
 /// Make, show and keep Solana keypairs
 #[derive(Debug, Args)]

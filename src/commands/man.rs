@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Command, ValueHint};
 use serde_json::json;
 
 use crate::app::App;
 use crate::words::error::{Error, Result};
-use clap::{Args, Command, ValueHint};
 
 /// Print a manual page
 #[derive(Debug, Args)]

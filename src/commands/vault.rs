@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::App;
@@ -12,7 +13,6 @@ use crate::vault::Vault;
 use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Target;
-use clap::{Args, Subcommand};
 
 /// Look after the local vault
 #[derive(Debug, Args)]
