@@ -7,7 +7,7 @@ mod body;
 mod stored;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,9 @@ use crate::words::secret::{Entry, Name, SecretValue};
 
 const MAINNET: &str = "https://secrets.nosana.ci";
 const DEVNET: &str = "https://secrets.k8s.dev.nos.ci";
+
+/// After so many secrets in a row that the server cannot store, no more are tried.
+const HOPELESS: usize = 8;
 
 /// How often a job that was claimed just now is asked again.
 const POLL: Duration = Duration::from_secs(2);
@@ -196,7 +199,7 @@ impl Nosana {
         // token would spoil the login. Its 500 means a malformed login or an unknown job.
         let request = Request::new("log in", Method::POST, url)
             .repeatable()
-            .transient(|status, body| is_transient(status) && !is_internal_error(status, body))
+            .transient(is_worth_another_try)
             .json(&body)?;
         self.endpoint.send(&request).await
     }
@@ -486,12 +489,16 @@ impl Nosana {
     }
 
     /// Stores `writes`, at most [`NAMES_PER_REQUEST`], in one request.
+    ///
+    /// # Errors
+    /// `invalid_data` where one of them cannot be stored; those before it are.
     async fn post(&self, writes: &[&Write]) -> Result<()> {
         let response = self
             .call(|| {
                 let mut request = self
                     .request("store the secrets", Method::POST)?
                     .repeatable()
+                    .transient(is_worth_another_try)
                     .json(&Body {
                         secrets: Secrets(writes),
                     })?;
@@ -503,6 +510,15 @@ impl Nosana {
                 Ok(request)
             })
             .await?;
+        if is_internal_error(response.status, &response.body) {
+            let error = response.error(Kind::InvalidData);
+            return Err(match writes {
+                [write] => error.context(&write.name).hint(
+                    "the server's database cannot hold it: on PostgreSQL and MySQL names end at about 210 bytes, on MySQL values at 65,000",
+                ),
+                _ => error,
+            });
+        }
         expect_ok(&response)
     }
 }
@@ -573,34 +589,54 @@ impl Provider for Nosana {
         let requests = chunks(&batch.writes, &wanted)?;
         let progress = super::Steps::start(&self.services, "storing secrets", wanted.len());
         let mut sent = Vec::with_capacity(wanted.len());
-        let mut stuck: Option<Error> = None;
-        for request in requests {
+        let mut failed: BTreeMap<Name, Error> = BTreeMap::new();
+        let mut alone = 0;
+        // The next one last.
+        let mut requests: Vec<Vec<usize>> = requests.into_iter().rev().collect();
+        while let Some(mut request) = requests.pop() {
             let writes: Vec<&Write> = request.iter().map(|at| &batch.writes[*at]).collect();
-            let result = match &stuck {
-                None => self.post(&writes).await,
-                Some(error) => Err(error.clone()),
-            };
-            match result {
+            let error = match self.post(&writes).await {
                 Ok(()) => {
+                    alone = 0;
                     progress.done(request.len());
-                    sent.extend(request);
+                    sent.extend(writes);
+                    continue;
                 }
-                Err(error) => {
-                    for at in &request {
-                        outcomes[*at].result = Err(error.clone());
-                    }
-                    // The next request would meet the same trouble, and wait for it as long.
-                    stuck = Some(error);
+                // One of them cannot be stored; which one, only smaller requests tell.
+                Err(error) if cannot_be_stored(&error) && request.len() > 1 => {
+                    requests.push(request.split_off(request.len() / 2));
+                    requests.push(request);
+                    continue;
                 }
+                Err(error) => error,
+            };
+            // Where so many cannot be stored, one after another, it does not lie in them.
+            alone += 1;
+            let goes_on = cannot_be_stored(&error) && alone < HOPELESS;
+            if error.cause() == Cause::Unreachable {
+                // It may have been stored nevertheless.
+                sent.extend(writes.iter().copied());
+            }
+            let mut unsent = Vec::new();
+            if !goes_on {
+                // The next request would meet the same trouble, and wait for it as long.
+                unsent = std::mem::take(&mut requests).concat();
+            }
+            for at in request.into_iter().chain(unsent) {
+                failed.insert(batch.writes[at].name.clone(), error.clone());
             }
         }
-        if !sent.is_empty() {
-            let sent: Vec<&Write> = sent.iter().map(|at| &batch.writes[*at]).collect();
-            let mut faults = self.read_back(&sent, &before).await;
-            for outcome in &mut outcomes {
-                if let Some(fault) = faults.remove(&outcome.name) {
-                    outcome.result = Err(fault);
-                }
+        let mut faults = match sent.is_empty() {
+            true => BTreeMap::new(),
+            false => self.read_back(&sent, &before).await,
+        };
+        let sent: BTreeSet<&Name> = sent.iter().map(|write| &write.name).collect();
+        for outcome in &mut outcomes {
+            let fault = faults.remove(&outcome.name);
+            let was_seen = sent.contains(&outcome.name) && fault.is_none();
+            let failure = failed.remove(&outcome.name).filter(|_| !was_seen);
+            if let Some(error) = failure.or(fault) {
+                outcome.result = Err(error);
             }
         }
         Ok(outcomes)
@@ -707,6 +743,17 @@ fn is_token_rejection(response: &Response) -> bool {
 
 fn is_internal_error(status: StatusCode, body: &[u8]) -> bool {
     status == StatusCode::INTERNAL_SERVER_ERROR && refusal(body).r#type == "InternalServerError"
+}
+
+/// Whether the server has failed at what was sent, where another request may succeed: no other error
+/// is of this kind and of this cause.
+fn cannot_be_stored(error: &Error) -> bool {
+    error.kind() == Kind::InvalidData && error.cause() == Cause::Unreachable
+}
+
+/// Its internal error is no passing one: what was sent makes no sense to it, or cannot be stored.
+fn is_worth_another_try(status: StatusCode, body: &[u8]) -> bool {
+    is_transient(status) && !is_internal_error(status, body)
 }
 
 fn is_empty_job(response: &Response) -> bool {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::nosana::set_up;
 use crate::support::home::Home;
@@ -208,4 +208,46 @@ fn half_a_character_is_the_trouble_of_its_secret_alone() {
     home.write("a.json", r#"{"LONE":"imported"}"#);
     home.run(["import", "a.json"]).ok();
     assert_eq!(server.secrets(&address)["LONE"], "imported");
+}
+
+/// `count` secrets to import.
+fn many(count: usize) -> serde_json::Map<String, Value> {
+    let names = (0..count).map(|number| (format!("N{number:04}"), json!(number.to_string())));
+    names.collect()
+}
+
+#[test]
+fn one_name_that_the_server_cannot_store_stands_alone() {
+    let (server, home, keypair) = set_up();
+    server.set_longest_name(210);
+    let mut file = many(300);
+    let long = format!("N0150{}", "x".repeat(250));
+    file.insert(long.clone(), json!("v"));
+    home.write("many.json", serde_json::to_vec(&file).unwrap());
+    let run = home.run(["--json", "import", "many.json"]);
+    let results = run.code(10).json();
+    let results = results["results"].as_array().unwrap();
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|result| result["action"] == "failed")
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["name"], long);
+    assert_eq!(failed[0]["error"]["kind"], "invalid_data");
+    assert_eq!(server.secrets(&keypair.address()).len(), 300);
+}
+
+#[test]
+fn what_a_failed_request_has_stored_is_not_called_failed() {
+    let (server, home, keypair) = set_up();
+    home.write("many.json", serde_json::to_vec(&many(200)).unwrap());
+    // It is applied, and the answer is lost.
+    server.faults().add(
+        |request| request.is("POST", "/secrets"),
+        1,
+        usize::MAX,
+        Fault::close_applied(),
+    );
+    home.run(["--timeout", "8s", "import", "many.json"]).ok();
+    assert_eq!(server.secrets(&keypair.address()).len(), 200);
 }

@@ -53,6 +53,7 @@ pub struct Data {
     cost_per_name: Duration,
     folds_names: bool,
     lists_at_most: usize,
+    longest_name: usize,
 }
 
 /// Stands in a value for half of a character, which a string of Rust cannot hold and one of
@@ -72,6 +73,7 @@ impl Default for Data {
             cost_per_name: Duration::ZERO,
             folds_names: false,
             lists_at_most: usize::MAX,
+            longest_name: usize::MAX,
         }
     }
 }
@@ -130,6 +132,11 @@ impl Nosana {
     /// Lists no more secrets than these, as on Redis beside other tenants' keys.
     pub fn list_at_most(&self, secrets: usize) {
         self.kept().lists_at_most = secrets;
+    }
+
+    /// Storing a longer name is an internal error, as on PostgreSQL; those before it are stored.
+    pub fn set_longest_name(&self, bytes: usize) {
+        self.kept().longest_name = bytes;
     }
 
     /// Every token issued so far counts as expired, whatever it says itself.
@@ -337,6 +344,10 @@ impl Data {
         };
         let work = self.cost_per_name * secrets.len() as u32;
         for (name, value) in secrets {
+            // "A POST is no transaction: those before it are stored."
+            if name.len() > self.longest_name {
+                return internal().after(work);
+            }
             let mut stored = self.secrets.remove(&address).unwrap_or_default();
             stored.insert(self.spelled(&stored, name), value.clone());
             self.secrets.insert(address.clone(), stored);
