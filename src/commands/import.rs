@@ -75,7 +75,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     }
     let selection = match args.prune {
         true => Selection::All,
-        false => Selection::Names(wanted.iter().map(|write| write.name.clone()).collect()),
+        false => Selection::Listed(wanted.iter().map(|write| write.name.clone()).collect()),
     };
     let mut held = Held::by(&store, &selection).await?;
     if args.prune {

@@ -34,6 +34,7 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     let filter = Filter {
         prefix: args.prefix,
         secret_type: args.secret_type,
+        named: None,
     };
     let entries = store.list(&filter).await?;
     if app.ui.json {

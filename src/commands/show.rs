@@ -31,6 +31,7 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     let filter = Filter {
         prefix: Some(reference.name.to_string()),
         secret_type: None,
+        named: Some(reference.name.clone()),
     };
     let entries = store.list(&filter).await?;
     let entry = entries

@@ -74,7 +74,7 @@ async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
     let asked = Instant::now();
     let nothing = Filter {
         prefix: Some(NOTHING.to_owned()),
-        secret_type: None,
+        ..Filter::default()
     };
     match store.list(&nothing).await {
         Err(error) => fault(config, &error),

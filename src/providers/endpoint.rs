@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{StatusCode, Url};
 use zeroize::Zeroizing;
@@ -19,6 +20,26 @@ use crate::credential::{Credential, Means};
 use crate::http::{Dialect, Peer, Request, Response};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
+
+/// What a segment of a path keeps as it is; all else is written `%XX`.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
 
 /// What tells one vendor's requests and answers from another's.
 pub struct Vendor {
@@ -96,11 +117,21 @@ impl Endpoint {
                 "{segment:?} cannot stand in an address"
             )));
         }
+        if self.base.cannot_be_a_base() {
+            return Err(Error::config(format!(
+                "{} cannot be the base of an address",
+                self.base
+            )));
+        }
+        // Not by `path_segments_mut`, which leaves tabs and line breaks out without a word.
+        let base = self.base.path();
+        let mut path = base.strip_suffix('/').unwrap_or(base).to_owned();
+        for segment in segments {
+            path.push('/');
+            path.extend(utf8_percent_encode(segment, SEGMENT));
+        }
         let mut url = self.base.clone();
-        url.path_segments_mut()
-            .map_err(|()| Error::config(format!("{} cannot be the base of an address", self.base)))?
-            .pop_if_empty()
-            .extend(segments);
+        url.set_path(&path);
         Ok(url)
     }
 

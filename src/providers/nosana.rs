@@ -4,9 +4,10 @@
 //! `text/plain`, success of a write is the bare text `OK`, and a refused token is a 403.
 
 mod body;
+mod stored;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,10 +15,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use self::body::{Body, Secrets, chunks};
+use self::stored::{Listed, Stored, alike, malformed};
+use super::bulk;
 use super::endpoint::{BEARER, Endpoint};
 use super::{Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services};
 use crate::config::StoreConfig;
@@ -33,6 +35,9 @@ use crate::words::secret::{Entry, Name, SecretValue};
 
 const MAINNET: &str = "https://secrets.nosana.ci";
 const DEVNET: &str = "https://secrets.k8s.dev.nos.ci";
+
+/// After so many secrets in a row that the server cannot store, no more are tried.
+const HOPELESS: usize = 8;
 
 /// How often a job that was claimed just now is asked again.
 const POLL: Duration = Duration::from_secs(2);
@@ -84,12 +89,6 @@ struct Nosana {
     job: Option<String>,
     services: Rc<Services>,
     located: OnceCell<Located>,
-}
-
-/// What the server keeps under a name: as a rule a string, but any JSON.
-struct Stored {
-    value: SecretValue,
-    json_type: &'static str,
 }
 
 impl Nosana {
@@ -200,7 +199,7 @@ impl Nosana {
         // token would spoil the login. Its 500 means a malformed login or an unknown job.
         let request = Request::new("log in", Method::POST, url)
             .repeatable()
-            .transient(|status, body| is_transient(status) && !is_internal_error(status, body))
+            .transient(is_worth_another_try)
             .json(&body)?;
         self.endpoint.send(&request).await
     }
@@ -244,7 +243,7 @@ impl Nosana {
     }
 
     /// The secrets, waiting for those of a job where that was asked for.
-    async fn fetch(&self) -> Result<BTreeMap<Name, Stored>> {
+    async fn fetch(&self) -> Result<Listed> {
         let wait = self
             .services
             .wait
@@ -271,12 +270,12 @@ impl Nosana {
     }
 
     /// `GET /secrets`.
-    async fn fetch_once(&self) -> Result<BTreeMap<Name, Stored>> {
+    async fn fetch_once(&self) -> Result<Listed> {
         let response = self
             .call(|| self.request("read the secrets", Method::GET))
             .await?;
         if response.is_success() {
-            return parse_secrets(&response);
+            return stored::list(&response);
         }
         if is_empty_job(&response) {
             return Err(response.error(Kind::NotFound).hint(
@@ -284,6 +283,60 @@ impl Nosana {
             ));
         }
         Err(response.status_error())
+    }
+
+    /// The secrets that the server lists, and those of `names` that it leaves out and yet has.
+    async fn fetch_named(&self, names: &[Name]) -> Result<Listed> {
+        let mut listed = self.fetch().await?;
+        let unlisted: Vec<Name> = names
+            .iter()
+            .filter(|name| !listed.contains_key(*name))
+            .cloned()
+            .collect();
+        let asked = self.ask_all(&unlisted).await?;
+        let mut found = Vec::new();
+        for (name, stored) in unlisted.into_iter().zip(asked) {
+            // Under another spelling it is listed: it is not this one.
+            if let Some(stored) = stored?
+                && same_secret(&listed, &name, &stored).is_none()
+            {
+                found.push((name, stored));
+            }
+        }
+        listed.extend(found);
+        Ok(listed)
+    }
+
+    /// Asks for each of `names` alone: a list may be short.
+    async fn ask_all(&self, names: &[Name]) -> Result<Vec<Result<Option<Stored>>>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        bulk::each(&self.services, "asking for secrets", names, |name| {
+            self.ask(name)
+        })
+        .await
+    }
+
+    /// `GET /secrets/NAME`.
+    async fn ask(&self, name: &Name) -> Result<Option<Stored>> {
+        // No address leads to these.
+        if matches!(name.as_str(), "." | "..") {
+            return Ok(None);
+        }
+        let response = self
+            .call(|| {
+                let url = self.endpoint.url(&["secrets", name.as_str()])?;
+                Ok(Request::new("read a secret", Method::GET, url))
+            })
+            .await?;
+        match response.status {
+            _ if response.is_success() => stored::one(&response),
+            StatusCode::BAD_REQUEST if response.words().ends_with("not in job") => Ok(None),
+            // A server that knows the list alone.
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(response.status_error()),
+        }
     }
 
     fn check_writable(&self) -> Result<()> {
@@ -297,13 +350,155 @@ impl Nosana {
         }
     }
 
+    /// What is to be done with each of the writes, by what the server has `before`.
+    async fn plan(&self, batch: &Batch, before: &Listed) -> Result<Vec<Outcome>> {
+        // A list may be short, and what must not be there must not be overwritten; where names are
+        // alike, the server may take them for one.
+        let doubtful: Vec<Name> = batch
+            .writes
+            .iter()
+            .map(|write| &write.name)
+            .filter(|name| !before.contains_key(*name))
+            .filter(|name| batch.if_absent || before.keys().any(|other| alike(other, name)))
+            .cloned()
+            .collect();
+        let asked = self.ask_all(&doubtful).await?;
+        let mut asked: BTreeMap<Name, _> = doubtful.into_iter().zip(asked).collect();
+        let outcomes = batch.writes.iter().map(|write| {
+            let name = &write.name;
+            let there = match before.get(name) {
+                Some(stored) => Ok(Some(stored.clone())),
+                None => asked.remove(name).unwrap_or(Ok(None)),
+            };
+            let result = there.and_then(|there| match there {
+                None => Ok(Action::Created),
+                Some(_) if batch.if_absent => Err(super::exists_already(name)),
+                Some(stored) => match same_secret(before, name, &stored) {
+                    Some(other) => Err(one_secret(
+                        format!("{name} was not stored, as it would overwrite {other}"),
+                        other,
+                    )),
+                    None if stored.is(&write.value) => Ok(Action::Unchanged),
+                    None => Ok(Action::Updated),
+                },
+            });
+            Outcome::new(name.clone(), result)
+        });
+        Ok(outcomes.collect())
+    }
+
+    /// Looks whether what was `sent` is there and nothing else has changed through it; tells what
+    /// is wrong, by name. `before` is what the server listed before.
+    async fn read_back(&self, sent: &[&Write], before: &Listed) -> BTreeMap<Name, Error> {
+        let unread = |name: &Name, error: &Error| {
+            let error = error.clone();
+            error.context(format!("{name} was stored, and could not be read back"))
+        };
+        let looked = async {
+            let after = self.fetch().await?;
+            let unlisted = sent.iter().map(|write| &write.name);
+            let unlisted = unlisted.filter(|name| !after.contains_key(*name)).cloned();
+            let unlisted: Vec<Name> = unlisted.collect();
+            let asked = self.ask_all(&unlisted).await?;
+            Ok((after, unlisted.into_iter().zip(asked).collect()))
+        };
+        let (after, mut asked): (Listed, BTreeMap<Name, Result<Option<Stored>>>) =
+            match looked.await {
+                Ok(seen) => seen,
+                Err(error) => {
+                    let unread = |write: &&Write| (write.name.clone(), unread(&write.name, &error));
+                    return sent.iter().map(unread).collect();
+                }
+            };
+        let values: BTreeMap<&Name, &SecretValue> = sent
+            .iter()
+            .map(|write| (&write.name, &write.value))
+            .collect();
+        // Whether it was, or was to be, something else than `value`.
+        let was_other =
+            |name: &Name, value: &SecretValue| match (values.get(name), before.get(name)) {
+                (Some(sent), _) => *sent != value,
+                (None, Some(stored)) => !stored.is(value),
+                (None, None) => false,
+            };
+        let mut faults = BTreeMap::new();
+        for Write { name, value, .. } in sent.iter().copied() {
+            let (there, is_listed) = match after.get(name) {
+                Some(stored) => (Ok(Some(stored.clone())), true),
+                None => (asked.remove(name).unwrap_or(Ok(None)), false),
+            };
+            let fault = match there {
+                Err(error) => unread(name, &error),
+                Ok(None) => Error::failed(format!(
+                    "the server took {name}, and does not have it afterwards"
+                )),
+                Ok(Some(stored)) if !stored.is(value) => Error::conflict(format!(
+                    "{name} was stored, but holds another value than was sent"
+                ))
+                .hint(
+                    "another name that was stored with it, or another client, has overwritten it",
+                ),
+                Ok(Some(_)) if is_listed => continue,
+                // The list decides: it may show the value under another spelling of the name.
+                Ok(Some(_)) => {
+                    let mut listed = after.iter().filter(|(_, stored)| stored.is(value));
+                    match listed.find(|(other, _)| alike(other, name) || was_other(other, value)) {
+                        Some((other, _)) => overwritten(name, other),
+                        None => continue,
+                    }
+                }
+            };
+            faults.insert(name.clone(), fault);
+        }
+        self.find_vanished(before, &after, &values, &mut faults)
+            .await;
+        faults
+    }
+
+    /// Finds the names that were listed `before` and have become others through what was sent.
+    async fn find_vanished(
+        &self,
+        before: &Listed,
+        after: &Listed,
+        sent: &BTreeMap<&Name, &SecretValue>,
+        faults: &mut BTreeMap<Name, Error>,
+    ) {
+        let created = |name: &Name| !before.contains_key(name) && after.contains_key(name);
+        let vanished: Vec<Name> = before
+            .keys()
+            .filter(|name| !after.contains_key(*name) && !sent.contains_key(*name))
+            .cloned()
+            .collect();
+        // Where more have gone than came, it is the list that cannot be trusted.
+        if vanished.len() > sent.keys().filter(|name| created(name)).count() {
+            return;
+        }
+        let Ok(answers) = self.ask_all(&vanished).await else {
+            return;
+        };
+        for (gone, answer) in vanished.iter().zip(answers) {
+            let Ok(Some(answer)) = answer else { continue };
+            if before.get(gone) == Some(&answer) {
+                continue;
+            }
+            let mut sent = sent.iter().filter(|(name, _)| created(name));
+            if let Some((name, _)) = sent.find(|(_, value)| answer.is(value)) {
+                faults.insert((*name).clone(), overwritten(name, gone));
+            }
+        }
+    }
+
     /// Stores `writes`, at most [`NAMES_PER_REQUEST`], in one request.
+    ///
+    /// # Errors
+    /// `invalid_data` where one of them cannot be stored; those before it are.
     async fn post(&self, writes: &[&Write]) -> Result<()> {
         let response = self
             .call(|| {
                 let mut request = self
                     .request("store the secrets", Method::POST)?
                     .repeatable()
+                    .transient(is_worth_another_try)
                     .json(&Body {
                         secrets: Secrets(writes),
                     })?;
@@ -315,6 +510,15 @@ impl Nosana {
                 Ok(request)
             })
             .await?;
+        if is_internal_error(response.status, &response.body) {
+            let error = response.error(Kind::InvalidData);
+            return Err(match writes {
+                [write] => error.context(&write.name).hint(
+                    "the server's database cannot hold it: on PostgreSQL and MySQL names end at about 210 bytes, on MySQL values at 65,000",
+                ),
+                _ => error,
+            });
+        }
         expect_ok(&response)
     }
 }
@@ -331,7 +535,7 @@ impl Provider for Nosana {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        let stored = self.fetch().await?;
+        let stored = self.fetch_named(filter.named.as_slice()).await?;
         Ok(stored
             .into_iter()
             .filter(|(name, _)| filter.admits(name.as_str()))
@@ -348,51 +552,91 @@ impl Provider for Nosana {
     }
 
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        let stored = self.fetch().await?;
-        Ok(stored
-            .into_iter()
-            .filter(|(name, _)| selection.admits(name.as_str()))
-            .map(|(name, stored)| (name, stored.value))
-            .collect())
+        let stored = match selection {
+            Selection::Names(names) => self.fetch_named(names).await?,
+            Selection::All | Selection::Listed(_) => self.fetch().await?,
+        };
+        let mut values = BTreeMap::new();
+        for (name, stored) in stored {
+            if !selection.admits(name.as_str()) {
+                continue;
+            }
+            match (stored.value(), selection) {
+                (Some(value), _) => {
+                    values.insert(name, value);
+                }
+                (None, Selection::Names(_)) => return Err(malformed(&name)),
+                // It is to be replaced.
+                (None, Selection::Listed(_)) => {
+                    values.insert(name, SecretValue::default());
+                }
+                (None, Selection::All) => (self.services.notice)(&format!(
+                    "{name} is left out: {}",
+                    malformed(&name).message()
+                )),
+            }
+        }
+        Ok(values)
     }
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         self.check_writable()?;
         let before = self.fetch().await?;
-        let mut outcomes: Vec<Outcome> = Vec::with_capacity(batch.writes.len());
-        let mut wanted = Vec::new();
-        for (at, write) in batch.writes.iter().enumerate() {
-            let result = match before.get(&write.name) {
-                None => Ok(Action::Created),
-                Some(_) if batch.if_absent => Err(super::exists_already(&write.name)),
-                Some(stored) if stored.json_type == "string" && stored.value == write.value => {
-                    Ok(Action::Unchanged)
-                }
-                Some(_) => Ok(Action::Updated),
-            };
-            if matches!(result, Ok(Action::Created | Action::Updated)) {
-                wanted.push(at);
-            }
-            outcomes.push(Outcome::new(write.name.clone(), result));
-        }
+        let mut outcomes = self.plan(&batch, &before).await?;
+        let wanted: Vec<usize> = (0..outcomes.len())
+            .filter(|at| matches!(outcomes[*at].result, Ok(Action::Created | Action::Updated)))
+            .collect();
         let requests = chunks(&batch.writes, &wanted)?;
         let progress = super::Steps::start(&self.services, "storing secrets", wanted.len());
-        let mut stuck: Option<Error> = None;
-        for request in requests {
+        let mut sent = Vec::with_capacity(wanted.len());
+        let mut failed: BTreeMap<Name, Error> = BTreeMap::new();
+        let mut alone = 0;
+        // The next one last.
+        let mut requests: Vec<Vec<usize>> = requests.into_iter().rev().collect();
+        while let Some(mut request) = requests.pop() {
             let writes: Vec<&Write> = request.iter().map(|at| &batch.writes[*at]).collect();
-            let result = match &stuck {
-                None => self.post(&writes).await,
-                Some(error) => Err(error.clone()),
-            };
-            match result {
-                Ok(()) => progress.done(request.len()),
-                Err(error) => {
-                    for at in &request {
-                        outcomes[*at].result = Err(error.clone());
-                    }
-                    // The next request would meet the same trouble, and wait for it as long.
-                    stuck = Some(error);
+            let error = match self.post(&writes).await {
+                Ok(()) => {
+                    alone = 0;
+                    progress.done(request.len());
+                    sent.extend(writes);
+                    continue;
                 }
+                // One of them cannot be stored; which one, only smaller requests tell.
+                Err(error) if cannot_be_stored(&error) && request.len() > 1 => {
+                    requests.push(request.split_off(request.len() / 2));
+                    requests.push(request);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // Where so many cannot be stored, one after another, it does not lie in them.
+            alone += 1;
+            let goes_on = cannot_be_stored(&error) && alone < HOPELESS;
+            if error.cause() == Cause::Unreachable {
+                // It may have been stored nevertheless.
+                sent.extend(writes.iter().copied());
+            }
+            let mut unsent = Vec::new();
+            if !goes_on {
+                // The next request would meet the same trouble, and wait for it as long.
+                unsent = std::mem::take(&mut requests).concat();
+            }
+            for at in request.into_iter().chain(unsent) {
+                failed.insert(batch.writes[at].name.clone(), error.clone());
+            }
+        }
+        let mut faults = match sent.is_empty() {
+            true => BTreeMap::new(),
+            false => self.read_back(&sent, &before).await,
+        };
+        let sent: BTreeSet<&Name> = sent.iter().map(|write| &write.name).collect();
+        for outcome in &mut outcomes {
+            let fault = faults.remove(&outcome.name);
+            let was_seen = sent.contains(&outcome.name) && fault.is_none();
+            let failure = failed.remove(&outcome.name).filter(|_| !was_seen);
+            if let Some(error) = failure.or(fault) {
+                outcome.result = Err(error);
             }
         }
         Ok(outcomes)
@@ -401,7 +645,7 @@ impl Provider for Nosana {
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         self.check_writable()?;
         // The server answers OK for a name it does not have, so look first.
-        let before = self.fetch().await?;
+        let before = self.fetch_named(names).await?;
         let progress = super::Steps::start(&self.services, "deleting secrets", names.len());
         let mut outcomes = Vec::with_capacity(names.len());
         for name in names {
@@ -448,29 +692,21 @@ impl Provider for Nosana {
     }
 }
 
-fn parse_secrets(response: &Response) -> Result<BTreeMap<Name, Stored>> {
-    let raw: BTreeMap<String, &RawValue> = serde_json::from_slice(&response.body)
-        .map_err(|_| response.nonsense("not the JSON expected"))?;
-    let mut secrets = BTreeMap::new();
-    for (name, raw) in raw {
-        // The server lets a name be empty; nothing in keyfob could ask for it.
-        let Ok(name) = Name::new(name) else { continue };
-        let json = raw.get();
-        let (json_type, value) = match json.as_bytes().first() {
-            Some(b'"') => {
-                let text: String = serde_json::from_str(json)
-                    .map_err(|_| response.nonsense("not the JSON expected"))?;
-                ("string", SecretValue::from(text))
-            }
-            Some(b'{') => ("object", SecretValue::from(json)),
-            Some(b'[') => ("array", SecretValue::from(json)),
-            Some(b't' | b'f') => ("boolean", SecretValue::from(json)),
-            Some(b'n') => ("null", SecretValue::from(json)),
-            _ => ("number", SecretValue::from(json)),
-        };
-        secrets.insert(name, Stored { value, json_type });
-    }
-    Ok(secrets)
+/// The listed secret that the server takes `name` for, where it answers `stored` under that name.
+fn same_secret<'l>(listed: &'l Listed, name: &Name, stored: &Stored) -> Option<&'l Name> {
+    let mut listed = listed.iter();
+    let same = listed.find(|(other, held)| *other != name && *held == stored && alike(other, name));
+    same.map(|(other, _)| other)
+}
+
+fn overwritten(name: &Name, other: &Name) -> Error {
+    one_secret(format!("storing {name} has overwritten {other}"), other)
+}
+
+fn one_secret(what: String, other: &Name) -> Error {
+    Error::conflict(format!("{what}: to this server they are one name")).hint(format!(
+        "on MySQL and MariaDB, case, accents and spaces at the end make no difference; choose another name, or use {other}"
+    ))
 }
 
 /// Success of POST and DELETE is the bare text `OK`; anything else has not been done.
@@ -507,6 +743,17 @@ fn is_token_rejection(response: &Response) -> bool {
 
 fn is_internal_error(status: StatusCode, body: &[u8]) -> bool {
     status == StatusCode::INTERNAL_SERVER_ERROR && refusal(body).r#type == "InternalServerError"
+}
+
+/// Whether the server has failed at what was sent, where another request may succeed: no other error
+/// is of this kind and of this cause.
+fn cannot_be_stored(error: &Error) -> bool {
+    error.kind() == Kind::InvalidData && error.cause() == Cause::Unreachable
+}
+
+/// Its internal error is no passing one: what was sent makes no sense to it, or cannot be stored.
+fn is_worth_another_try(status: StatusCode, body: &[u8]) -> bool {
+    is_transient(status) && !is_internal_error(status, body)
 }
 
 fn is_empty_job(response: &Response) -> bool {

@@ -194,7 +194,7 @@ async fn what_is_written_is_listed(subject: &dyn Subject) -> Result<()> {
     same(listed, vec![first, second.clone()], "sorted")?;
     let filter = Filter {
         prefix: Some(second.to_string()),
-        secret_type: None,
+        ..Filter::default()
     };
     let filtered = store.list(&filter).await?.into_iter();
     let filtered: Vec<Name> = filtered.map(|entry| entry.name).collect();
@@ -373,8 +373,8 @@ async fn metadata_is_kept_or_refused_before_anything_is_written(
 async fn types_are_filtered_by_or_refused(subject: &dyn Subject) -> Result<()> {
     let store = subject.open()?;
     let filter = Filter {
-        prefix: None,
         secret_type: Some("no-such-type".to_owned()),
+        ..Filter::default()
     };
     match store.list(&filter).await {
         Ok(listed) => {

@@ -153,7 +153,9 @@ impl Vault {
     pub fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
         let wanted: Option<BTreeSet<&str>> = match selection {
             Selection::All => None,
-            Selection::Names(names) => Some(names.iter().map(Name::as_str).collect()),
+            Selection::Names(names) | Selection::Listed(names) => {
+                Some(names.iter().map(Name::as_str).collect())
+            }
         };
         let keep = |table, name: &str| {
             table == Table::Secrets && wanted.as_ref().is_none_or(|names| names.contains(name))

@@ -15,6 +15,8 @@ pub struct Filter {
     pub prefix: Option<String>,
     /// Only secrets of this type, where the backend has types.
     pub secret_type: Option<String>,
+    /// The one that the user has named: to be asked for where a backend's list may lack it.
+    pub named: Option<Name>,
 }
 
 impl Filter {
@@ -33,6 +35,9 @@ pub enum Selection {
     All,
     /// These. One that is missing is simply not in the answer.
     Names(Vec<Name>),
+    /// Those of these that the backend lists: of many that are about to be stored, none is worth a
+    /// request of its own.
+    Listed(Vec<Name>),
 }
 
 impl Selection {
@@ -40,7 +45,9 @@ impl Selection {
     pub fn admits(&self, name: &str) -> bool {
         match self {
             Selection::All => true,
-            Selection::Names(names) => names.iter().any(|wanted| wanted.as_str() == name),
+            Selection::Names(names) | Selection::Listed(names) => {
+                names.iter().any(|wanted| wanted.as_str() == name)
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ mod neo_replacing;
 mod network;
 mod northflank;
 mod nosana;
+mod nosana_databases;
 mod pipes;
 #[cfg(unix)]
 mod prompts;

@@ -115,6 +115,7 @@ async fn stands(
     let filter = Filter {
         prefix: Some(secret.name.to_string()),
         secret_type: None,
+        named: Some(secret.name.clone()),
     };
     let mut entries = store.list(&filter).await?.into_iter();
     let entry = entries.find(|entry| entry.name == secret.name);

@@ -139,7 +139,7 @@ impl Provider for Northflank {
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
         let mut values = BTreeMap::new();
         let names = match selection {
-            Selection::Names(names) => names,
+            Selection::Names(names) | Selection::Listed(names) => names,
             Selection::All => {
                 for (prefix, group) in self.matching(&Filter::default()).await? {
                     for item in group.items() {

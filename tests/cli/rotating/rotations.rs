@@ -301,7 +301,7 @@ fn a_second_rotation_of_a_target_is_refused_while_one_is_open() {
     world
         .nosana
         .faults()
-        .after_first(2, Fault::rate_limited(3600));
+        .after_first(3, Fault::rate_limited(3600));
     let run = world.rotation().arg("--json").run();
     assert_eq!(outcome(run.code(10)), "open");
     world.nosana.faults().clear();
@@ -345,7 +345,7 @@ fn somebody_elses_value_is_not_overwritten() {
         world
             .nosana
             .faults()
-            .after_first(2, Fault::rate_limited(3600));
+            .after_first(3, Fault::rate_limited(3600));
         let run = world.rotation().arg("--json").run();
         assert_eq!(outcome(run.code(10)), "open");
         world.nosana.faults().clear();
@@ -375,7 +375,7 @@ fn an_undo_with_a_dead_backend_is_not_given_up() {
     world
         .nosana
         .faults()
-        .after_first(2, Fault::rate_limited(3600));
+        .after_first(3, Fault::rate_limited(3600));
     world.rotation().run().code(10);
     // Nobody may close what could still be put back.
     let args = ["rotate", "--undo", "--accept-no-undo"];
@@ -392,7 +392,7 @@ fn a_store_that_leads_elsewhere_by_now_is_not_written() {
     world
         .nosana
         .faults()
-        .after_first(2, Fault::rate_limited(3600));
+        .after_first(3, Fault::rate_limited(3600));
     world.rotation().run().code(10);
     world.nosana.faults().clear();
     let elsewhere = World::with_a_secret();
@@ -443,7 +443,7 @@ fn a_damaged_journal_hides_nothing_and_closes_nothing() {
     world
         .nosana
         .faults()
-        .after_first(2, Fault::rate_limited(3600));
+        .after_first(3, Fault::rate_limited(3600));
     world.rotation().run().code(10);
     world.nosana.faults().clear();
     let files = crate::neo::journal(&world.home);

@@ -51,7 +51,14 @@ pub struct Data {
     token_lifetime: i64,
     tolerance: i64,
     cost_per_name: Duration,
+    folds_names: bool,
+    lists_at_most: usize,
+    longest_name: usize,
 }
+
+/// Stands in a value for half of a character, which a string of Rust cannot hold and one of
+/// JavaScript can: the server writes it `\ud800`.
+pub const HALF_CHARACTER: char = '\u{e000}';
 
 impl Default for Data {
     fn default() -> Self {
@@ -64,6 +71,9 @@ impl Default for Data {
             token_lifetime: 3600,
             tolerance: 3600,
             cost_per_name: Duration::ZERO,
+            folds_names: false,
+            lists_at_most: usize::MAX,
+            longest_name: usize::MAX,
         }
     }
 }
@@ -112,6 +122,21 @@ impl Nosana {
     /// How long storing costs for each name (nothing; the real server: about 15 ms).
     pub fn set_cost_per_name(&self, cost: Duration) {
         self.kept().cost_per_name = cost;
+    }
+
+    /// Names are equal whatever their case, accents and spaces at the end, as on MySQL.
+    pub fn fold_names(&self) {
+        self.kept().folds_names = true;
+    }
+
+    /// Lists no more secrets than these, as on Redis beside other tenants' keys.
+    pub fn list_at_most(&self, secrets: usize) {
+        self.kept().lists_at_most = secrets;
+    }
+
+    /// Storing a longer name is an internal error, as on PostgreSQL; those before it are stored.
+    pub fn set_longest_name(&self, bytes: usize) {
+        self.kept().longest_name = bytes;
     }
 
     /// Every token issued so far counts as expired, whatever it says itself.
@@ -269,7 +294,42 @@ impl Data {
         }
         // Assigning to `__proto__` adds no key to an object of JavaScript.
         listed.remove("__proto__");
+        let listed = listed.into_iter().take(self.lists_at_most).collect();
         reply(200, &Value::Object(listed))
+    }
+
+    /// `GET /secrets/NAME`: "a missing name answers 200 with the bare text `OK`; the empty string
+    /// and `null` answer 200 with an empty body".
+    fn get_secret(&self, user: &Value, name: &str) -> Answer {
+        let declared = match user["userAddress"].is_null() {
+            true => true,
+            false => {
+                let names = user["secrets"].as_array();
+                names.is_some_and(|names| names.iter().any(|declared| declared == name))
+            }
+        };
+        if !declared {
+            return invalid(format!("secret key {name} not in job"));
+        }
+        let address = match &user["userAddress"] {
+            Value::Null => &user["address"],
+            owner => owner,
+        };
+        let secrets = self.secrets.get(address.as_str().unwrap_or_default());
+        let value = secrets.and_then(|secrets| secrets.get(&self.spelled(secrets, name)));
+        match value {
+            None => ok(),
+            Some(Value::Null) => Answer::text(200, ""),
+            Some(Value::String(text)) if text.is_empty() => Answer::text(200, ""),
+            Some(value) => reply(200, value),
+        }
+    }
+
+    /// The name under which this one is kept, if it is.
+    fn spelled(&self, secrets: &Map<String, Value>, name: &str) -> String {
+        let mut kept = secrets.keys();
+        let same = kept.find(|kept| self.folds_names && fold(kept) == fold(name));
+        same.map_or(name, String::as_str).to_owned()
     }
 
     /// `POST /secrets`: "if a secret key already exists, it will overwrite the currently stored
@@ -283,8 +343,15 @@ impl Data {
             return ok();
         };
         let work = self.cost_per_name * secrets.len() as u32;
-        let stored = self.secrets.entry(address).or_default();
-        stored.extend(secrets.clone());
+        for (name, value) in secrets {
+            // "A POST is no transaction: those before it are stored."
+            if name.len() > self.longest_name {
+                return internal().after(work);
+            }
+            let mut stored = self.secrets.remove(&address).unwrap_or_default();
+            stored.insert(self.spelled(&stored, name), value.clone());
+            self.secrets.insert(address.clone(), stored);
+        }
         ok().after(work)
     }
 
@@ -293,8 +360,10 @@ impl Data {
         let Some(address) = own(user) else {
             return forbidden("this token is for the secrets of a job", None);
         };
-        if let (Some(secrets), Some(key)) = (self.secrets.get_mut(&address), body["key"].as_str()) {
-            secrets.remove(key);
+        if let Some(key) = body["key"].as_str() {
+            let mut stored = self.secrets.remove(&address).unwrap_or_default();
+            stored.remove(&self.spelled(&stored, key));
+            self.secrets.insert(address, stored);
         }
         ok()
     }
@@ -332,12 +401,17 @@ impl Keeps for Data {
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/login") => return self.login(&body, request.time),
             ("GET" | "POST" | "DELETE", "/secrets") => {}
+            ("GET", path) if path.starts_with("/secrets/") => {}
             (_, "/login" | "/secrets") => return Answer::text(405, "Method Not Allowed"),
             _ => return Answer::text(404, "Not Found"),
         }
         let Some(user) = user else {
             return forbidden("Not authenticated", None);
         };
+        if let Some(name) = request.path.strip_prefix("/secrets/") {
+            let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
+            return self.get_secret(&user, &name);
+        }
         match request.method.as_str() {
             "GET" => self.get_secrets(&user),
             "POST" => self.set_secrets(&user, &body),
@@ -359,7 +433,14 @@ fn decode<const N: usize>(base58: &str) -> Option<[u8; N]> {
 
 /// "Every body, JSON included, comes as `Content-Type: text/plain`."
 fn reply(status: u16, body: &Value) -> Answer {
-    Answer::text(status, body.to_string())
+    let body = body.to_string().replace(HALF_CHARACTER, r"\ud800");
+    Answer::text(status, body)
+}
+
+/// What MySQL compares of a name.
+fn fold(name: &str) -> String {
+    let name = name.trim_end_matches(' ').to_lowercase();
+    name.replace('é', "e")
 }
 
 /// "Success of POST and DELETE is the bare text `OK`."

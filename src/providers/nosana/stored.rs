@@ -1,0 +1,130 @@
+//! What the server keeps, read from its answers: the list, and the odd answers for one name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+use crate::http::Response;
+use crate::words::error::{Error, Result};
+use crate::words::secret::{Name, SecretValue};
+
+/// What the server lists, by name.
+pub type Listed = BTreeMap<Name, Stored>;
+
+/// What the server keeps under a name: as a rule a string, but any JSON.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The string, or the JSON of what is none; `None` for a string that is no Unicode text, as
+    /// JavaScript makes when it cuts a character in two.
+    value: Option<SecretValue>,
+    /// What it is in terms of JSON.
+    pub json_type: &'static str,
+}
+
+impl Stored {
+    fn new(json: &str) -> Self {
+        let (json_type, value) = match json.as_bytes().first() {
+            Some(b'"') => match serde_json::from_str::<String>(json) {
+                Ok(text) => ("string", Some(SecretValue::from(text))),
+                Err(_) => ("malformed string", None),
+            },
+            Some(b'{') => ("object", Some(json.into())),
+            Some(b'[') => ("array", Some(json.into())),
+            Some(b't' | b'f') => ("boolean", Some(json.into())),
+            Some(b'n') => ("null", Some(json.into())),
+            _ => ("number", Some(json.into())),
+        };
+        Self { value, json_type }
+    }
+
+    /// Whether it is the string `value`.
+    pub fn is(&self, value: &SecretValue) -> bool {
+        self.json_type == "string" && self.value.as_ref() == Some(value)
+    }
+
+    /// Its value, if it is one.
+    pub fn value(self) -> Option<SecretValue> {
+        self.value
+    }
+}
+
+/// The error for a secret whose value is no text.
+pub fn malformed(name: &Name) -> Error {
+    Error::invalid_data(format!(
+        "the value of {name} is no Unicode text: half a character stands in it"
+    ))
+    .hint("only another program can have stored it so; set it anew, or delete it")
+}
+
+/// The secrets of `GET /secrets`.
+///
+/// # Errors
+/// `invalid_data` for what is no JSON object.
+pub fn list(response: &Response) -> Result<Listed> {
+    let raw: BTreeMap<Key, &RawValue> = serde_json::from_slice(&response.body)
+        .map_err(|_| response.nonsense("not the JSON expected"))?;
+    let secrets = raw.into_iter().filter_map(|(key, raw)| {
+        // The server lets a name be empty, or hold half a character; nothing in keyfob could ask
+        // for it.
+        let name = Name::new(String::from_utf8(key.0).ok()?).ok()?;
+        Some((name, Stored::new(raw.get())))
+    });
+    Ok(secrets.collect())
+}
+
+/// The secret of `GET /secrets/NAME`, if there is one.
+///
+/// # Errors
+/// `invalid_data` for what is no JSON.
+pub fn one(response: &Response) -> Result<Option<Stored>> {
+    match response.body.as_slice() {
+        // The string OK comes in quotes.
+        b"OK" => Ok(None),
+        b"" => Ok(Some(Stored::new("\"\""))),
+        body => {
+            let raw: &RawValue = serde_json::from_slice(body)
+                .map_err(|_| response.nonsense("not the JSON expected"))?;
+            Ok(Some(Stored::new(raw.get())))
+        }
+    }
+}
+
+/// Whether a server whose database compares names without regard to case, accents and spaces at
+/// their ends may take the two for one.
+pub fn alike(one: &Name, other: &Name) -> bool {
+    let (one, other) = (one.as_str().trim_end(), other.as_str().trim_end());
+    let mut pairs = one.chars().zip(other.chars());
+    one.chars().count() == other.chars().count()
+        && pairs.all(|(one, other)| {
+            // Which letters are equal but for their accents only the database knows.
+            one == other || one.eq_ignore_ascii_case(&other) || !one.is_ascii() || !other.is_ascii()
+        })
+}
+
+/// A name as the server writes it: text, unless half a character stands in it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Key, E> {
+                Ok(Key(bytes.to_vec()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Key, E> {
+                Ok(Key(text.into()))
+            }
+        }
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
