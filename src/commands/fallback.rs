@@ -17,6 +17,7 @@ use crate::ui::time;
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Reference, SecretValue};
+use crate::words::shown::ShownPath as _;
 use clap::{Args, ValueHint};
 use std::path::PathBuf;
 
@@ -242,7 +243,7 @@ impl<'s> Work<'s> {
             ui.insist(&format!(
                 "{} refused the credential: the fallback snapshot {} was removed",
                 names(stores),
-                path.display()
+                path.shown()
             ));
         }
         for error in forgotten.failures {
