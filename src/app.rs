@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anstream::ColorChoice as Colors;
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::config::{Config, LoadOptions};
 use crate::credential;
@@ -23,7 +24,6 @@ use crate::words::duration::HumanDuration;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, StoreName, Target};
-use clap::{Args, ValueEnum, ValueHint};
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Default, Args)]

@@ -1,13 +1,13 @@
 //! `keyfob completions`: the script that completes keyfob in a shell.
 
 use clap::builder::PossibleValue;
+use clap::{Args, ValueEnum};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use serde_json::json;
 
 use crate::app::App;
 use crate::complete::VARIABLE;
 use crate::words::error::{Error, Result};
-use clap::{Args, ValueEnum};
 
 /// Print the script that completes keyfob's commands in a shell
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
 use futures_util::future::try_join;
 
 use super::pair::{self, descriptions};
@@ -13,7 +14,6 @@ use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName, Target};
-use clap::Args;
 
 /// Copy secrets into another store
 ///

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
+
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::ui::prompt;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, StoreName, Target};
-use clap::Args;
 
 /// Delete secrets
 ///

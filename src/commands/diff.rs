@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use clap::Args;
 use futures_util::future::try_join;
 use serde_json::json;
 
@@ -13,7 +14,6 @@ use crate::ui::Table;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, StoreName};
-use clap::Args;
 
 /// Compare two stores, never printing a value
 ///

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
 use crate::doctor::{self, Finding, Patient, Status};
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
-use clap::Args;
 
 /// Examine configuration, keys, keyring, network and stores, and say what to do about faults
 ///

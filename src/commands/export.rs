@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use super::{output, selected};
@@ -16,7 +17,6 @@ use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 use crate::words::shown::ShownPath as _;
-use clap::{Args, ValueHint};
 
 /// Write secrets in a file format
 ///

@@ -2,7 +2,9 @@
 //! snapshot where they cannot be reached.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use clap::{Args, ValueHint};
 use jiff::Timestamp;
 
 use super::selected;
@@ -18,8 +20,6 @@ use crate::words::duration::HumanDuration;
 use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Reference, SecretValue};
 use crate::words::shown::ShownPath as _;
-use clap::{Args, ValueHint};
-use std::path::PathBuf;
 
 /// Going on when a backend cannot be reached.
 #[derive(Clone, Debug, Args)]

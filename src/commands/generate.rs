@@ -1,12 +1,12 @@
 //! `keyfob generate`: prints a fresh value.
 
+use clap::Args;
 use serde_json::json;
 
 use super::get::print;
 use crate::app::App;
 use crate::words::error::Result;
 use crate::words::generate::Spec;
-use clap::Args;
 
 /// Print a fresh value
 #[derive(Debug, Args)]

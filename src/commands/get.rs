@@ -2,13 +2,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::words::error::Result;
 use crate::words::secret::{SecretValue, Target};
-use clap::Args;
 
 /// Print one secret's value
 ///

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand, ValueHint};
+
 use super::input::{self, MAX_FILE};
 use super::outcomes;
 use crate::app::App;
@@ -14,7 +16,6 @@ use crate::words::document::Document;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, Name, SecretValue};
 use crate::words::shown::ShownPath as _;
-use clap::{Args, Subcommand, ValueHint};
 
 /// Manage groups of secrets, where the provider has them (northflank)
 ///

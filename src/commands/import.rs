@@ -1,5 +1,10 @@
 //! `keyfob import`: the secrets of a file, stored.
 
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum, ValueHint};
+
 use super::input;
 use super::plan::{self, Presented};
 use crate::app::App;
@@ -8,9 +13,6 @@ use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum, ValueHint};
-use std::path::PathBuf;
 
 /// The names of the formats that are read, and the formats.
 fn readable() -> impl TypedValueParser<Value = Format> {

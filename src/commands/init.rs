@@ -1,5 +1,6 @@
 //! `keyfob init`: a commented keyfob.toml to begin with.
 
+use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
@@ -7,7 +8,6 @@ use crate::config::{edit, lookup};
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
 use crate::words::shown::ShownPath as _;
-use clap::Args;
 
 /// Write a keyfob.toml with comments into this folder
 #[derive(Debug, Args)]

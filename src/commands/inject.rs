@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use super::input::{self, MAX_FILE, is_standard};
@@ -19,7 +20,6 @@ use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::ShownPath as _;
-use clap::{Args, ValueHint};
 
 /// Fill the placeholders of a template with secrets
 ///

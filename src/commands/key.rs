@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
 use super::input;
@@ -13,7 +14,6 @@ use crate::providers::{self, ProviderSpec, registry};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::shown::ShownPath as _;
-use clap::{Args, Subcommand, ValueHint};
 
 /// Make, show and keep Solana keypairs
 #[derive(Debug, Args)]

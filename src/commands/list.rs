@@ -1,11 +1,12 @@
 //! `keyfob list`: names and metadata, never a value.
 
+use clap::Args;
+
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::ui::{Table, json, time};
 use crate::words::batch::Filter;
 use crate::words::error::Result;
-use clap::Args;
 
 /// List the secrets of a store, never their values
 ///

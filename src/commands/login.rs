@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
+use clap::Args;
+
 use super::input;
 use super::status::account_json;
 use crate::app::App;
@@ -10,7 +12,6 @@ use crate::store::Store;
 use crate::ui::{prompt, time};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{SecretValue, StoreName};
-use clap::Args;
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `keyfob logout`: forgets tokens, stored credentials and what was kept of a store's answers.
 
+use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
@@ -8,7 +9,6 @@ use crate::store::Store;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
 use crate::words::shown::ShownPath as _;
-use clap::Args;
 
 /// Forget a store's cached token and the credential kept for it
 ///

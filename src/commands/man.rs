@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::{Args, Command, ValueHint};
 use serde_json::json;
 
 use crate::app::App;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
-use clap::{Args, Command, ValueHint};
 
 /// Print a manual page
 #[derive(Debug, Args)]

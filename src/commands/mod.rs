@@ -42,8 +42,9 @@ pub use man::{Page as ManualPage, pages as manual_pages};
 
 pub use set::value_as_argument;
 
-use crate::app::{App, Global};
 use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::app::{App, Global};
 
 /// Store, read and inject secrets, in hosted secret managers and in a local encrypted vault.
 #[derive(Debug, Parser)]

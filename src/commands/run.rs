@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 #[cfg(unix)]
 use anstream::ColorChoice;
+use clap::{Args, ValueHint};
 
 use crate::app::App;
 use crate::commands::fallback::FallbackArgs;
@@ -16,7 +17,6 @@ use crate::exec::{leader, supervise};
 use crate::redact::mask::Masker;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
-use clap::{Args, ValueHint};
 
 /// Run a command with secrets in its environment
 ///

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueHint};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -15,7 +16,6 @@ use crate::store::Store;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
-use clap::{Args, ValueHint};
 
 /// Find the values of your own secrets in files, stdin or staged git changes
 ///

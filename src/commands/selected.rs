@@ -1,6 +1,9 @@
 //! What the selection options bring, for every command that has them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use super::input;
 use crate::app::App;
@@ -10,8 +13,6 @@ use crate::store::Store;
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue};
-use clap::{Args, ValueHint};
-use std::path::PathBuf;
 
 /// Waiting for what a backend will have in a moment.
 #[derive(Clone, Copy, Debug, Default, Args)]

@@ -1,8 +1,11 @@
 //! `keyfob set`: stores one secret.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
+use clap::{Args, ValueHint};
 use jiff::Timestamp;
 
 use super::{input, outcomes};
@@ -15,9 +18,6 @@ use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
 use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
 use crate::words::text::drop_newline;
-use clap::{Args, ValueHint};
-use std::ffi::OsString;
-use std::path::PathBuf;
 
 /// Store a secret
 ///

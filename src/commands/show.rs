@@ -1,5 +1,7 @@
 //! `keyfob show`: one secret's metadata, never its value.
 
+use clap::Args;
+
 use super::list::plain;
 use crate::app::App;
 use crate::commands::selected::WaitArg;
@@ -7,7 +9,6 @@ use crate::ui;
 use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::secret::Target;
-use clap::Args;
 
 /// Show what is known of one secret, never its value
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `keyfob status`: what is known of each store without asking a server.
 
+use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
@@ -8,7 +9,6 @@ use crate::store::Store;
 use crate::ui::{Table, time};
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
-use clap::Args;
 
 /// Show each store's provider, address, account, credential and token
 ///

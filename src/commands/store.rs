@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::App;
@@ -11,7 +12,6 @@ use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::shown::ShownPath as _;
-use clap::{Args, Subcommand};
 
 /// List, add and remove configured stores
 #[derive(Debug, Args)]
@@ -173,7 +173,7 @@ fn file(project: bool, app: &App) -> Result<PathBuf> {
         return Ok(file);
     }
     if project {
-        return lookup::project_file(&app.env).ok_or_else(|| {
+        return lookup::project_file(&app.env)?.ok_or_else(|| {
             Error::not_found("there is no keyfob.toml from here upwards")
                 .hint("make one with `keyfob init`")
         });

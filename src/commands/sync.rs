@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use clap::Args;
 use futures_util::future::try_join;
 
 use super::pair::{self, descriptions};
@@ -14,7 +15,6 @@ use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName};
-use clap::Args;
 
 /// Bring a store to another's state
 ///

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::{Args, ValueHint};
 use serde_json::json;
 
 use crate::app::App;
@@ -11,7 +12,6 @@ use crate::config::trust::TrustRecord;
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
-use clap::{Args, ValueHint};
 
 /// Trust a keyfob.toml that came with a checkout
 ///
@@ -115,11 +115,11 @@ fn list(record: &TrustRecord, app: &App) -> Result<()> {
 }
 
 fn file(named: Option<PathBuf>, app: &App) -> Result<PathBuf> {
-    named
-        .or_else(|| app.explicit_config())
-        .or_else(|| lookup::project_file(&app.env))
-        .ok_or_else(|| {
-            Error::not_found("there is no keyfob.toml from here upwards")
-                .hint("name the file: keyfob trust FILE")
-        })
+    if let Some(file) = named.or_else(|| app.explicit_config()) {
+        return Ok(file);
+    }
+    lookup::project_file(&app.env)?.ok_or_else(|| {
+        Error::not_found("there is no keyfob.toml from here upwards")
+            .hint("name the file: keyfob trust FILE")
+    })
 }

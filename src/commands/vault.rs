@@ -1,5 +1,6 @@
 //! `keyfob vault`: what only the local vault can do.
 
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use crate::app::App;
@@ -11,7 +12,6 @@ use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Target;
 use crate::words::shown::ShownPath as _;
-use clap::{Args, Subcommand};
 
 /// Look after the local vault
 #[derive(Debug, Args)]

@@ -36,12 +36,12 @@ impl Config {
             None => {
                 let user = lookup::user_file(options.folders);
                 let mut user_canonical = None;
-                if user.symlink_metadata().is_ok() {
+                if lookup::is_there(&user)? {
                     let raw = source::read(&user, false)?;
                     user_canonical = Some(raw.canonical.clone());
                     merger.add(Role::User, raw, &user, true)?;
                 }
-                if let Some(found) = lookup::project_file(options.env) {
+                if let Some(found) = lookup::project_file(options.env)? {
                     let raw = source::read(&found, false)?;
                     if user_canonical.as_ref() != Some(&raw.canonical) {
                         let trusted = is_trusted(options, &raw)?;
@@ -83,7 +83,7 @@ pub(super) fn providers_below(options: &LoadOptions<'_>, path: &Path) -> Result<
         (Ok(user), Ok(path)) => user == path,
         _ => user == path,
     };
-    if !is_user && options.explicit.is_none() && user.symlink_metadata().is_ok() {
+    if !is_user && options.explicit.is_none() && lookup::is_there(&user)? {
         let raw = source::read(&user, false)?;
         merger.add(Role::User, raw, &user, true)?;
     }

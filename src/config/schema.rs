@@ -106,6 +106,8 @@ impl Field {
 }
 
 /// The fields of one provider's stores.
+///
+/// A schema lasts as long as the process. One whose fields come at run time is leaked, once.
 #[derive(Clone, Copy, Debug)]
 pub struct Schema {
     /// The provider's name, which is also the name of its built-in store.

@@ -38,6 +38,13 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 /// How many redirects inside one origin are followed.
 const MAX_REDIRECTS: usize = 5;
 
+/// A server that asks for a longer wait is not waited for, deadline or none.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A server that asks for so long a wait may be asked again for as long as the deadline allows.
+/// Shorter ones, none at all and times past too, count as the growing pauses do.
+const PATIENT: Duration = Duration::from_secs(1);
+
 /// A wait that a server asks for is told when it is longer.
 const UNTOLD: Duration = Duration::from_secs(1);
 
@@ -131,14 +138,13 @@ impl Http {
             let Some(decided) = retry::decide(request, &result) else {
                 return result.map_err(|trouble| trouble.into_error(request));
             };
-            let pause = match decided {
-                retry::Pause::Backoff => match pauses.next() {
-                    Some(pause) => pause,
-                    None => return result.map_err(|trouble| trouble.into_error(request)),
-                },
-                retry::Pause::Told(pause) => pause,
+            let pause = match (decided, pauses.next()) {
+                (retry::Pause::Backoff, Some(pause)) => pause,
+                (retry::Pause::Told(told), Some(pause)) => told.max(pause),
+                (retry::Pause::Told(told), None) if told >= PATIENT => told,
+                (_, None) => return result.map_err(|trouble| trouble.into_error(request)),
             };
-            if !self.deadline.allows(pause) {
+            if !self.deadline.allows(pause) || pause > LONGEST_WAIT {
                 return match result {
                     Ok(response) if response.status == StatusCode::TOO_MANY_REQUESTS => {
                         Err(response.rate_limited(pause))
@@ -152,7 +158,7 @@ impl Http {
                 address::shown(&request.url),
                 pause.as_millis()
             ));
-            if let (Ok(response), retry::Pause::Told(pause)) = (&result, decided) {
+            if let (Ok(response), retry::Pause::Told(_)) = (&result, decided) {
                 self.tell_of_wait(response, pause);
             }
             tokio::time::sleep(pause).await;
@@ -191,7 +197,7 @@ impl Http {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.exchange(client, peer, request, &url).await?;
-            let Some(next) = redirect_target(request, &response)? else {
+            let Some(next) = redirect_target(request, &url, &response)? else {
                 return Ok(response);
             };
             url = next;
@@ -274,12 +280,13 @@ fn carried(header: &Header) -> Result<HeaderValue, trouble::Trouble> {
     Ok(value)
 }
 
-/// Where a redirect leads, `None` where the answer is none.
+/// Where a redirect of `from` leads, `None` where the answer is none.
 ///
 /// Only redirects that keep method and body are followed, and only inside the origin: credentials
 /// go nowhere else, and a POST that turns into a GET has not been done.
 fn redirect_target(
     request: &Request,
+    from: &Url,
     response: &Response,
 ) -> Result<Option<Url>, trouble::Trouble> {
     let followable = match response.status {
@@ -293,7 +300,7 @@ fn redirect_target(
         .headers
         .get(LOCATION)
         .and_then(|location| location.to_str().ok())
-        .and_then(|location| response.url.join(location).ok());
+        .and_then(|location| from.join(location).ok());
     match target {
         Some(target) if followable && target.origin() == request.url.origin() => Ok(Some(target)),
         Some(target) => Err(trouble::Trouble::redirected(&target)),
@@ -324,6 +331,23 @@ mod tests {
             let trouble = carried(&request(bad).headers[0]).unwrap_err();
             assert!(!format!("{trouble:?}").contains("ter2"), "{trouble:?}");
         }
+    }
+
+    #[test]
+    fn a_second_redirect_starts_where_the_first_one_led() {
+        let first: Url = "http://127.0.0.1:9/old/one".parse().unwrap();
+        let request = Request::new("ask", Method::GET, first.clone());
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert(LOCATION, HeaderValue::from_static("two"));
+        let status = StatusCode::PERMANENT_REDIRECT;
+        let dialect = Dialect {
+            message: |_| None,
+            reset: None,
+        };
+        let answer = Response::new(dialect, &request, status, headers, Zeroizing::default());
+        let from = first.join("/new/one").unwrap();
+        let next = redirect_target(&request, &from, &answer).unwrap().unwrap();
+        assert_eq!(next.path(), "/new/two");
     }
 
     #[tokio::test]

@@ -88,8 +88,9 @@ impl Response {
             if let Ok(seconds) = text.parse::<u64>() {
                 return Some(Duration::from_secs(seconds));
             }
-            let at = http_date(text)?;
-            return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+            if let Some(at) = http_date(text) {
+                return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+            }
         }
         let reset: i64 = self.header(self.dialect.reset?)?.parse().ok()?;
         // A reset so large is a Unix time, not a number of seconds to wait.
@@ -131,11 +132,31 @@ impl Response {
         })
     }
 
+    /// Whether the API itself says that what was asked for is not there.
+    ///
+    /// # Errors
+    /// `invalid_data` for a 404 in other words than an API's: a proxy or a portal knows nothing of
+    /// what is there.
+    pub fn is_missing(&self) -> Result<bool> {
+        if self.status != StatusCode::NOT_FOUND {
+            return Ok(false);
+        }
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        // Gateways, too, answer JSON with a `message` or a text as `error`.
+        let has = |member| body.get(member).is_some_and(|value| !value.is_null());
+        let is_own = body["error"].is_object() || (has("code") && has("message"));
+        match is_own {
+            true => Ok(true),
+            false => Err(self.nonsense("something else than the API's own error")),
+        }
+    }
+
     /// The error that the status alone suggests.
     pub fn status_error(&self) -> Error {
         match self.status {
             StatusCode::UNAUTHORIZED => self.error(Kind::Unauthenticated),
             StatusCode::FORBIDDEN => self.error(Kind::Forbidden),
+            StatusCode::NOT_FOUND if self.is_html() => self.nonsense("a web page"),
             StatusCode::NOT_FOUND => self.error(Kind::NotFound),
             StatusCode::CONFLICT => self.error(Kind::Conflict),
             StatusCode::TOO_MANY_REQUESTS => {
@@ -184,7 +205,8 @@ impl Response {
         }
     }
 
-    fn is_html(&self) -> bool {
+    /// Whether it is a web page, which no API answers.
+    pub fn is_html(&self) -> bool {
         let start = String::from_utf8_lossy(&self.body[..self.body.len().min(512)]).to_lowercase();
         let start = start.trim_start_matches('\u{feff}').trim_start();
         start.starts_with("<!doctype html") || start.starts_with("<html")
@@ -324,6 +346,36 @@ mod tests {
         let error = response(200, &[], " <html>").json::<()>().unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
         assert!(error.message().contains("a web page instead"), "{error}");
+    }
+
+    #[test]
+    fn only_an_api_s_own_error_says_that_something_is_not_there() {
+        for body in [
+            r#"{"error":{"code":"NOT_FOUND"}}"#,
+            r#"{"code":5,"message":"","details":[]}"#,
+        ] {
+            assert!(response(404, &[], body).is_missing().unwrap(), "{body}");
+            assert!(!response(400, &[], body).is_missing().unwrap(), "{body}");
+        }
+        for body in [
+            "<html>nginx</html>",
+            "404 page not found",
+            "",
+            "null",
+            r#""error""#,
+            "[]",
+            "{}",
+            r#"{"error":null}"#,
+            r#"{"message":"no Route matched with those values"}"#,
+            r#"{"status":404,"error":"Not Found","path":"/v1/secrets/x"}"#,
+        ] {
+            let error = response(404, &[], body).is_missing().unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidData, "{body}");
+        }
+        for (body, kind) in [("<html>", Kind::InvalidData), ("", Kind::NotFound)] {
+            let error = response(404, &[], body).status_error();
+            assert_eq!(error.kind(), kind, "{body}");
+        }
     }
 
     #[test]

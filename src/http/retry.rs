@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use super::request::Request;
 use super::response::Response;
 use super::trouble::Trouble;
+use crate::words::random;
 
 /// How often a request is sent again.
 pub const TIMES: usize = 4;
@@ -21,9 +22,14 @@ pub enum Pause {
     Told(Duration),
 }
 
-/// The pauses before `times` further tries: 200 ms, doubled up to 5 s, each with jitter.
+/// The pauses before `times` further tries: 200 ms, doubled up to 5 s, each with jitter that is
+/// another in every process, so that those who met one outage do not come back together.
 pub fn pauses(times: usize) -> impl Iterator<Item = Duration> {
+    let mut seed = [0; 8];
+    // Without random numbers they come back together, and still come back.
+    let _ = random::fill(&mut seed);
     ExponentialBuilder::default()
+        .with_jitter_seed(u64::from_ne_bytes(seed))
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
         .with_max_times(times)
@@ -40,8 +46,7 @@ pub fn decide(request: &Request, result: &Result<Response, Trouble>) -> Option<P
             let limited = response.status == StatusCode::TOO_MANY_REQUESTS;
             (transient && (request.repeatable || limited)).then(|| match response.retry_after() {
                 Some(pause) if limited || response.status == StatusCode::SERVICE_UNAVAILABLE => {
-                    // A server that says "now" is still given a moment.
-                    Pause::Told(pause.max(Duration::from_millis(200)))
+                    Pause::Told(pause)
                 }
                 _ => Pause::Backoff,
             })
@@ -65,5 +70,6 @@ mod tests {
                 .all(|pause| *pause >= Duration::from_millis(200))
         );
         assert!(pauses.iter().sum::<Duration>() < Duration::from_secs(10));
+        assert_ne!(pauses, Vec::from_iter(super::pauses(TIMES)));
     }
 }

@@ -37,7 +37,8 @@ mod ring;
 use ring::{Fault, Outlook};
 pub use ring::{Ring, Unreachable};
 
-/// The variable that says what all calls of a process together may take.
+/// The variable that says what all calls of a process together may take; `0` is as long as they
+/// like.
 pub const TIMEOUT_VARIABLE: &str = "KEYFOB_KEYRING_TIMEOUT";
 
 /// What they may take where it says nothing. A person waits for it once, not at every call.
@@ -109,7 +110,7 @@ impl Keyring {
         let timeout = timeout.map_err(|error| error.context(TIMEOUT_VARIABLE))?;
         let keyring = Self::made(gate::Gate::new(env).map_or(Stage::Absent, Stage::New));
         if let Some(timeout) = timeout {
-            keyring.state().left = timeout.get();
+            keyring.state().left = timeout.limit().unwrap_or(Duration::MAX);
         }
         Ok(keyring)
     }
@@ -334,20 +335,28 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn one_that_never_answers_costs_the_budget_once() {
+    fn one_that_never_answers_costs_its_time_once() {
         let folder = tempfile::tempdir().unwrap();
         // It accepts connections, by its backlog, and says nothing.
         let _silent = std::os::unix::net::UnixListener::bind(folder.path().join("bus")).unwrap();
-        let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
-        let keyring = Keyring::new(&env).unwrap();
-        let begun = Instant::now();
-        assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
-        assert!(begun.elapsed() >= TIMEOUT);
-        let begun = Instant::now();
-        for clone in [keyring.clone(), keyring] {
-            assert_eq!(clone.set("x", b"y", None), Err(Unreachable::Slow));
-            assert_eq!(clone.probe().why, Some(Unreachable::Slow));
+        let folder = folder.path().to_str().unwrap();
+        let env = |timeout| {
+            let vars = [("XDG_RUNTIME_DIR", folder), (TIMEOUT_VARIABLE, timeout)];
+            Environment::from_vars(vars, "/")
+        };
+        for (text, timeout) in [("", TIMEOUT), ("3s", Duration::from_secs(3))] {
+            let keyring = Keyring::new(&env(text)).unwrap();
+            let begun = Instant::now();
+            assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
+            assert!(begun.elapsed() >= timeout, "{text}");
+            // What is left is none, so that no other call waits.
+            assert_eq!(keyring.state().left, Duration::ZERO);
+            for clone in [keyring.clone(), keyring] {
+                assert_eq!(clone.set("x", b"y", None), Err(Unreachable::Slow));
+                assert_eq!(clone.probe().why, Some(Unreachable::Slow));
+            }
         }
-        assert!(begun.elapsed() < TIMEOUT, "it was tried again");
+        let error = Keyring::new(&env("soon")).err().unwrap();
+        assert!(error.message().starts_with(TIMEOUT_VARIABLE), "{error:?}");
     }
 }

@@ -37,8 +37,8 @@ pub fn concurrency(env: &Environment) -> Result<usize> {
 }
 
 /// Does `act` to each of `items`, several at once, and returns the results in their order. Each
-/// that is finished moves the deadline on. A failure leaves the others alone, unless all would
-/// meet it: then what was not begun fails without being tried.
+/// that is done moves the deadline on. A failure does not; it leaves the others alone, unless all
+/// would meet it: then what was not begun fails without being tried.
 ///
 /// # Errors
 /// As [`concurrency`], before anything is begun.
@@ -67,7 +67,7 @@ where
             Err(error) if concerns_all(error.kind()) => {
                 stuck.borrow_mut().get_or_insert_with(|| error.clone());
             }
-            _ => steps.done(1),
+            _ => steps.ended(&result),
         }
         give_connection_back().await;
         (at, result)

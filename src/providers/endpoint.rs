@@ -162,10 +162,16 @@ impl Endpoint {
     }
 
     /// Forgets the session under `key`; says in words what that was.
-    pub fn forget(&self, key: &SessionKey) -> Vec<String> {
+    ///
+    /// # Errors
+    /// `failed` where a token may be kept and cannot be forgotten.
+    pub fn forget(&self, key: &SessionKey) -> Result<Vec<String>> {
         match self.services.sessions.forget(key) {
-            true => vec!["the cached token".to_owned()],
-            false => Vec::new(),
+            Ok(true) => Ok(vec!["the cached token".to_owned()]),
+            Ok(false) => Ok(Vec::new()),
+            Err(why) => Err(Error::failed(format!(
+                "a token that may be cached cannot be forgotten: {why}"
+            ))),
         }
     }
 }

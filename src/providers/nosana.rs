@@ -260,7 +260,7 @@ impl Nosana {
                         && matches!(error.kind(), Kind::NotFound | Kind::Forbidden) =>
                 {
                     // A token holds the names that were seen when it was issued: ask for a new one.
-                    self.services.sessions.forget(&self.session_key()?);
+                    let _ = self.services.sessions.forget(&self.session_key()?);
                     let pause = POLL.min(wait - waited);
                     tokio::time::sleep(pause).await;
                     waited += pause;
@@ -426,7 +426,8 @@ impl Provider for Nosana {
     async fn login(&self, _given: &Given) -> Result<Account> {
         let key = self.session_key()?;
         let sessions = &self.services.sessions;
-        sessions.forget(&key);
+        // What cannot be forgotten cannot be read either, so a new one is obtained.
+        let _ = sessions.forget(&key);
         let deadline = self.services.http.deadline().end();
         sessions
             .get_or_login(&key, deadline, async || self.sign_in().await)
@@ -443,7 +444,7 @@ impl Provider for Nosana {
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        Ok(self.endpoint.forget(&self.session_key()?))
+        self.endpoint.forget(&self.session_key()?)
     }
 }
 

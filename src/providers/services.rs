@@ -9,6 +9,7 @@ use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::session::Sessions;
 use crate::words::env::{Environment, Folders};
+use crate::words::error::Result;
 use crate::words::progress::{NoProgress, Progress};
 
 /// What a provider works with. Making it touches neither network nor keyring.
@@ -56,7 +57,7 @@ impl Services {
     }
 }
 
-/// Long work, step by step: each step shows progress and moves the deadline on.
+/// Long work, step by step: each step shows progress, and moves the deadline on unless it failed.
 pub struct Steps<'a> {
     services: &'a Services,
 }
@@ -72,6 +73,14 @@ impl<'a> Steps<'a> {
     pub fn done(&self, count: usize) {
         self.services.http.deadline().progressed();
         self.services.progress.advance(count as u64);
+    }
+
+    /// One more item has ended so.
+    pub fn ended<T>(&self, result: &Result<T>) {
+        match result {
+            Ok(_) => self.done(1),
+            Err(_) => self.services.progress.advance(1),
+        }
     }
 }
 

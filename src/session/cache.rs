@@ -15,7 +15,7 @@ use super::token::{Session, SessionKey};
 use crate::credential;
 #[cfg(target_os = "linux")]
 use crate::keyring::kernel;
-use crate::keyring::{Keyring, Ring};
+use crate::keyring::{Keyring, Ring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 
@@ -104,9 +104,19 @@ impl TokenCache {
 
     /// Forgets what is kept under `key` wherever it may be kept; tells whether there was
     /// something.
-    pub fn remove(&self, key: &SessionKey) -> bool {
-        let deleted = self.rings.iter().map(|ring| ring.delete(key.id()));
-        deleted.fold(false, |any, deleted| any | deleted.unwrap_or(false))
+    ///
+    /// # Errors
+    /// What keeps a ring that may have it from forgetting it; the others have forgotten it.
+    pub fn remove(&self, key: &SessionKey) -> Result<bool, Unreachable> {
+        let mut removed = Ok(false);
+        for ring in &self.rings {
+            removed = match (ring.delete(key.id()), removed) {
+                (Ok(there_was), Ok(any)) => Ok(any | there_was),
+                (Err(Unreachable::Absent) | Ok(_), removed) => removed,
+                (Err(why), _) => Err(why),
+            };
+        }
+        removed
     }
 }
 
@@ -143,7 +153,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::keyring::Unreachable;
     use crate::words::error::Kind;
 
     fn key() -> SessionKey {
@@ -225,9 +234,9 @@ mod tests {
         *rings[2].kept().unwrap() = entry;
         assert_eq!(cache.get(&key()), None);
         cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
-        assert!(cache.remove(&key()));
+        assert!(cache.remove(&key()).unwrap());
         assert!(rings[1..].iter().all(|ring| ring.kept().unwrap().is_none()));
-        assert!(!cache.remove(&key()));
+        assert!(!cache.remove(&key()).unwrap());
     }
 
     #[test]
@@ -257,7 +266,7 @@ mod tests {
         cache.put(&key(), &session("t", 60), Timestamp::UNIX_EPOCH);
         assert_eq!(cache.place(), None);
         assert_eq!(cache.get(&key()), None);
-        assert!(!cache.remove(&key()));
+        assert!(!cache.remove(&key()).unwrap());
     }
 
     proptest! {

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::cache::TokenCache;
 pub use self::token::{Session, SessionKey};
+use crate::keyring::Unreachable;
 use crate::state::lock::Lock;
 use crate::words::error::Result;
 
@@ -114,9 +115,12 @@ impl Sessions {
     }
 
     /// Forgets the session in this process and in the cache; tells whether there was one.
-    pub fn forget(&self, key: &SessionKey) -> bool {
+    ///
+    /// # Errors
+    /// As [`TokenCache::remove`].
+    pub fn forget(&self, key: &SessionKey) -> Result<bool, Unreachable> {
         let known = self.known(key, |known| known.session.take());
-        self.cache.remove(key) || known.is_some()
+        Ok(self.cache.remove(key)? || known.is_some())
     }
 
     /// The session under `key` that has not expired, without logging in.
@@ -144,7 +148,7 @@ impl Sessions {
             Some(session) if usable(&session) => return Ok(self.remember(key, session)),
             // Should the login fail, the next process need not try this one.
             Some(_) => {
-                self.cache.remove(key);
+                let _ = self.cache.remove(key);
             }
             None => {}
         }

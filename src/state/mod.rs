@@ -259,8 +259,9 @@ fn settle_permissions(file: &fs::File, mode: Mode, old: Option<&fs::Metadata>) -
         let new = file.metadata()?;
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
             // Under sudo the file must go on belonging to whose it was. Nobody but root may give
-            // files away, and then it becomes the writer's own.
-            let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+            // files away, and then it becomes the writer's own; a team's stays its group's.
+            let _ = fchown(file, Some(old.uid()), Some(old.gid()))
+                .or_else(|_| fchown(file, None, Some(old.gid())));
         }
     }
     match (mode, old) {

@@ -1,5 +1,5 @@
 //! The vault's file: opened and decrypted, or encrypted, as any age tool does it. What stands
-//! inside is the work of `format`; writing it to the disk that of [`state`](crate::state).
+//! inside is the work of `format`; writing it to the disk that of [`crate::state`].
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};

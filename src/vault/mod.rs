@@ -5,7 +5,7 @@
 //! moment leaves the old vault or the new one. A file that cannot be opened is never written.
 //!
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
-//! of [`identity`] and [`keeping`], and how these come together that of `access`. Configuration and printing are the callers'.
+//! of [`identity`](crate::identity), and how these come together that of `access`. Configuration and printing are the callers'.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,17 +15,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::words::batch::{Action, Batch, Outcome, Selection};
-use crate::words::env::Folders;
-use crate::words::error::Result;
-use crate::words::secret::{Entry, Name, SecretValue};
-use crate::words::shown::ShownPath as _;
+use format::{Document, Slot, Table};
 
 use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
 use crate::keyring::Ring;
-use format::{Document, Slot, Table};
+use crate::words::batch::{Action, Batch, Outcome, Selection};
+use crate::words::env::Folders;
+use crate::words::error::Result;
+use crate::words::secret::{Entry, Name, SecretValue};
+use crate::words::shown::ShownPath as _;
 
 mod access;
 pub mod admin;

@@ -131,7 +131,7 @@ pub struct Outcome {
     /// What was done, or why nothing was.
     pub result: Result<Action>,
     /// By what the secret that was stored can be told from another of its name, as the backend's
-    /// own answer says: the same as in its [`Entry`]. `None` where values can be read back, or
+    /// own answer says: the same as in its [`Entry`](super::secret::Entry). `None` where values can be read back, or
     /// where the answer was lost.
     pub mark: Option<Mark>,
 }

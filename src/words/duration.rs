@@ -19,8 +19,7 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Why most texts are no duration.
-const UNREADABLE: &str =
-    "it is made of numbers with the units d, h, m, s and ms, longer ones first";
+const UNREADABLE: &str = "write numbers with the units d, h, m, s and ms, longer ones first";
 
 /// A hundred years: far beyond any use, and safe to add to any clock.
 const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);

@@ -2,7 +2,7 @@
 //!
 //! Every fallible function of the crate returns [`Result`]. An [`Error`] says what happened in a
 //! sentence a user can act on, carries a hint where there is one, and never holds a secret value,
-//! a credential or a token. Printing it is the work of `render`.
+//! a credential or a token. Printing it is the work of `ui`.
 
 use std::fmt;
 use std::sync::Arc;

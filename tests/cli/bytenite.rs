@@ -520,6 +520,34 @@ fn what_no_name_can_stand_for_is_left_out_and_said() {
 }
 
 #[test]
+fn only_the_api_itself_says_that_a_secret_is_not_there() {
+    let (server, home) = set_up();
+    server.put("s3", "a", "old", json!({}));
+    let gateway = json!({"code": 5, "message": "no such secret", "details": []});
+    for (answer, code) in [
+        (Answer::html(404, "<html>nginx</html>"), 13),
+        (Answer::text(404, "404 page not found"), 13),
+        (Answer::status(404), 13),
+        (Answer::json(404, &json!("Not Found")), 13),
+        (Answer::json(404, &gateway), 0),
+    ] {
+        server.faults().clear();
+        server.faults().on("DELETE", ONE, Fault::Answer(answer));
+        let run = home.run(["delete", "-y", "s3/a"]);
+        run.code(code);
+        if code != 0 {
+            run.stderr_has("404").stderr_lacks("deleted from");
+        }
+    }
+    let page = Fault::status(404);
+    server.faults().clear();
+    server.faults().on("POST", SECRETS, page.clone());
+    set(&home, &["s3/a"], "v").run().code(13);
+    server.faults().on("GET", SECRETS, page);
+    home.run(["list"]).code(13).stderr_has("web page");
+}
+
+#[test]
 fn documented_statuses_have_their_kinds() {
     let (server, home) = set_up();
     for (status, code) in [(400, 13), (401, 4), (403, 5), (404, 3), (418, 1)] {

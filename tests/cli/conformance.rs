@@ -7,6 +7,7 @@ mod memory;
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use keyfob::testing::conformance::{self, CASES, Traffic};
@@ -24,15 +25,10 @@ use crate::support::servers::{
 use crate::support::solana::Keypair;
 
 /// The fields of the registry's providers and of the sixth.
-static SCHEMAS: &[&Schema] = &{
-    let mut schemas = [&memory::SCHEMA; registry::PROVIDERS.len() + 1];
-    let mut at = 0;
-    while at < registry::PROVIDERS.len() {
-        schemas[at] = registry::PROVIDERS[at].schema;
-        at += 1;
-    }
-    schemas
-};
+static SCHEMAS: LazyLock<Vec<&'static Schema>> = LazyLock::new(|| {
+    let known = registry::PROVIDERS.iter().map(|spec| spec.schema);
+    known.chain([memory::SPEC.schema]).collect()
+});
 
 /// A store to be tested, and what keeps it alive.
 struct Subject {
@@ -162,7 +158,7 @@ impl conformance::Subject for Subject {
             env: &env,
             folders: &folders,
             explicit: None,
-            schemas: SCHEMAS,
+            schemas: &SCHEMAS,
         })?;
         let deadline = Rc::new(Deadline::after(Some(Duration::from_secs(4))));
         let keyring = Keyring::default();

@@ -282,6 +282,72 @@ fn a_create_whose_answer_is_lost_is_checked_before_it_is_repeated() {
 }
 
 #[test]
+fn a_create_that_is_answered_by_nonsense_is_looked_up_and_not_repeated() {
+    for fault in [
+        Fault::captive_portal(),
+        Fault::status(404),
+        Fault::EndlessBody,
+        Fault::redirect(302, "/elsewhere"),
+        Fault::redirect(307, "http://127.0.0.1:9/elsewhere"),
+        Fault::Answer(Answer::json(200, &json!({"data": {}}))),
+    ] {
+        let (server, home) = set_up();
+        server.faults().on("POST", SECRETS, fault.clone());
+        let run = set(&home, "A", "hunter2").run();
+        run.code(13).stderr_has("keyfob list").lacks("hunter2");
+        let asked: Vec<String> = server.requests().into_iter().map(|it| it.method).collect();
+        assert_eq!(asked, ["GET", "POST", "GET"], "{fault:?}");
+    }
+}
+
+#[test]
+fn only_the_api_itself_says_that_a_secret_is_not_there() {
+    for (answer, code) in [
+        (Answer::html(404, "<html>nginx</html>"), 13),
+        (Answer::text(404, "404 page not found"), 13),
+        (Answer::status(404), 13),
+        (Answer::json(404, &json!("Not Found")), 13),
+        (
+            Answer::json(
+                404,
+                &json!({"error": {"code": "NOT_FOUND", "message": "no"}}),
+            ),
+            0,
+        ),
+    ] {
+        let (server, home) = set_up();
+        server.put("A", "old");
+        server
+            .faults()
+            .on("DELETE", ONE, Fault::Answer(answer.clone()));
+        let run = home.run(["delete", "-y", "A"]);
+        run.code(code);
+        if code == 0 {
+            continue;
+        }
+        run.stderr_has("404").stderr_lacks("deleted from");
+        assert_eq!(server.count("GET", SECRETS), 2, "looked up: {answer:?}");
+        // Nor is anything replaced on top of it.
+        set(&home, "A", "new").run().code(13);
+        assert_eq!(server.value("A").unwrap(), "old");
+        assert_eq!(server.count("POST", SECRETS), 0);
+    }
+    // Whatever answered, it is gone where the list says so.
+    let (server, home) = set_up();
+    server.put("A", "old");
+    let server = Arc::new(server);
+    let gone = Arc::downgrade(&server);
+    let delete = Fault::before(move || {
+        if let Some(server) = gone.upgrade() {
+            server.remove("A");
+        }
+    });
+    server.faults().once_on("DELETE", ONE, Fault::status(503));
+    server.faults().nth_on(1, "DELETE", ONE, delete);
+    home.run(["delete", "-y", "A"]).ok();
+}
+
+#[test]
 fn a_create_that_was_carried_out_late_is_done() {
     let (server, home) = set_up();
     // The first is answered with 502, and stored only when the second one comes.

@@ -145,6 +145,44 @@ fn each_create_moves_the_deadline_on() {
 }
 
 #[test]
+fn failures_do_not_move_the_deadline_on() {
+    let no = json!({"error": {"code": "INVALID_REQUEST", "message": "no"}});
+    for answer in [
+        Answer::json(400, &no),
+        // Looked up each time, on two pages.
+        Answer::html(200, "<html>a page</html>"),
+    ] {
+        let server = Neo::start();
+        for number in 0..150 {
+            server.put(&format!("OLD{number}"), "v");
+        }
+        let slow = Fault::Answer(answer.after(Duration::from_millis(300)));
+        server.faults().add(is_create, 0, usize::MAX, slow);
+        // Forty failures of 300 ms, one after the other, would take 12 s.
+        let vars = [("KEYFOB_CONCURRENCY", "1")];
+        let outcomes = write(&server, 40, &vars, Duration::from_secs(4)).unwrap();
+        let failures = failures(&outcomes);
+        assert_eq!(failures.len(), 40);
+        assert_eq!(failures[39].1, Kind::Unavailable, "{failures:?}");
+    }
+}
+
+#[test]
+fn nonsense_is_answered_once_for_each() {
+    let server = Neo::start();
+    server
+        .faults()
+        .add(is_create, 0, usize::MAX, Fault::captive_portal());
+    let outcomes = write(&server, 40, &[], Duration::from_secs(30)).unwrap();
+    let failures = failures(&outcomes);
+    assert!(
+        failures.iter().all(|(_, kind)| *kind == Kind::InvalidData),
+        "{failures:?}"
+    );
+    assert_eq!((failures.len(), server.count("POST", SECRETS)), (40, 40));
+}
+
+#[test]
 fn a_failing_item_leaves_the_others_alone() {
     let server = Neo::start();
     let body = json!({"error": {"code": "INVALID_REQUEST", "message": "no"}});

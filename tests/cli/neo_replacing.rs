@@ -125,6 +125,24 @@ fn a_delete_whose_answer_is_lost_is_looked_up() {
 }
 
 #[test]
+fn a_create_that_is_answered_by_nonsense_is_open_and_finished_later() {
+    let (server, home) = set_up();
+    server.put("A", "old");
+    server.faults().on("POST", SECRETS, Fault::captive_portal());
+    set(&home, "A", "hunter2")
+        .run()
+        .code(13)
+        .stderr_has("A is deleted")
+        .stderr_has("keyfob rotate --resume");
+    home.run(["rotate", "--resume"]).code(13);
+    assert_eq!(server.count("POST", SECRETS), 2);
+    server.faults().clear();
+    home.run(["rotate", "--resume"]).ok();
+    assert_eq!(server.value("A").unwrap(), "hunter2");
+    assert_nothing_open(&home);
+}
+
+#[test]
 fn a_network_that_dies_after_the_delete_loses_nothing() {
     let (server, home) = set_up();
     server.put("A", "old");

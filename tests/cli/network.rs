@@ -202,6 +202,29 @@ fn redirects_never_carry_a_request_elsewhere() {
 }
 
 #[test]
+fn a_server_that_says_now_is_asked_no_more_often_than_one_that_says_nothing() {
+    let (server, home) = set_up(Listen::Http);
+    server
+        .faults()
+        .on("GET", "/secrets", Fault::rate_limited(0));
+    home.run(["get", "A"]).code(9);
+    let asked = server.requests();
+    let asked = asked.iter().filter(|request| request.path == "/secrets");
+    assert_eq!(asked.count(), 5);
+}
+
+#[test]
+fn an_absurd_wait_is_an_error_without_a_deadline_too() {
+    for seconds in [u64::MAX, 1 << 40, 1_000_000] {
+        let (server, home) = set_up(Listen::Http);
+        server
+            .faults()
+            .on("GET", "/secrets", Fault::rate_limited(seconds));
+        home.run(["--timeout", "0", "get", "A"]).code(9);
+    }
+}
+
+#[test]
 fn verbose_tells_what_is_asked_of_whom_and_how_long_it_took() {
     let (server, home) = set_up(Listen::Http);
     home.write("more.env", "A=canary-1\nB=canary-2\n");

@@ -5,7 +5,10 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::support::home::Home;
+use keyfob::testing::generate;
+
+use crate::support::bus::installed;
+use crate::support::home::{BINARY, Home};
 
 const AT_ONCE: usize = 20;
 
@@ -254,4 +257,69 @@ fn a_lock_that_fails_is_an_error_and_not_gone_without() {
     let set = home.keyfob(["set", "A"]).env("LD_PRELOAD", &library);
     set.stdin("2").run().code(1).stderr_has("cannot lock");
     home.run(["get", "A"]).ok().stdout_is("1");
+}
+
+/// Runs as two members of a team, which only root can.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_team_s_vault_stays_its_group_s_whoever_writes_it() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+
+    const TEAM: u32 = 30_000;
+    if !rustix::process::geteuid().is_root() || !installed("setpriv") {
+        eprintln!(
+            "left out: a_team_s_vault_stays_its_group_s_whoever_writes_it needs root and setpriv"
+        );
+        return;
+    }
+    let home = Home::new();
+    let open = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    // Others cannot enter where this binary was built, perhaps.
+    let binary = home.root().join("keyfob");
+    fs::copy(BINARY, &binary).unwrap();
+    open(&binary, 0o755);
+    open(home.root(), 0o755);
+    let folder = home.root().join("team");
+    fs::create_dir(&folder).unwrap();
+    chown(&folder, None, Some(TEAM)).unwrap();
+    open(&folder, 0o770);
+    let vault = folder.join("vault.age");
+    let (identity, _) = generate(jiff::Timestamp::UNIX_EPOCH);
+    for (member, name) in [(20_999, "A"), (20_123, "B"), (20_999, "C")] {
+        let own = home.root().join(member.to_string());
+        fs::create_dir_all(&own).unwrap();
+        chown(&own, Some(member), Some(member)).unwrap();
+        let id = member.to_string();
+        let command = [
+            "--reuid",
+            &id,
+            "--regid",
+            &id,
+            "--groups",
+            &TEAM.to_string(),
+            "--",
+            binary.to_str().unwrap(),
+            "set",
+            name,
+            "--generate",
+        ]
+        .map(str::to_owned);
+        let mut run = home.program("setpriv", command).cwd(&folder);
+        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+            run = run.env(variable, &own);
+        }
+        run.env("KEYFOB_LOCAL_PATH", &vault)
+            .env("KEYFOB_LOCAL_IDENTITY", identity.as_str())
+            .run()
+            .ok();
+        if name == "A" {
+            chown(&vault, None, Some(TEAM)).unwrap();
+            open(&vault, 0o660);
+        }
+        let file = fs::metadata(&vault).unwrap();
+        assert_eq!((file.gid(), file.mode() & 0o777), (TEAM, 0o660), "{name}");
+    }
+    assert_eq!(names(&folder), ["vault.age"]);
 }

@@ -193,3 +193,13 @@ fn paths_in_a_linked_user_file_start_at_the_configuration_folder() {
         Some(world.home("config/v.age").as_path())
     );
 }
+
+#[test]
+fn a_file_that_cannot_be_looked_at_is_not_taken_for_none() {
+    let world = World::new();
+    // A file in the place of the folder; that root enters every folder makes this one certain.
+    std::fs::write(&world.folders.config, "").unwrap();
+    let error = world.load().unwrap_err();
+    assert_eq!(error.kind(), Kind::Config);
+    assert!(error.message().contains("cannot be looked at"), "{error:?}");
+}

@@ -103,7 +103,7 @@ fn mistakes_in_rotations_are_placed() {
         ),
         (
             "[rotation.a]\nevery = 'often'",
-            "2:9: `rotation.a.every`: \"often\" is no duration: it is made of numbers with the units d, h, m, s and ms, longer ones first",
+            "2:9: `rotation.a.every`: \"often\" is no duration: write numbers with the units d, h, m, s and ms, longer ones first",
         ),
         (
             "[rotation.a]\nevery = '0'",

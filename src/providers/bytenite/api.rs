@@ -185,7 +185,8 @@ impl Api {
     /// `DELETE /v1/auth/secrets/{secretType}/{id}`.
     ///
     /// # Errors
-    /// `not_found` where there is no such secret, or an earlier try has deleted it.
+    /// `not_found` where the API says that there is no such secret, or an earlier try has deleted
+    /// it.
     pub async fn delete(&self, secret_type: &str, id: &str) -> Result<()> {
         let api_key = self.keyed.credential().await?;
         let response = self
@@ -194,6 +195,8 @@ impl Api {
                 Ok(Request::new("delete the secret", Method::DELETE, url))
             })
             .await?;
+        // A 404 of something in between is not the error that says so.
+        response.is_missing()?;
         self.expect_ok(&response)
     }
 

@@ -218,7 +218,8 @@ impl Provider for ByteNite {
     async fn login(&self, given: &Given) -> Result<Account> {
         let prove = async |api_key: &str| {
             let key = self.api.session_key(api_key);
-            self.services.sessions.forget(&key);
+            // What cannot be forgotten cannot be read either, so a new one is obtained.
+            let _ = self.services.sessions.forget(&key);
             self.api.list_as(api_key, None).await.map(drop)
         };
         self.api.keyed.login(given, prove).await?;
@@ -234,11 +235,13 @@ impl Provider for ByteNite {
     async fn logout(&self) -> Result<Vec<String>> {
         let keyed = &self.api.keyed;
         // Without the API key its token cannot be found, and is of no use to anybody.
-        let mut forgotten = match keyed.credential().await {
+        let token = match keyed.credential().await {
             Ok(api_key) => keyed.endpoint.forget(&self.api.session_key(api_key)),
-            Err(_) => Vec::new(),
+            Err(_) => Ok(Vec::new()),
         };
-        forgotten.extend(keyed.forget()?);
+        let credential = keyed.forget();
+        let mut forgotten = token?;
+        forgotten.extend(credential?);
         Ok(forgotten)
     }
 }

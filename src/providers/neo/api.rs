@@ -116,8 +116,18 @@ impl Api {
         self.page(key, 0).await.map(drop)
     }
 
-    /// Every secret, page after page.
+    /// Every secret, page after page, each of which moves the deadline on.
     pub async fn list(&self) -> Result<Vec<Listed>> {
+        self.pages(|| self.keyed.endpoint.services.http.deadline().progressed())
+            .await
+    }
+
+    /// The same to look what became of a request, which is no progress.
+    pub async fn list_again(&self) -> Result<Vec<Listed>> {
+        self.pages(|| ()).await
+    }
+
+    async fn pages(&self, progressed: impl Fn()) -> Result<Vec<Listed>> {
         let endpoint = &self.keyed.endpoint;
         let key = self.keyed.credential().await?;
         let mut found: Vec<Listed> = Vec::new();
@@ -150,7 +160,7 @@ impl Api {
                 return Ok(found);
             }
             offset += received;
-            endpoint.services.http.deadline().progressed();
+            progressed();
         }
         Err(Error::invalid_data(format!(
             "could not list the secrets: the list does not end after {MAX_PAGES} pages"
@@ -211,27 +221,26 @@ impl Api {
             Ok(url) => Request::new("delete the secret", Method::DELETE, url),
             Err(error) => return Sent::Refused(error),
         };
-        let sent = self.change(request, |response| {
-            if response.status == StatusCode::NO_CONTENT {
+        self.change(request, |response| {
+            if response.status == StatusCode::NO_CONTENT || response.is_missing()? {
                 return Ok(());
             }
             match response.json()? {
                 Deleted { success: true } => Ok(()),
                 Deleted { success: false } => Err(response.error(Kind::Failed)),
             }
-        });
-        match sent.await {
-            Sent::Refused(error) if error.kind() == Kind::NotFound => Sent::Done(()),
-            sent => sent,
-        }
+        })
+        .await
     }
 
-    /// Sends a request that changes something; `check` reads the answer of one that succeeded.
+    /// Sends a request that changes something; `check` reads the answer of one that succeeded, and
+    /// of a delete for which there was nothing.
     async fn change<T>(&self, request: Request, check: impl Fn(&Response) -> Result<T>) -> Sent<T> {
         let key = match self.keyed.credential().await {
             Ok(key) => key,
             Err(error) => return Sent::Refused(error),
         };
+        let deletes = request.method == Method::DELETE;
         let response = match self.keyed.endpoint.send_as(key, request).await {
             Ok(response) => response,
             // No answer, or one that broke off, came after the server had the request.
@@ -240,7 +249,7 @@ impl Api {
             }
             Err(error) => return Sent::Refused(error),
         };
-        if response.is_success() {
+        if response.is_success() || (deletes && response.status == StatusCode::NOT_FOUND) {
             return match check(&response) {
                 Ok(answer) => Sent::Done(answer),
                 Err(error) => Sent::Unclear(error),
@@ -249,6 +258,8 @@ impl Api {
         let error = self.error(&response);
         match error.kind() {
             Kind::Unavailable => Sent::Unclear(error),
+            // Something in between has answered.
+            Kind::InvalidData if response.is_html() => Sent::Unclear(error),
             _ => Sent::Refused(error),
         }
     }
@@ -274,6 +285,7 @@ impl Api {
                 Kind::Forbidden,
                 "the API key is good, but may not do this; use one that may",
             ),
+            "NOT_FOUND" if response.is_html() => response.status_error(),
             "NOT_FOUND" => hinted(Kind::NotFound, "is base_url right?"),
             "CONFLICT" => hinted(
                 Kind::Conflict,

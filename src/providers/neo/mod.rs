@@ -133,7 +133,8 @@ impl Neo {
         }
     }
 
-    /// Creates `new`, again where that may help. A create whose answer was lost may have been
+    /// Creates `new`, again where that may help: an answer that makes no sense would come again, and
+    /// is only looked into. A create whose answer was lost may have been
     /// carried out, and repeating it would then be refused, so the list is asked before. `old` may
     /// still be listed and is not what was created; `sent` tells that one may be on its way. The
     /// answer is the mark of what was created; what the list alone tells has none, as it could be
@@ -152,12 +153,17 @@ impl Neo {
                 clear => return clear,
             };
             sent = true;
-            let passing = matches!(error.kind(), Kind::Unavailable | Kind::InvalidData);
+            if error.kind() == Kind::InvalidData {
+                return match self.is_created(new.name, old).await {
+                    Ok(true) => Sent::Done(None),
+                    _ => Sent::Unclear(error),
+                };
+            }
             let pause = pauses
                 .next()
                 .filter(|pause| self.services.http.deadline().allows(*pause));
             match pause {
-                Some(pause) if passing => tokio::time::sleep(pause).await,
+                Some(pause) if error.kind() == Kind::Unavailable => tokio::time::sleep(pause).await,
                 _ => return Sent::Unclear(error),
             }
         }
@@ -193,7 +199,7 @@ impl Neo {
 
     /// Whether the list has a secret called `name` other than `old`.
     async fn is_created(&self, name: &str, old: Option<&Old>) -> Result<bool> {
-        let listed = self.api.list().await?;
+        let listed = self.api.list_again().await?;
         Ok(listed
             .iter()
             .any(|secret| secret.name == name && !old.is_some_and(|old| secret.is(old))))
@@ -202,7 +208,7 @@ impl Neo {
     /// Deletes `old`, and asks the list where the answer leaves that unclear.
     async fn remove(&self, old: &Old) -> Sent<()> {
         match self.api.delete(&old.id).await {
-            Sent::Unclear(error) => match self.api.list().await {
+            Sent::Unclear(error) => match self.api.list_again().await {
                 Ok(listed) if !listed.iter().any(|secret| secret.is(old)) => Sent::Done(()),
                 // The server itself has said no.
                 Ok(_) if error.kind() == Kind::Failed => Sent::Refused(error),

@@ -88,11 +88,13 @@ impl Neo {
     /// Creates the new secret; the old one is gone.
     async fn create_new(&self, mut open: Open, mut progress: Progress) -> Result<Stored> {
         let sent = progress.stage == Stage::Creating;
+        if progress.stage == Stage::Begun {
+            // The old secret is gone: whatever time the command has is for the new one.
+            self.services.http.deadline().progressed();
+        }
         if !sent {
             self.note(&mut open, &mut progress, Stage::Creating);
         }
-        // The old secret is gone: whatever time the command has is for the new one.
-        self.services.http.deadline().progressed();
         let name = open.change.secret.name.clone();
         let new = New {
             name: name.as_str(),
@@ -153,8 +155,9 @@ impl Replacements for Neo {
         let mut results = Vec::with_capacity(open.len());
         for open in open {
             names.push(open.change.secret.name.clone());
-            results.push(self.finish(open, &listed).await);
-            steps.done(1);
+            let result = self.finish(open, &listed).await;
+            steps.ended(&result);
+            results.push(result);
         }
         Ok(bulk::marked(names, results))
     }

@@ -108,10 +108,14 @@ impl Api {
                 groups.insert(group.id().to_owned(), group);
             }
             let next = page.pagination.cursor.filter(|cursor| !cursor.is_empty());
-            let Some(next) = next.filter(|_| page.pagination.has_next_page != Some(false)) else {
-                return Ok(groups);
-            };
             // What would be left out is unknown: better no list than one that seems whole.
+            let next = match (page.pagination.has_next_page, next) {
+                (Some(false), _) | (None, None) => return Ok(groups),
+                (Some(true), None) => {
+                    return Err(response.nonsense("more pages, and no cursor to ask for them with"));
+                }
+                (_, Some(next)) => next,
+            };
             if groups.len() == known || !cursors.insert(next.clone()) {
                 return Err(response.nonsense("pages that go round in circles"));
             }
@@ -128,17 +132,26 @@ impl Api {
     }
 
     /// `GET …/secrets/{id}?show=this`: a group with its own values, `None` where there is none.
+    ///
+    /// # Errors
+    /// `invalid_data` where the answer does not say what the group holds.
     pub async fn get(&self, id: &str) -> Result<Option<RawGroup>> {
         let mut request = self.request("read the secret group", Method::GET, &[id])?;
         request.url.query_pairs_mut().append_pair("show", "this");
-        self.find(request).await
+        let Some((response, group)) = self.find(request).await? else {
+            return Ok(None);
+        };
+        match group.says_what_it_holds() {
+            true => Ok(Some(group)),
+            false => Err(response.nonsense("a group that does not say what it holds")),
+        }
     }
 
     /// `GET …/secrets/{id}/details`: a group with its addons, without values.
     pub async fn details(&self, id: &str) -> Result<Option<RawGroup>> {
         let operation = "read the details of the secret group";
-        self.find(self.request(operation, Method::GET, &[id, "details"])?)
-            .await
+        let request = self.request(operation, Method::GET, &[id, "details"])?;
+        Ok(self.find(request).await?.map(|(_, group)| group))
     }
 
     /// `POST …/secrets`: creates the group of `payload`.
@@ -183,7 +196,7 @@ impl Api {
     pub async fn delete(&self, id: &str) -> Result<()> {
         let request = self.request("delete the secret group", Method::DELETE, &[id])?;
         let response = self.send(request).await?;
-        if response.status == StatusCode::NOT_FOUND || response.status == StatusCode::NO_CONTENT {
+        if response.status == StatusCode::NO_CONTENT || response.is_missing()? {
             return Ok(());
         }
         expect::<Data<Value>>(&response, Permission::Delete).map(drop)
@@ -200,14 +213,13 @@ impl Api {
         Ok(Request::new(operation, method, endpoint.url(&path)?))
     }
 
-    async fn find(&self, request: Request) -> Result<Option<RawGroup>> {
+    async fn find(&self, request: Request) -> Result<Option<(Response, RawGroup)>> {
         let response = self.send(request).await?;
-        if response.status == StatusCode::NOT_FOUND {
+        if response.is_missing()? {
             return Ok(None);
         }
-        Ok(Some(
-            expect::<Data<RawGroup>>(&response, Permission::Read)?.data,
-        ))
+        let Data { data } = expect(&response, Permission::Read)?;
+        Ok(Some((response, data)))
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
@@ -243,7 +255,9 @@ fn expect<T: DeserializeOwned>(response: &Response, permission: Permission) -> R
         StatusCode::FORBIDDEN => error.hint(format!(
             "the token's role needs the permission Project > Secrets > General > {permission:?}"
         )),
-        StatusCode::NOT_FOUND => error.hint("check the store's `project` and `team`"),
+        StatusCode::NOT_FOUND if !response.is_html() => {
+            error.hint("check the store's `project` and `team`")
+        }
         _ => error,
     })
 }

@@ -13,7 +13,7 @@ use super::wire::{RawGroup, payload_of};
 use crate::http;
 use crate::words::batch::Action;
 use crate::words::document::Document;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 
 /// What a group is made with where nothing else is said.
 const SECRET_TYPE: &str = "environment";
@@ -52,7 +52,10 @@ impl Groups for Northflank {
                 Ok(Some(found)) if wanted.deviations(&found).is_empty() => {
                     return Ok(found.id().to_owned());
                 }
-                Ok(None) if self.api.allows(pause) => tokio::time::sleep(pause).await,
+                // An answer that makes no sense comes again.
+                Ok(None) if doubt.kind() == Kind::Unavailable && self.api.allows(pause) => {
+                    tokio::time::sleep(pause).await
+                }
                 _ => return Err(doubt),
             }
         }

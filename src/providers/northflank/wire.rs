@@ -3,7 +3,8 @@
 
 use base64::Engine as _;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -20,7 +21,17 @@ const SERVERS_OWN: &[&str] = &["id", "projectId", "createdAt", "updatedAt"];
 /// What the list and the details answer, and what a get answers with values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct RawGroup(Document);
+pub struct RawGroup(#[serde(deserialize_with = "object")] Document);
+
+/// A group is an object, whatever is in it.
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Document, D::Error> {
+    let document = Document::deserialize(deserializer)?;
+    match document.expose() {
+        Value::Object(_) => Ok(document),
+        // Without a word of what it is: it may be a secret.
+        _ => Err(D::Error::custom("a group must be an object")),
+    }
+}
 
 /// `{"data": …}`, in which every answer is wrapped.
 #[derive(Deserialize)]
@@ -95,6 +106,16 @@ impl RawGroup {
     /// A time in one of its fields.
     pub fn time(&self, field: &str) -> Option<Timestamp> {
         self.text(field)?.parse().ok()
+    }
+
+    /// Whether it says what it holds. One that does not is no empty group: its server, or something
+    /// in between, keeps that to itself.
+    pub fn says_what_it_holds(&self) -> bool {
+        let secrets = self.fields().get("secrets").and_then(Value::as_object);
+        secrets.is_some_and(|secrets| {
+            let parts = ["variables", "files"].map(|part| secrets.get(part));
+            parts.into_iter().flatten().all(Value::is_object)
+        })
     }
 
     fn part(&self, part: &str) -> impl Iterator<Item = (&String, &Value)> {

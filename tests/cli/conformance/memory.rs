@@ -1,8 +1,10 @@
-//! A provider that keeps its secrets in this process: nothing of keyfob knows it but its line.
+//! A provider that keeps its secrets in this process: nothing of keyfob knows it but its line, which
+//! is made while it runs, as that of a provider would be that is another program.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use keyfob::testing::{
@@ -11,27 +13,36 @@ use keyfob::testing::{
     Version, Versions, Write,
 };
 
-pub static SCHEMA: Schema = Schema {
-    provider: "memory",
-    fields: &[Field::new("drawer", Shape::Text, "which of the drawers")],
-};
-
-/// Its line.
-pub static SPEC: ProviderSpec = ProviderSpec {
-    schema: &SCHEMA,
-    title: "memory",
-    capabilities: Capabilities::of(&[Capability::Read, Capability::BulkWrite, Capability::Binary]),
-    lacks: &[],
-    composite: None,
-    credentials: &[],
-    open: |config, services| {
-        let drawer = services
-            .folders
-            .data
-            .join(config.text("drawer").unwrap_or_default());
-        Ok(Box::new(Memory { drawer }))
-    },
-};
+/// Its line, with a schema of fields that come at run time.
+pub static SPEC: LazyLock<ProviderSpec> = LazyLock::new(|| {
+    let told = r#"{"drawer": "which of the drawers"}"#;
+    let told: BTreeMap<String, String> = serde_json::from_str(told).unwrap();
+    let fields = told
+        .into_iter()
+        .map(|(name, help)| Field::new(name.leak(), Shape::Text, help.leak()));
+    ProviderSpec {
+        schema: Box::leak(Box::new(Schema {
+            provider: "memory",
+            fields: fields.collect::<Vec<_>>().leak(),
+        })),
+        title: "memory",
+        capabilities: Capabilities::of(&[
+            Capability::Read,
+            Capability::BulkWrite,
+            Capability::Binary,
+        ]),
+        lacks: &[],
+        composite: None,
+        credentials: &[],
+        open: |config, services| {
+            let drawer = services
+                .folders
+                .data
+                .join(config.text("drawer").unwrap_or_default());
+            Ok(Box::new(Memory { drawer }))
+        },
+    }
+});
 
 /// The versions of each secret, oldest first; without a value it was deleted.
 type Drawer = BTreeMap<Name, Vec<Option<SecretValue>>>;

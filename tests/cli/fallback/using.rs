@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::support::servers::nosana::{Job, Visible};
-use crate::support::servers::{Certificate, Listen};
+use crate::support::servers::{Certificate, Listen, Northflank};
 
 #[test]
 fn a_backend_that_dies_between_two_runs_does_not_stop_the_second() {
@@ -118,6 +118,44 @@ fn what_is_no_outage_fails_and_leaves_the_snapshot_alone() {
         assert_failed(&run);
         run.stderr_lacks("snapshot");
         assert_eq!(snapshots(&home).len(), 1);
+    }
+}
+
+#[test]
+fn a_group_that_does_not_say_what_it_holds_leaves_the_snapshot_alone() {
+    let server = Northflank::start();
+    let mut home = Home::new();
+    home.set("KEYFOB_STORE", "northflank")
+        .set("KEYFOB_NORTHFLANK_GROUP", "grp")
+        .set("CI", "true")
+        .set("KEYFOB_FALLBACK_KEY", KEY)
+        .knows_northflank(&server);
+    server.groups().put_variables("grp", json!({"A": CANARY}));
+    // Without a selection, so that nothing is missed that was asked for by name.
+    let print = || {
+        home.keyfob(["run", "--fallback", "--timeout", "2s", "--"])
+            .args(["sh", "-c", "printf '%s\\n' \"$A\""])
+            .run()
+    };
+    print().ok().stdout_is(format!("{CANARY}\n"));
+    let get = "/v1/projects/shop/secrets/grp";
+    for body in [
+        json!({"data": null}),
+        json!({"data": "x"}),
+        json!({"data": {"id": "grp", "name": "grp"}}),
+        json!({"data": {"id": "grp", "secrets": null}}),
+        json!({"data": {"id": "grp", "secrets": {"variables": []}}}),
+    ] {
+        server.faults().clear();
+        let answer = Fault::Answer(Answer::json(200, &body));
+        server.faults().on("GET", get, answer);
+        assert_failed(&print());
+        server.faults().clear();
+        server.faults().always(Fault::status(503));
+        print()
+            .ok()
+            .stdout_is(format!("{CANARY}\n"))
+            .stderr_has("running with the snapshot from");
     }
 }
 

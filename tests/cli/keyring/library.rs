@@ -4,14 +4,13 @@
 //! a process of its own: this test binary once more, told by `SCRIPT` what to do.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::process::Command;
 use std::rc::Rc;
 use std::time::Instant;
 
 use jiff::SignedDuration;
 use keyfob::testing::Environment;
-use keyfob::testing::Error;
 use keyfob::testing::Keypair;
 use keyfob::testing::TokenCache;
 use keyfob::testing::credential::{Credential, Means};
@@ -71,7 +70,7 @@ fn child() {
                 let place = sessions.shared_place().unwrap_or("memory alone");
                 format!("{} in {place}", *got.unwrap().token)
             }
-            ["logout"] => format!("{}", sessions.forget(&key)),
+            ["logout"] => told(sessions.forget(&key).map_err(|why| why.to_string())),
             ["keep", url, secret] => told(credential(&env, url, None).keep(&keyring, secret)),
             ["forget", url] => told(credential(&env, url, None).forget(&keyring)),
             ["credential", url, set @ ..] => {
@@ -121,7 +120,7 @@ fn credential(env: &Environment, url: &str, set: Option<&str>) -> Credential {
     Credential::new(config.unwrap().store(&name).unwrap(), url, "api_key", &[])
 }
 
-fn told<T: Debug>(result: Result<T, Error>) -> String {
+fn told<T: Debug>(result: Result<T, impl Display>) -> String {
     result.map_or_else(|error| error.to_string(), |value| format!("{value:?}"))
 }
 
@@ -280,7 +279,11 @@ fn a_keyring_that_fails_costs_a_login_and_not_the_command() {
     locked.lock();
     let frozen = Bus::unlocked();
     frozen.freeze();
-    for bus in [locked, frozen, Bus::empty()] {
+    for (bus, forgotten) in [
+        (locked, "the OS keyring is locked"),
+        (frozen, "the OS keyring did not answer in time"),
+        (Bus::empty(), "true"),
+    ] {
         // The second is the first one's again, in memory.
         assert_eq!(
             with_policy(&bus, "keyring", &["token t2", "token t3"]),
@@ -289,7 +292,7 @@ fn a_keyring_that_fails_costs_a_login_and_not_the_command() {
         // Where the kernel keeps no keys, memory has it too.
         let answers = with_policy(&bus, "auto", &["token t4", "token t5", "logout"]);
         assert!(answers[0] == "t4 in the kernel's keyring" || answers[0] == "t4 in memory alone");
-        assert_eq!(answers[1..], [answers[0].as_str(), "true"]);
+        assert_eq!(answers[1..], [answers[0].as_str(), forgotten]);
     }
 }
 

@@ -3,11 +3,9 @@
 
 use serde_json::json;
 
-use super::{SECRETS, UPDATES, group, is_rich_apart_from_values, set_up_rich};
+use super::{GROUP, SECRETS, UPDATES, group, is_rich_apart_from_values, set_up_rich};
 use crate::support::servers::northflank::{PROJECT, Update};
 use crate::support::servers::{Answer, Fault};
-
-const GROUP: &str = "/v1/projects/shop/secrets/api-env";
 
 #[test]
 fn a_set_leaves_everything_else_as_it_is_however_updates_are_read() {

@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{SECRETS, group, is_rich_apart_from_values, set_up, set_up_rich};
+use super::{GROUP, SECRETS, group, is_rich_apart_from_values, set_up, set_up_rich};
 use crate::support::servers::Northflank;
 use crate::support::servers::northflank::{Names, PROJECT};
-
-const GROUP: &str = "/v1/projects/shop/secrets/api-env";
 
 /// The example request of the page, to the letter.
 const EXAMPLE: &str = r#"{"name":"Example Secret","description":"A description","tags":["my-tag"],"secretType":"environment","priority":10,"restrictions":{"restricted":true,"nfObjects":[{"id":"example-service","type":"service"}],"tags":["my-tag"]},"addonDependencies":[{"addonId":"example-addon","keys":[{"keyName":"USERNAME","aliases":["MONGO_USERNAME"]}]}],"secrets":{"variables":{"NODE_ENV":"production","MONGO_DB":"some_connection_string"},"files":{"/dir/fileName":{"data":"VGhpcyBpcyBhbiBleGFtcGxlIHdpdGggYSB0ZW1wbGF0ZWQgJHtOT0RFX0VOVn0gdmFyaWFibGU=","encoding":"utf-8"}}}}"#;

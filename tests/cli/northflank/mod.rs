@@ -3,6 +3,7 @@
 mod changes;
 mod groups;
 mod listing;
+mod nonsense;
 mod secrets;
 
 use serde_json::{Value, json};
@@ -13,6 +14,9 @@ use crate::support::servers::northflank::{Group, PROJECT, Update};
 
 /// Where the groups of the project are.
 const SECRETS: &str = "/v1/projects/shop/secrets";
+
+/// Where the group called `Api Env` is.
+const GROUP: &str = "/v1/projects/shop/secrets/api-env";
 
 /// The three ways in which a server may read an update.
 const UPDATES: [Update; 3] = [Update::Merge, Update::ReplaceMaps, Update::ReplaceSecrets];

@@ -123,11 +123,11 @@ impl PrivateBus {
         format!("unix:path={}", self.folder.path().join("bus").display())
     }
 
-    /// How long keyfob may wait for it: as long as a busy machine takes, or as by default where it
-    /// never answers.
+    /// How long keyfob may wait for it: as long as a busy machine takes, or as by default, which is
+    /// what empty says, where it never answers.
     pub fn patience(&self) -> &'static str {
         match self.frozen.get() {
-            true => "2s",
+            true => "",
             false => "4m",
         }
     }

@@ -301,7 +301,10 @@ impl Connection {
         let finish = |answer: &Answer| self.response(answer, Script::plain(answer.body.clone()));
         let fault = shared.faults.decide(request);
         let answer = match &fault {
-            Some(Fault::Answer(answer)) => return Ok(finish(answer)),
+            Some(Fault::Answer(answer)) => {
+                tokio::time::sleep(answer.work).await;
+                return Ok(finish(answer));
+            }
             Some(Fault::RetryAtDate(seconds)) => {
                 let date = shared.clock.http_date(*seconds);
                 let answer = Answer::text(429, "Too Many Requests").header("retry-after", date);
