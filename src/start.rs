@@ -15,6 +15,7 @@ use crate::exec::leader;
 use crate::exec::start::KEYFOB_FAILED;
 use crate::words::env::Environment;
 use crate::words::error::Error;
+use crate::words::shown;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
@@ -167,7 +168,16 @@ fn usage(error: &clap::Error, given: &Given) -> Error {
     {
         return commands::value_as_argument();
     }
-    let text = error.render().to_string();
+    let mut text = error.render().to_string();
+    let users = match error.kind() {
+        ErrorKind::UnknownArgument => Some(ContextKind::InvalidArg),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => Some(ContextKind::InvalidValue),
+        ErrorKind::InvalidSubcommand => Some(ContextKind::InvalidSubcommand),
+        _ => None,
+    };
+    if let Some(ContextValue::String(users)) = users.and_then(|kind| error.get(kind)) {
+        text = text.replace(users, &shown::argument(users).to_string());
+    }
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
     let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();

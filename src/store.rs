@@ -385,7 +385,8 @@ impl Store {
     /// The error for a secret that this store does not hold.
     pub fn missing(&self, name: &Name) -> Error {
         self.named(Error::not_found(format!(
-            "there is no secret named {name} in the store {}",
+            "there is no secret named {} in the store {}",
+            name.shown(),
             self.name
         )))
         .hint(format!("keyfob list -s {} shows what there is", self.name))

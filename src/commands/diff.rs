@@ -62,8 +62,10 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
     let missing = only.iter().find(|name| !of_a.has(name) && !of_b.has(name));
     if let Some(name) = missing {
         return Err(Error::not_found(format!(
-            "there is no secret named {name} in {} or {}",
-            args.a, args.b
+            "there is no secret named {} in {} or {}",
+            name.shown(),
+            args.a,
+            args.b
         )));
     }
     let comparison = Comparison::of(&of_a, &of_b, |name| {

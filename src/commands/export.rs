@@ -16,6 +16,7 @@ use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::shown::ShownPath as _;
 
 /// Write secrets in a file format
 ///
@@ -85,7 +86,7 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         Some(path) if app.ui.json => {
             let names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
             app.ui.document(&json!({
-                "file": path.display().to_string(),
+                "file": path.shown().to_string(),
                 "format": format.to_string(),
                 "names": names,
             }))
@@ -193,7 +194,7 @@ async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) ->
     let variables = formats::write(Format::Github, &pairs, options)?;
     app.ui.data_that_matters(&masks)?;
     append(file, &variables)
-        .map_err(|error| Error::io(format!("could not write {}", file.display()), error))
+        .map_err(|error| Error::io(format!("could not write {}", file.shown()), error))
 }
 
 /// Appends `text` to `file` in one go: others write to it, too.

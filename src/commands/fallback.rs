@@ -19,6 +19,7 @@ use crate::ui::time;
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Reference, SecretValue};
+use crate::words::shown::ShownPath as _;
 
 /// Going on when a backend cannot be reached.
 #[derive(Clone, Debug, Args)]
@@ -242,7 +243,7 @@ impl<'s> Work<'s> {
             ui.insist(&format!(
                 "{} refused the credential: the fallback snapshot {} was removed",
                 names(stores),
-                path.display()
+                path.shown()
             ));
         }
         for error in forgotten.failures {

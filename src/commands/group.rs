@@ -15,6 +15,7 @@ use crate::words::batch::{Action, Outcome};
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, Name, SecretValue};
+use crate::words::shown::ShownPath as _;
 
 /// Manage groups of secrets, where the provider has them (northflank)
 ///
@@ -406,5 +407,5 @@ fn payload(path: &Path) -> Result<Document> {
     let bytes = input::read(path, MAX_FILE)?;
     // YAML reads JSON too, should a name say nothing.
     let format = Format::from_file_name(path).unwrap_or(Format::Yaml);
-    formats::tree::read(format, &bytes).map_err(|error| error.context(path.display()))
+    formats::tree::read(format, &bytes).map_err(|error| error.context(path.shown()))
 }

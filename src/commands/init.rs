@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::config::{edit, lookup};
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
+use crate::words::shown::ShownPath as _;
 
 /// Write a keyfob.toml with comments into this folder
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub fn run(args: InitArgs, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json!({ "path": file }));
     }
-    app.ui.note(&format!("made {}", file.display()));
+    app.ui.note(&format!("made {}", file.shown()));
     app.ui.note("add a store with `keyfob store add --project NAME PROVIDER`, or store a secret in your local vault with `keyfob set NAME`");
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
+use crate::words::shown::ShownPath as _;
 
 /// Fill the placeholders of a template with secrets
 ///
@@ -123,7 +124,7 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
             let names = template.variables();
             let filled = names.iter().filter(|name| variables.contains_key(**name));
             app.ui.document(&json!({
-                "file": path.display().to_string(),
+                "file": path.shown().to_string(),
                 "references": references,
                 "variables": filled.collect::<Vec<_>>(),
             }))

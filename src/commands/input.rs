@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::formats::{self, Format, Pair};
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// No file of secrets is near this size, in bytes.
 pub const MAX_FILE: usize = 64 * 1024 * 1024;
@@ -21,7 +22,7 @@ pub fn is_standard(path: &Path) -> bool {
 pub fn shown(path: &Path) -> String {
     match is_standard(path) {
         true => "stdin".to_owned(),
-        false => path.display().to_string(),
+        false => path.shown().to_string(),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::identity::keypair::locate::Located;
 use crate::providers::{self, ProviderSpec, registry};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
+use crate::words::shown::ShownPath as _;
 
 /// Make, show and keep Solana keypairs
 #[derive(Debug, Args)]
@@ -83,7 +84,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
     }
     app.ui.note(&format!(
         "made {}; whoever has this file is {address}: keep a copy in a safe place",
-        path.display()
+        path.shown()
     ));
     app.ui.line(&address)
 }
@@ -92,7 +93,7 @@ fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
     let located = match file {
         Some(path) => Located {
             keypair: Keypair::from_file(&path)?,
-            source: path.display().to_string(),
+            source: path.shown().to_string(),
         },
         None => of_store(app)?,
     };

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// Print a manual page
 #[derive(Debug, Args)]
@@ -89,7 +90,7 @@ fn collect(command: &Command, name: &str, pages: &mut Vec<Page>) -> Result<()> {
 }
 
 fn write_all(dir: &Path, keyfob: Command, app: &App) -> Result<()> {
-    let failed = |error| Error::io(format!("could not write to {}", dir.display()), error);
+    let failed = |error| Error::io(format!("could not write to {}", dir.shown()), error);
     std::fs::create_dir_all(dir).map_err(failed)?;
     let pages = pages(keyfob)?;
     for page in &pages {
@@ -100,6 +101,6 @@ fn write_all(dir: &Path, keyfob: Command, app: &App) -> Result<()> {
         return app.ui.document(&json!({ "path": dir, "pages": names }));
     }
     app.ui
-        .note(&format!("{} pages in {}", pages.len(), dir.display()));
+        .note(&format!("{} pages in {}", pages.len(), dir.shown()));
     Ok(())
 }

@@ -82,7 +82,7 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
         }
     } else if total > 1 {
         for (_, outcome, error) in &failures {
-            app.ui.warn(&format!("{}: {error}", outcome.name));
+            app.ui.warn(&format!("{}: {error}", outcome.name.shown()));
         }
     }
     result
@@ -95,7 +95,7 @@ fn as_json(results: &Results) -> serde_json::Value {
         .map(|outcome| match &outcome.result {
             Ok(action) => json!({ "name": outcome.name, "action": action.as_str() }),
             Err(error) => json!({
-                "name": outcome.name,
+                "name": outcome.name.shown().to_string(),
                 "action": "failed",
                 "error": error.to_json()["error"],
             }),

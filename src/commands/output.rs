@@ -8,6 +8,7 @@ use super::input::is_standard;
 use crate::app::App;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// The file that `path` names; `None` where it means stdout, as it does when nothing is named.
 pub fn file(path: Option<&Path>) -> Option<&Path> {
@@ -44,7 +45,7 @@ pub fn check_not_input(output: &Path, input: Option<&Path>) -> Result<()> {
     }
     Err(Error::usage(format!(
         "{} is the template itself, which would be lost",
-        output.display()
+        output.shown()
     ))
     .hint("write to another file with -o"))
 }

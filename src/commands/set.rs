@@ -63,7 +63,8 @@ pub struct SetArgs {
 }
 
 pub async fn run(args: SetArgs, app: &App) -> Result<()> {
-    if !args.refused.is_empty() {
+    let with_value = matches!(&args.name, Target::Name(name) if name.as_str().contains('='));
+    if with_value || !args.refused.is_empty() {
         return Err(value_as_argument());
     }
     let reference = app.reference(&args.name)?;

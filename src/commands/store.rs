@@ -11,6 +11,7 @@ use crate::providers::{ProviderSpec, registry};
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
+use crate::words::shown::ShownPath as _;
 
 /// List, add and remove configured stores
 #[derive(Debug, Args)]
@@ -162,7 +163,7 @@ fn done(app: &App, what: &str, name: &str, file: &std::path::Path) -> Result<()>
     if app.ui.json {
         return app.ui.document(&json!({ "name": name, "path": file }));
     }
-    app.ui.note(&format!("{name} {what} {}", file.display()));
+    app.ui.note(&format!("{name} {what} {}", file.shown()));
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::config::review;
 use crate::config::trust::TrustRecord;
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// Trust a keyfob.toml that came with a checkout
 ///
@@ -48,7 +49,7 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
         if !record.revoke(&file)? {
             return Err(Error::not_found(format!(
                 "{} was not trusted",
-                file.display()
+                file.shown()
             )));
         }
         if app.ui.json {
@@ -56,7 +57,7 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
             return app.ui.document(&json!({ "path": path, "trusted": false }));
         }
         app.ui
-            .note(&format!("{} is trusted no longer", file.display()));
+            .note(&format!("{} is trusted no longer", file.shown()));
         return Ok(());
     }
     let review = review::review(&app.load_options()?, &file)?;
@@ -74,10 +75,10 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     } else if review.allowed.is_empty() {
         app.ui.note(&format!(
             "{} decides nothing that needs trust",
-            review.path.display()
+            review.path.shown()
         ));
     } else {
-        app.ui.note(&format!("{} decides:", review.path.display()));
+        app.ui.note(&format!("{} decides:", review.path.shown()));
         for allowed in &review.allowed {
             app.ui.note(&format!(
                 "  {} = {}  (line {})",
@@ -89,10 +90,8 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
         return Ok(());
     }
     review.allow(&record)?;
-    app.ui.note(&format!(
-        "{} is trusted as it is now",
-        review.path.display()
-    ));
+    app.ui
+        .note(&format!("{} is trusted as it is now", review.path.shown()));
     Ok(())
 }
 
@@ -108,7 +107,7 @@ fn list(record: &TrustRecord, app: &App) -> Result<()> {
     let mut table = Table::new(&["FILE", "STATE"]);
     for file in files {
         table.row([
-            file.path.display().to_string(),
+            file.path.shown().to_string(),
             file.state.as_str().to_owned(),
         ]);
     }

@@ -1,7 +1,5 @@
 //! `keyfob vault`: what only the local vault can do.
 
-use std::path::Path;
-
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -13,6 +11,7 @@ use crate::vault::Vault;
 use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Target;
+use crate::words::shown::ShownPath as _;
 
 /// Look after the local vault
 #[derive(Debug, Args)]
@@ -118,7 +117,8 @@ fn info(app: &App) -> Result<()> {
     let identity = vault.identity_info()?;
     let info = vault.info()?;
     if app.ui.json {
-        let mut document = json!({ "path": vault.path(), "exists": info.is_some() });
+        let mut document =
+            json!({ "path": vault.path().shown().to_string(), "exists": info.is_some() });
         if let Some((key, location)) = &identity {
             document["identity"] =
                 json!({ "public_key": key.key(), "location": location.to_string() });
@@ -135,7 +135,7 @@ fn info(app: &App) -> Result<()> {
         }
         return app.ui.document(&document);
     }
-    let mut lines = vec![("vault", vault.path().display().to_string())];
+    let mut lines = vec![("vault", vault.path().shown().to_string())];
     match &info {
         None => lines.push((
             "state",
@@ -298,7 +298,7 @@ fn rekey(yes: bool, app: &App) -> Result<()> {
     let rekeyed = vault.rekey()?;
     if app.ui.json {
         return app.ui.document(&json!({
-            "path": vault.path(),
+            "path": vault.path().shown().to_string(),
             "public_key": rekeyed.new.key(),
             "replaced": rekeyed.old.key(),
             "location": rekeyed.location.to_string(),
@@ -320,6 +320,6 @@ fn as_json(app: &App, vault: &Vault, change: &serde_json::Value) -> Result<()> {
         return Ok(());
     }
     let mut document = change.clone();
-    document["path"] = json!(Path::new(vault.path()));
+    document["path"] = json!(vault.path().shown().to_string());
     app.ui.document(&document)
 }

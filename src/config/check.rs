@@ -1,5 +1,4 @@
-//! Rules for single values, wherever they come from: base URLs, choices, lists, keys that stand
-//! where a path should.
+//! Rules for single values, wherever they come from: base URLs, choices, lists.
 
 use zeroize::Zeroizing;
 
@@ -82,19 +81,6 @@ fn is_loopback(url: &reqwest::Url) -> bool {
         || address
             .parse::<std::net::IpAddr>()
             .is_ok_and(|address| address.is_loopback())
-}
-
-/// Whether `text`, which should be a path, is the key itself: what belongs in no file, in no
-/// message and in no path.
-///
-/// What is as long as a key and has neither `/` nor `.` counts as one, so that a damaged key is
-/// never shown as the name of a file; a file with such a name is written `./NAME`.
-pub(super) fn is_inline_key(text: &str) -> bool {
-    let text = text.trim();
-    text.starts_with('[')
-        || text.contains('\n')
-        || text.to_ascii_uppercase().contains("AGE-SECRET-KEY-")
-        || (text.len() >= 32 && !text.contains(['/', '\\', '.']))
 }
 
 /// "`a`, `b` or `c`".
@@ -195,29 +181,6 @@ mod tests {
             ["ssh-ed25519 AAAA a,b", "age1x"]
         );
         assert_eq!(split_list("a,b\n"), ["a", "b"]);
-    }
-
-    #[test]
-    fn keys_are_told_from_paths() {
-        for key in [
-            "[1, 2, 3]",
-            "AGE-SECRET-KEY-1QQ",
-            "age-secret-key-1qq",
-            "# made today\nAGE-SECRET-KEY-1QQ",
-            "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n",
-            "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K",
-            "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K!",
-        ] {
-            assert!(is_inline_key(key), "{key}");
-        }
-        for path in [
-            "id.json",
-            "~/.config/solana/id.json",
-            "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K.json",
-            "./a-long-file-name-without-an-extension",
-        ] {
-            assert!(!is_inline_key(path), "{path}");
-        }
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
+use crate::words::shown::{self, ShownPath as _};
 
 /// A commented file to begin with, in which nothing is set yet.
 pub const TEMPLATE: &str = include_str!("template.toml");
@@ -35,7 +36,7 @@ pub fn create(
     let lock = lock(options, file)?;
     let file = File::open(options, file)?;
     if file.before.is_some() {
-        let path = file.target.display();
+        let path = file.target.shown();
         return Err(Error::conflict(format!("{path} exists already"))
             .hint("`keyfob store add` adds a store to it"));
     }
@@ -86,7 +87,7 @@ pub fn add_store(
     }
     change(options, file, |document, layer, file| {
         if layer.stores.contains_key(name) {
-            let path = file.target.display();
+            let path = file.target.shown();
             return Err(
                 Error::conflict(format!("{path} has the store `{name}` already"))
                     .hint("edit the file, or remove the store first"),
@@ -134,7 +135,7 @@ fn no_store<'a>(
     known: impl Iterator<Item = &'a StoreName>,
 ) -> Error {
     let known: Vec<&str> = known.map(StoreName::as_str).collect();
-    Error::not_found(format!("{} has no store `{name}`", path.display()))
+    Error::not_found(format!("{} has no store `{name}`", path.shown()))
         .hint(did_you_mean(name.as_str(), "stores in it", &known))
         .store(name.as_str())
 }
@@ -159,7 +160,7 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
     if text.is_empty() {
         return Err(Error::usage(format!("`{key}` is empty")));
     }
-    if field.inline_env && field.shape == Shape::Path && check::is_inline_key(text) {
+    if field.inline_env && field.shape == Shape::Path && shown::is_plain_key(text) {
         return Err(Error::usage(format!(
             "`{key}` must be a path, not the key itself"
         )));
@@ -228,7 +229,7 @@ impl<'o, 'a> File<'o, 'a> {
             .keys()
             .filter(|name| !layer.stores.contains_key(*name));
         environment::check_distinct(layer.stores.keys().chain(below), |_, message| {
-            Error::config(format!("{}: {message}", self.named.display()))
+            Error::config(format!("{}: {message}", self.named.shown()))
         })?;
         Ok(layer)
     }
@@ -240,7 +241,7 @@ impl<'o, 'a> File<'o, 'a> {
         }
         self.read(text.clone().into_bytes())?;
         if state::read(&self.target)? != self.before {
-            let path = self.target.display();
+            let path = self.target.shown();
             return Err(
                 Error::conflict(format!("{path} was changed by another program")).hint("try again"),
             );

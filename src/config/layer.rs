@@ -12,6 +12,7 @@ use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable
 use super::source::Source;
 use crate::words::error::Result;
 use crate::words::secret::{StoreName, Target};
+use crate::words::shown;
 use crate::words::text::{Place, is_variable_name};
 
 const KEYS: [&str; 4] = ["default_store", "stores", "env", "rotation"];
@@ -197,7 +198,7 @@ fn read_field(
         Shape::Text | Shape::Url | Shape::Path => {}
     }
     let text = reader.text(&path, item)?;
-    if field.inline_env && check::is_inline_key(text) {
+    if field.inline_env && shown::is_plain_key(text) {
         let message = format!("`{path}` must be a path, not the key itself");
         let variable = variable(store, field.name);
         let hint = format!("keep the key in a file of your own, or in {variable}");

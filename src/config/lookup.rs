@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result, io_reason};
+use crate::words::shown::ShownPath as _;
 
 /// The name of the file that a project keeps.
 pub const PROJECT_FILE: &str = "keyfob.toml";
@@ -21,7 +22,7 @@ pub fn is_there(path: &Path) -> Result<bool> {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => {
-            let (path, reason) = (path.display(), io_reason(&error));
+            let (path, reason) = (path.shown(), io_reason(&error));
             let message = format!("{path} cannot be looked at: {reason}");
             let hint = "make its folder one that you can enter, or name another file with --config";
             Err(Error::config(message).hint(hint).made_of(error))

@@ -17,6 +17,7 @@ use super::{Config, LoadOptions, LoadedFile, Mapping, Role, RotationEntry};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
+use crate::words::shown::ShownPath as _;
 use crate::words::text::Place;
 
 impl Config {
@@ -112,7 +113,7 @@ pub(super) fn source_of(
         Some(folder) if located.is_file() => folder,
         _ => env.cwd(),
     };
-    let shown = found.display().to_string();
+    let shown = found.shown().to_string();
     Ok(Source {
         base: base.into(),
         text: source::decode(&shown, raw.bytes)?,

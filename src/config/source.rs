@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::words::error::{Error, Result, io_reason};
+use crate::words::shown::ShownPath as _;
 use crate::words::text::Place;
 
 /// No configuration is longer; what is longer is something else.
@@ -37,7 +38,7 @@ pub(super) struct Raw {
 /// # Errors
 /// `config` where there is none, it cannot be read, or it is longer than [`MAX_BYTES`].
 pub(super) fn read(path: &Path, any_kind: bool) -> Result<Raw> {
-    let bad = |why: &str| Error::config(format!("{}: {why}", path.display()));
+    let bad = |why: &str| Error::config(format!("{}: {why}", path.shown()));
     let unreadable = |error: std::io::Error| bad(&io_reason(&error));
     // Asked before opening, as opening a named pipe waits for somebody to write.
     let kind = std::fs::metadata(path).map_err(unreadable)?;

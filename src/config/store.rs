@@ -6,12 +6,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::check::{self, Value};
+use super::check::Value;
 use super::layer::credential_hint;
 use super::schema::{Field, Schema, Shape, variable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{SecretValue, StoreName};
+use crate::words::shown::{self, ShownPath as _};
 
 /// Where something was configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl fmt::Display for Origin {
             Origin::Environment { variable } => write!(f, "environment {variable}"),
             Origin::File {
                 path, line, column, ..
-            } => write!(f, "{}:{line}:{column}", path.display()),
+            } => write!(f, "{}:{line}:{column}", path.shown()),
         }
     }
 }
@@ -79,8 +80,9 @@ impl Entry {
         let in_environment = matches!(origin, Origin::Environment { .. });
         let path = match &value {
             Value::Text(text) if field.shape == Shape::Path => {
-                let inline = field.inline_env && in_environment && check::is_inline_key(text);
-                (!inline).then(|| env.resolve(text, base))
+                let path = env.resolve(text, base);
+                let inline = field.inline_env && in_environment && shown::is_key(text, &path);
+                (!inline).then_some(path)
             }
             _ => None,
         };
@@ -221,8 +223,11 @@ impl StoreConfig {
         let hidden = known.credential || (known.inline_env && entry.path.is_none());
         Some(match &entry.value {
             _ if hidden => "(set)".to_owned(),
-            Value::Text(text) => text.to_string(),
-            Value::List(elements) => elements.join(", "),
+            Value::Text(text) => match &entry.path {
+                Some(path) if shown::is_key(text, path) => path.shown().to_string(),
+                _ => text.to_string(),
+            },
+            Value::List(elements) => shown::public_keys(elements).to_string(),
         })
     }
 
@@ -297,7 +302,7 @@ pub(super) fn untrusted(file: &Path, keys: &[String]) -> Error {
     let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
     Error::untrusted(format!(
         "{} has not been trusted, and sets {}",
-        file.display(),
+        file.shown(),
         keys.join(", ")
     ))
     .hint("read the file, then run `keyfob trust`; in CI set KEYFOB_TRUST=1")

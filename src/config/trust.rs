@@ -14,6 +14,7 @@ use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::words::env::Folders;
 use crate::words::error::{Error, Kind, Result};
+use crate::words::shown::ShownPath as _;
 
 /// The record of trust, in the user's configuration folder.
 pub struct TrustRecord {
@@ -158,7 +159,7 @@ fn wrong(error: Error) -> Error {
 
 fn text_of(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
-        let path = path.display();
+        let path = path.shown();
         Error::failed(format!("{path} cannot be trusted: its path is not UTF-8"))
     })
 }

@@ -7,6 +7,7 @@ use crate::config::environment::variable;
 use crate::config::review;
 use crate::config::{Config, LoadedFile, Role, StoreConfig};
 use crate::words::env::Environment;
+use crate::words::shown::ShownPath as _;
 
 const CHECK: &str = "configuration";
 
@@ -49,14 +50,14 @@ fn loaded(file: &LoadedFile) -> Finding {
         (Role::Project, true) => "the project's, trusted",
         (Role::Project, false) => "the project's, not trusted",
     };
-    Finding::ok(CHECK, file.path.display(), whose)
+    Finding::ok(CHECK, file.path.shown(), whose)
 }
 
 /// What of a file does not count before it is trusted.
 fn not_trusted(file: &LoadedFile, config: &Config, patient: &Patient<'_>) -> Finding {
     let review = match review::review(&patient.options, &file.path) {
         Ok(review) => review,
-        Err(error) => return Finding::error("trust", file.path.display(), &error),
+        Err(error) => return Finding::error("trust", file.path.shown(), &error),
     };
     let needed = config
         .stores()
@@ -66,7 +67,7 @@ fn not_trusted(file: &LoadedFile, config: &Config, patient: &Patient<'_>) -> Fin
     if !needed {
         return Finding::ok(
             "trust",
-            file.path.display(),
+            file.path.shown(),
             "it decides nothing that needs trust",
         );
     }
@@ -77,7 +78,7 @@ fn not_trusted(file: &LoadedFile, config: &Config, patient: &Patient<'_>) -> Fin
         .collect();
     Finding::fault(
         "trust",
-        file.path.display(),
+        file.path.shown(),
         format!("what it sets does not count yet: {}", keys.join(", ")),
     )
     .hint("read the file, then run `keyfob trust`; in CI set KEYFOB_TRUST=1")

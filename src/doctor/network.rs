@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::finding::Finding;
 use crate::words::env::Environment;
+use crate::words::shown::ShownPath as _;
 
 /// Servers compare times to the minute at the strictest; half of that is no reason to worry.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
@@ -75,13 +76,13 @@ fn certificates(env: &Environment) -> Option<Finding> {
     const VARIABLE: &str = "SSL_CERT_FILE";
     let path = env.resolve(env.var(VARIABLE)?, env.cwd());
     Some(match std::fs::File::open(&path) {
-        Ok(_) => Finding::ok(CHECK, VARIABLE, path.display().to_string()),
+        Ok(_) => Finding::ok(CHECK, VARIABLE, path.shown().to_string()),
         Err(error) => Finding::fault(
             CHECK,
             VARIABLE,
             format!(
                 "{}: {}",
-                path.display(),
+                path.shown(),
                 crate::words::error::io_reason(&error)
             ),
         )

@@ -8,6 +8,7 @@ use crate::config::lookup;
 use crate::identity::keypair::locate;
 #[cfg(unix)]
 use crate::words::error::shell_word;
+use crate::words::shown::ShownPath as _;
 use crate::written;
 
 const CHECK: &str = "permissions";
@@ -82,7 +83,7 @@ fn paths(patient: &Patient<'_>) -> BTreeSet<(PathBuf, Rule)> {
 fn examine_path(path: &Path, rule: Rule) -> Option<Finding> {
     use std::os::unix::fs::MetadataExt;
 
-    let shown = path.display();
+    let shown = path.shown();
     let metadata = match std::fs::metadata(path) {
         Ok(metadata) => metadata,
         Err(error) => {

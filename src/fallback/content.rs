@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::words::encoded;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
+use crate::words::shown::ShownPath as _;
 
 /// The version that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -68,7 +69,7 @@ pub fn read(plaintext: &[u8], binding: &str, path: &Path) -> Result<Snapshot> {
     let unknown = || {
         Error::invalid_data(format!(
             "the fallback snapshot {} holds something unknown",
-            path.display()
+            path.shown()
         ))
     };
     // serde_json's own text may quote the content.
@@ -80,7 +81,7 @@ pub fn read(plaintext: &[u8], binding: &str, path: &Path) -> Result<Snapshot> {
     if content.binding != binding {
         return Err(Error::conflict(format!(
             "the fallback snapshot {} was kept for another selection, or for stores set up in another way",
-            path.display()
+            path.shown()
         )));
     }
     let mut values = BTreeMap::new();

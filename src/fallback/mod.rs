@@ -19,6 +19,7 @@ use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
+use crate::words::shown::ShownPath as _;
 
 mod content;
 pub mod freshness;
@@ -113,7 +114,7 @@ impl Snapshots {
                 // A machine where nothing can be noted is one where nobody logs out.
                 (self.notice)(&format!(
                     "logout will not find the fallback snapshot {}: {error}",
-                    file.display()
+                    file.shown()
                 ));
                 Ok(())
             }
@@ -133,7 +134,7 @@ impl Snapshots {
         };
         let Some(sealed) = shelf::read_file(&path)? else {
             return Err(Error::not_found(match &self.file {
-                Some(file) => format!("there is no fallback snapshot {} yet", file.display()),
+                Some(file) => format!("there is no fallback snapshot {} yet", file.shown()),
                 None => "there is no fallback snapshot of this selection yet".to_owned(),
             })
             .hint("each run with --fallback that reaches its stores keeps one"));

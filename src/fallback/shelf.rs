@@ -22,6 +22,7 @@ use crate::words::env::Folders;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::StoreName;
+use crate::words::shown::ShownPath as _;
 
 /// More than any environment holds.
 const MAX_SIZE: u64 = 64 << 20;
@@ -220,7 +221,7 @@ impl Shelf {
 
     /// What snapshots and notes are called, without their extension.
     fn ids(&self) -> Result<BTreeSet<String>> {
-        let cannot = |error| Error::io(format!("cannot read {}", self.folder.display()), error);
+        let cannot = |error| Error::io(format!("cannot read {}", self.folder.shown()), error);
         let mut ids = BTreeSet::new();
         for entry in fs::read_dir(&self.folder).map_err(cannot)? {
             let name = entry.map_err(cannot)?.file_name();
@@ -257,7 +258,7 @@ pub(super) fn write_file(path: &Path, sealed: &[u8]) -> Result<()> {
     {
         return Err(Error::conflict(format!(
             "{} holds something else than a fallback snapshot, and is left as it is",
-            path.display()
+            path.shown()
         ))
         .hint("remove it, or name another file with --fallback=FILE"));
     }
@@ -270,7 +271,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
     match read(path, MAX_SIZE + 1)? {
         Some(sealed) if sealed.len() as u64 > MAX_SIZE => Err(Error::invalid_data(format!(
             "{} is too large for a fallback snapshot",
-            path.display()
+            path.shown()
         ))),
         sealed => Ok(sealed),
     }
@@ -297,5 +298,5 @@ fn read(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
         file.take(limit).read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     };
-    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.display()), error))
+    read().map_err(|error: io::Error| Error::io(format!("cannot read {}", path.shown()), error))
 }

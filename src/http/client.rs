@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Url, redirect};
 
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -64,7 +65,7 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
     let pem = std::fs::read(path).map_err(|error| {
         Error::config(format!(
             "could not read ca_file {}: {}",
-            path.display(),
+            path.shown(),
             crate::words::error::io_reason(&error)
         ))
         .made_of(error)
@@ -73,7 +74,7 @@ fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         _ => Err(Error::config(format!(
             "ca_file {} holds no PEM certificate",
-            path.display()
+            path.shown()
         ))),
     }
 }

@@ -21,6 +21,7 @@ use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// The place of the identity that keyfob makes.
 pub struct Keeping<'a> {
@@ -90,7 +91,7 @@ impl<'a> Keeping<'a> {
                 }
                 format!(
                     "the OS keyring holds another identity than {public}, which {} names",
-                    self.marker().path().display()
+                    self.marker().path().shown()
                 )
             }
             Ok(None) => {
@@ -102,7 +103,7 @@ impl<'a> Keeping<'a> {
         };
         Err(Error::unauthenticated(error).hint(format!(
             "a copy of it in {} would do, or another identity of the vault's in the store's identity setting",
-            self.file().display()
+            self.file().shown()
         )))
     }
 
@@ -146,7 +147,7 @@ impl<'a> Keeping<'a> {
             Some(identity) => Ok((identity, true)),
             None => Err(Error::failed(format!(
                 "the identity was made, and is gone from {} again",
-                self.folder.display()
+                self.folder.shown()
             ))),
         }
     }

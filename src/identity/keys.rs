@@ -11,6 +11,7 @@ use super::private::read_private;
 use super::recipients::Recipient;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::shown::ShownPath as _;
 
 /// What a user says the identity is.
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Location::Named(path) | Location::Kept(path) => write!(f, "file {}", path.display()),
+            Location::Named(path) | Location::Kept(path) => write!(f, "file {}", path.shown()),
             Location::Given(origin) => f.write_str(origin),
             Location::Keyring => f.write_str("OS keyring"),
         }
@@ -79,7 +80,7 @@ impl Identity {
         match source {
             IdentitySource::File(path) => {
                 let text = read_private(path, "identity file")?.ok_or_else(|| {
-                    Error::unauthenticated(format!("there is no identity file {}", path.display()))
+                    Error::unauthenticated(format!("there is no identity file {}", path.shown()))
                         .hint("name another with the store's identity setting, or make it: age-keygen -o FILE")
                 })?;
                 Self::parse(&text, Location::Named(path.clone()))

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::state;
 use crate::words::error::{Error, Result, shell_word};
+use crate::words::shown::ShownPath as _;
 
 /// Larger than any identity file, and small enough to read by mistake.
 const MAX_SIZE: u64 = 1 << 20;
@@ -18,7 +19,7 @@ const MAX_SIZE: u64 = 1 << 20;
 /// `unauthenticated` where others can, with the command that ends it, and where it is no regular
 /// file or too large to be one with keys; `failed` where it cannot be read.
 pub fn read_private(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
-    let shown = path.display();
+    let shown = path.shown();
     let cannot = |error: io::Error| match error.kind() {
         io::ErrorKind::InvalidInput => {
             Error::unauthenticated(format!("the {what} {shown} is not a regular file"))

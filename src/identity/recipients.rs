@@ -7,6 +7,7 @@ use age::ssh::ParseRecipientKeyError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::words::error::{Error, Result};
+use crate::words::shown;
 
 /// An age or SSH public key. Two are equal when the key is, whatever the comment.
 #[derive(Clone)]
@@ -45,9 +46,9 @@ impl Recipient {
 
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if text.starts_with("AGE-SECRET-KEY-") || text.contains("PRIVATE KEY") {
+        if shown::may_be_private(text) {
             // Not quoted, and nothing else said of it.
-            return Err("that is a private key; recipients are public ones".to_owned());
+            return Err("that may be a private key; recipients are public ones".to_owned());
         }
         let refuse = |why: &str| Err(format!("{text:?} is no recipient: {why}"));
         if text.contains(char::is_control) {

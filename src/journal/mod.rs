@@ -26,6 +26,7 @@ use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Reference, StoreName};
+use crate::words::shown::ShownPath as _;
 
 mod announced;
 mod change;
@@ -153,7 +154,7 @@ impl Journal {
     /// The files of `kind`, sorted.
     fn tags(&self, kind: &str) -> Result<Vec<String>> {
         let cannot = |error: io::Error| {
-            let what = format!("cannot read the journal {}", self.folder.display());
+            let what = format!("cannot read the journal {}", self.folder.shown());
             Error::io(what, error)
         };
         let entries = match fs::read_dir(&self.folder) {
@@ -219,7 +220,7 @@ impl Journal {
             Ok(sealed) => sealed,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
-                return Err(Error::io(format!("cannot read {}", path.display()), error));
+                return Err(Error::io(format!("cannot read {}", path.shown()), error));
             }
         };
         let plaintext = self.keys.decrypt(&sealed, &path)?;
@@ -227,7 +228,7 @@ impl Journal {
         let unknown = |error: serde_json::Error| {
             Error::invalid_data(format!(
                 "the journal {} holds something unknown at column {}",
-                path.display(),
+                path.shown(),
                 error.column()
             ))
             .hint("it may have been written by a newer keyfob")
@@ -246,7 +247,7 @@ impl Journal {
         let change: Change = change.ok_or_else(|| {
             Error::invalid_data(format!(
                 "the journal {} was written for something else",
-                path.display()
+                path.shown()
             ))
         })?;
         Ok(Some(Open {
@@ -269,7 +270,7 @@ impl Journal {
             }
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
+            Err(error) => Err(Error::io(format!("cannot read {}", path.shown()), error)),
         }
     }
 

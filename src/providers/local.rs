@@ -22,6 +22,7 @@ use crate::vault::{Vault, VaultOptions};
 use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
+use crate::words::shown::ShownPath as _;
 
 const SCHEMA: Schema = Schema {
     provider: "local",
@@ -142,7 +143,7 @@ impl LocalVault {
         let result = act(&self.vault);
         (self.log)(&format!(
             "{what} {}: {} in {} ms",
-            self.vault.path().display(),
+            self.vault.path().shown(),
             result.as_ref().map_or("failed", |_| "done"),
             started.elapsed().as_millis()
         ));
@@ -186,7 +187,7 @@ impl Provider for LocalVault {
             Err(error) => (None, Some(format!("none: {}", error.message()))),
         };
         Ok(Account {
-            url: self.vault.path().display().to_string(),
+            url: self.vault.path().shown().to_string(),
             account,
             credential,
             ..Account::default()

@@ -40,7 +40,7 @@ pub fn unsupported(provider: &str, act: &str, instead: &str) -> Error {
 
 /// The error for a secret that is not there.
 pub fn missing(name: &Name) -> Error {
-    Error::not_found(format!("there is no secret named {name}"))
+    Error::not_found(format!("there is no secret named {}", name.shown()))
 }
 
 /// The error for a secret that is there, but must not be.

@@ -11,6 +11,7 @@ use super::derive::Derivation;
 use crate::words::error::{Error, Result};
 use crate::words::generate::Spec;
 use crate::words::secret::{Reference, StoreName};
+use crate::words::shown::ShownPath as _;
 
 /// What was asked for, by options and configuration.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ impl fmt::Display for Source {
             Self::Generate(spec) => write!(f, "generate {spec}"),
             Self::Command(_) => f.write_str("run the command that prints it"),
             Self::File(path) if path.as_os_str() == "-" => f.write_str("read it from stdin"),
-            Self::File(path) => write!(f, "read it from {}", path.display()),
+            Self::File(path) => write!(f, "read it from {}", path.shown()),
         }
     }
 }

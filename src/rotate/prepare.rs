@@ -15,6 +15,7 @@ use crate::providers::Composite;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
+use crate::words::shown::ShownPath as _;
 
 impl Engine<'_> {
     /// Looks at the targets, makes the new values, and puts the rotation on the disk. Nothing was
@@ -54,7 +55,7 @@ impl Engine<'_> {
                 let store = self.store(&target.reference.store)?;
                 return Err(store.missing(&target.reference.name).hint(format!(
                     "a rotation needs a secret to begin with: keyfob set {} --generate makes it",
-                    crate::words::error::shell_word(&target.reference.to_string())
+                    crate::words::error::shell_word(&target.reference.shown().to_string())
                 )));
             }
             old.push(match seen {
@@ -164,7 +165,7 @@ impl Engine<'_> {
                 Made::printed(printed, &composites)
             }
             (Source::File(path), None) => {
-                Err(Error::failed(format!("{} was not read", path.display())))
+                Err(Error::failed(format!("{} was not read", path.shown())))
             }
         }
     }

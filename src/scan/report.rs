@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::scanner::Scanner;
 use super::text::Text;
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// A place where a value stands.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,7 +68,7 @@ pub fn stream(scanner: &Scanner, path: &Path, mut reader: impl Read) -> Result<R
     let mut report = Report::default();
     let mut text = Text::new(scanner);
     text.read(&mut reader)
-        .map_err(|error| Error::io(format!("could not read {}", path.display()), error))?;
+        .map_err(|error| Error::io(format!("could not read {}", path.shown()), error))?;
     report.add_text(path, &mut text);
     Ok(report)
 }

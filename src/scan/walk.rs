@@ -2,6 +2,7 @@
 //! in all its places.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -11,6 +12,7 @@ use super::report::Report;
 use super::scanner::Scanner;
 use super::text::Text;
 use crate::words::error::{Error, Result, io_reason};
+use crate::words::shown::ShownPath as _;
 
 /// What is walked.
 #[derive(Debug)]
@@ -29,11 +31,14 @@ pub struct Tree {
 pub fn walk(scanner: &Scanner, tree: &Tree) -> Result<Report> {
     for path in &tree.paths {
         if let Err(error) = fs::metadata(path)
-            && error.kind() == std::io::ErrorKind::NotFound
+            && matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::InvalidFilename
+            )
         {
             return Err(Error::usage(format!(
                 "could not search {}: {}",
-                scanner.masked(&path.to_string_lossy()),
+                scanner.masked(&path.shown().to_string()),
                 io_reason(&error)
             )));
         }
@@ -98,7 +103,7 @@ impl Reader<'_> {
             }
             Err(error) => {
                 self.text.finish();
-                self.unread(&format!("{}: {}", path.display(), io_reason(&error)));
+                self.unread(&format!("{}: {}", path.shown(), io_reason(&error)));
             }
         }
     }

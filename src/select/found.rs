@@ -166,7 +166,7 @@ impl<'s, V> Found<'s, V> {
             .find(|store| *store.name() == reference.store);
         match store {
             Some(store) => store.missing(&reference.name),
-            None => Error::not_found(format!("there is no secret {reference}")),
+            None => Error::not_found(format!("there is no secret {}", reference.shown())),
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::Lock;
 use super::{Mode, create_folder, folder_of, read, write_atomically};
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// The version that this code writes, and the only one it reads.
 const FORMAT: u32 = 1;
@@ -62,7 +63,7 @@ impl<T: DeserializeOwned + Serialize> File<T> {
         let Some(bytes) = read(&self.path)? else {
             return Ok(None);
         };
-        let path = self.path.display();
+        let path = self.path.shown();
         // serde_json's own text may quote the content.
         let envelope: Envelope<T> = serde_json::from_slice(&bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -88,7 +89,7 @@ impl<T: DeserializeOwned + Serialize> File<T> {
             content,
         };
         let mut text = serde_json::to_vec(&envelope).map_err(|error| {
-            Error::failed(format!("cannot write {}: {error}", self.path.display()))
+            Error::failed(format!("cannot write {}: {error}", self.path.shown()))
         })?;
         text.push(b'\n');
         write_atomically(&self.path, &text, Mode::PRIVATE)

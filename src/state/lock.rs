@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// The first and the longest pause between two attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -111,7 +112,7 @@ fn wait_for(folder: &Path, deadline: Option<Instant>) -> Result<Held> {
         if left == Some(Duration::ZERO) {
             return Err(Error::unavailable(format!(
                 "{} is locked by {}",
-                folder.display(),
+                folder.shown(),
                 holder(&path)
             ))
             .hint("wait until it is done, or end it if it hangs"));
@@ -224,7 +225,7 @@ fn cannot_lock(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::Unsupported => Error::failed(format!(
             "cannot lock {}: its file system has no locks",
-            path.display()
+            path.shown()
         )),
         _ => super::cannot_change("lock", path, path, error),
     }

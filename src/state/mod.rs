@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 pub mod file;
 pub mod lock;
@@ -50,7 +51,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io(format!("cannot read {}", path.display()), error)),
+        Err(error) => Err(Error::io(format!("cannot read {}", path.shown()), error)),
     }
 }
 
@@ -99,7 +100,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
         .map_err(|error| cannot_write(path, error))?;
     temporary.persist_noclobber(path).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
-            Error::conflict(format!("{} exists already", path.display()))
+            Error::conflict(format!("{} exists already", path.shown()))
         } else {
             cannot_write(path, error.error)
         }
@@ -119,7 +120,7 @@ pub fn remove(path: &Path) -> Result<()> {
     };
     or_nowhere(fs::remove_file(path))
         .and_then(|()| or_nowhere(sync_folder(folder_of(path))))
-        .map_err(|error| Error::io(format!("cannot remove {}", path.display()), error))
+        .map_err(|error| Error::io(format!("cannot remove {}", path.shown()), error))
 }
 
 fn is_nowhere(error: &io::Error) -> bool {
@@ -141,7 +142,7 @@ pub fn create_folder(path: &Path) -> Result<()> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder
         .create(path)
-        .map_err(|error| Error::io(format!("cannot make the folder {}", path.display()), error))
+        .map_err(|error| Error::io(format!("cannot make the folder {}", path.shown()), error))
 }
 
 /// Removes the temporary files that killed writers left in `folder`; every write in it does that
@@ -177,9 +178,8 @@ pub fn follow_links(path: &Path) -> Result<PathBuf> {
     for _ in 0..MAX_LINKS {
         match fs::symlink_metadata(&target) {
             Ok(metadata) if metadata.is_symlink() => {
-                let next = fs::read_link(&target).map_err(|error| {
-                    Error::io(format!("cannot follow {}", path.display()), error)
-                })?;
+                let next = fs::read_link(&target)
+                    .map_err(|error| Error::io(format!("cannot follow {}", path.shown()), error))?;
                 target = folder_of(&target).join(next);
             }
             // What else is wrong with it shows when it is opened.
@@ -188,7 +188,7 @@ pub fn follow_links(path: &Path) -> Result<PathBuf> {
     }
     Err(Error::failed(format!(
         "cannot follow {}: too many symbolic links",
-        path.display()
+        path.shown()
     )))
 }
 
@@ -206,7 +206,7 @@ fn existing_file(target: &Path) -> Result<Option<fs::Metadata>> {
         Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
         Ok(_) => Err(Error::failed(format!(
             "cannot write {}: it is not a regular file",
-            target.display()
+            target.shown()
         ))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot_write(target, error)),
@@ -304,8 +304,8 @@ fn cannot_write(path: &Path, error: io::Error) -> Error {
 /// The error where `act`, such as writing `path`, which makes a file in `folder`, has failed.
 fn cannot_change(act: &str, path: &Path, folder: &Path, error: io::Error) -> Error {
     let kind = error.kind();
-    let error = Error::io(format!("cannot {act} {}", path.display()), error);
-    let folder = folder.display();
+    let error = Error::io(format!("cannot {act} {}", path.shown()), error);
+    let folder = folder.shown();
     let hint = match kind {
         io::ErrorKind::NotFound => format!("make the folder {folder} first"),
         io::ErrorKind::PermissionDenied => format!(

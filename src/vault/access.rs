@@ -15,6 +15,7 @@ use crate::identity::keys::Identity;
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::shown::ShownPath as _;
 
 /// A vault's content before it is parsed, and how its file is written.
 pub(super) struct Opened {
@@ -58,8 +59,8 @@ impl Vault {
         self.identity()?.ok_or_else(|| {
             Error::unauthenticated(format!(
                 "there is no identity to open the vault {} with: neither {} nor a note of one in the OS keyring exists",
-                self.path.display(),
-                self.keeping().file().display()
+                self.path.shown(),
+                self.keeping().file().shown()
             ))
             .hint("put a copy of the identity there, or name one in the store's identity setting")
         })
@@ -201,7 +202,7 @@ impl Vault {
     /// Names the vault in an error about what stands in it.
     pub(super) fn in_file(&self, error: Error) -> Error {
         match error.kind() {
-            Kind::InvalidData => error.context(self.path.display()),
+            Kind::InvalidData => error.context(self.path.shown()),
             _ => error,
         }
     }

@@ -15,6 +15,7 @@ use crate::state::lock::Lock;
 use crate::words::batch::{Action, Restored, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
+use crate::words::shown::ShownPath as _;
 
 /// A recipient, and why it is one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -301,7 +302,7 @@ impl Vault {
         }
         Err(Error::untrusted(format!(
             "the vault {} can be read by others, and a configuration that you have not trusted names it: {}",
-            self.path.display(),
+            self.path.shown(),
             keys.join(", ")
         ))
         .hint("if you know them, run keyfob trust"))
@@ -325,6 +326,6 @@ impl Vault {
 }
 
 fn no_vault(vault: &Vault) -> Error {
-    Error::not_found(format!("there is no vault {} yet", vault.path.display()))
+    Error::not_found(format!("there is no vault {} yet", vault.path.shown()))
         .hint("the first keyfob set makes it")
 }

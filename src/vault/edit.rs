@@ -74,7 +74,8 @@ pub fn put(
 pub fn delete(document: &mut Document<'_>, name: &Name, now: Timestamp) -> Result<Result<Action>> {
     let Some((key, slot)) = document.secrets.remove_entry(name.as_str()) else {
         return Ok(Err(Error::not_found(format!(
-            "there is no secret {name} in the vault"
+            "there is no secret {} in the vault",
+            name.shown()
         ))));
     };
     let mut record = slot.record(name.as_str())?.into_owned();

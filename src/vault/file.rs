@@ -14,6 +14,7 @@ use crate::identity::keys::Identity;
 use crate::identity::recipients::Recipient;
 use crate::state;
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 /// How age files begin, binary and armored.
 const BINARY: &[u8] = b"age-encryption.org/v1\n";
@@ -36,7 +37,7 @@ impl VaultFile {
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let cannot = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidInput => foreign(path, "not a regular file"),
-            _ => Error::io(format!("cannot read the vault {}", path.display()), error),
+            _ => Error::io(format!("cannot read the vault {}", path.shown()), error),
         };
         let Some(mut file) = state::open(path).map_err(cannot)? else {
             return Ok(None);
@@ -90,7 +91,7 @@ fn decrypt(
 ) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let broken = |error: io::Error| match error.raw_os_error() {
         // The disk's fault; everything else age found in the bytes.
-        Some(_) => Error::io(format!("cannot read the vault {}", path.display()), error),
+        Some(_) => Error::io(format!("cannot read the vault {}", path.shown()), error),
         None => damaged(path),
     };
     let decryptor = match Decryptor::new_buffered(input) {
@@ -113,10 +114,7 @@ fn decrypt(
         .ok()
         .and_then(|size| plaintext.try_reserve_exact(size).ok())
         .ok_or_else(|| {
-            Error::failed(format!(
-                "there is no memory for the vault {}",
-                path.display()
-            ))
+            Error::failed(format!("there is no memory for the vault {}", path.shown()))
         })?;
     reader.read_to_end(&mut plaintext).map_err(broken)?;
     Ok(Some(plaintext))
@@ -150,7 +148,7 @@ pub fn encrypt(document: &Document<'_>, armored: bool) -> Result<Vec<u8>> {
 pub fn not_for(path: &Path, identity: &Identity) -> Error {
     Error::unauthenticated(format!(
         "the vault {} is not encrypted to your identity {} ({})",
-        path.display(),
+        path.shown(),
         identity.public_key().key(),
         identity.location()
     ))
@@ -158,12 +156,12 @@ pub fn not_for(path: &Path, identity: &Identity) -> Error {
 }
 
 fn damaged(path: &Path) -> Error {
-    Error::invalid_data(format!("the vault {} is damaged", path.display()))
+    Error::invalid_data(format!("the vault {} is damaged", path.shown()))
         .hint("restore it from a backup or from version control; keyfob does not write over it")
 }
 
 fn foreign(path: &Path, what: &str) -> Error {
-    Error::invalid_data(format!("{} is no vault: it is {what}", path.display())).hint(
+    Error::invalid_data(format!("{} is no vault: it is {what}", path.shown())).hint(
         "check the store's path, or restore the vault from a backup; keyfob does not write over it",
     )
 }

@@ -65,7 +65,9 @@ fn find(document: &Document<'_>, name: &Name) -> Result<Record> {
         .secrets
         .get(name.as_str())
         .or_else(|| document.deleted.get(name.as_str()))
-        .ok_or_else(|| Error::not_found(format!("there is no secret {name} in the vault")))?;
+        .ok_or_else(|| {
+            Error::not_found(format!("there is no secret {} in the vault", name.shown()))
+        })?;
     Ok(slot.record(name.as_str())?.into_owned())
 }
 

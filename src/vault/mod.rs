@@ -25,6 +25,7 @@ use crate::words::batch::{Action, Batch, Outcome, Selection};
 use crate::words::env::Folders;
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
+use crate::words::shown::ShownPath as _;
 
 mod access;
 pub mod admin;
@@ -75,7 +76,7 @@ pub struct Created {
 impl fmt::Display for Created {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let backup = match &self.location {
-            Location::Kept(path) => format!("copy {} to a safe place, or add", path.display()),
+            Location::Kept(path) => format!("copy {} to a safe place, or add", path.shown()),
             _ => "add".to_owned(),
         };
         write!(
@@ -84,7 +85,7 @@ impl fmt::Display for Created {
              public key: {}\n\
              without it the vault cannot be opened by anybody: {backup} a second key as a recipient \
              (keyfob vault recipients add KEY)",
-            self.vault.display(),
+            self.vault.shown(),
             self.location,
             self.public_key
         )

@@ -14,4 +14,5 @@ pub mod random;
 pub mod scope;
 pub mod secret;
 pub mod shell;
+pub mod shown;
 pub mod text;

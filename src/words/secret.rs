@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::words::digest;
 use crate::words::error::{Error, Result};
+use crate::words::shown::{self, Shown};
 
 /// No backend holds a value near this size, in bytes.
 pub const MAX_VALUE: usize = 16 * 1024 * 1024;
@@ -142,6 +143,12 @@ impl Name {
         }
         Ok(Self(text))
     }
+
+    /// The name in a message about a secret that is not there: it may be a name with its value
+    /// behind it, which is described.
+    pub fn shown(&self) -> Shown<'_> {
+        shown::name(&self.0)
+    }
 }
 
 /// What tells a stored secret from one that somebody else puts in its place: a digest of what its
@@ -225,8 +232,9 @@ impl StoreName {
         if good {
             Ok(Self(text))
         } else {
+            let text = shown::quoted(&text);
             Err(Error::usage(format!(
-                "{text:?} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit"
+                "{text} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit"
             )))
         }
     }
@@ -267,6 +275,14 @@ impl Reference {
     pub fn looks_like(text: &str) -> bool {
         text.starts_with(SCHEME)
     }
+
+    /// The reference in a message about a secret that is not there; see [`Name::shown`].
+    pub fn shown(&self) -> Shown<'_> {
+        match self.name.shown() {
+            Shown::Plain(_) => Shown::Plain(self.to_string().into()),
+            described => described,
+        }
+    }
 }
 
 impl FromStr for Reference {
@@ -274,7 +290,7 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            Error::usage(format!("{text:?} is no reference: {why}")).hint(
+            Error::usage(format!("{} is no reference: {why}", shown::quoted(text))).hint(
                 "references are written keyfob://STORE/NAME, with %XX for odd characters in NAME",
             )
         };

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
 use crate::words::random;
+use crate::words::shown::ShownPath as _;
 
 const LENGTH: usize = 32;
 
@@ -37,7 +38,7 @@ impl Key {
             Ok(key) => Ok(Some(Self(Zeroizing::new(key)))),
             Err(_) => Err(Error::invalid_data(format!(
                 "{} holds no key",
-                path.display()
+                path.shown()
             ))),
         }
     }

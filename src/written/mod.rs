@@ -24,6 +24,7 @@ use crate::words::error::{Error, Kind, Result};
 use crate::words::random;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, Name, SecretValue};
+use crate::words::shown::ShownPath as _;
 
 mod content;
 mod key;
@@ -146,7 +147,7 @@ impl Record {
         match self.file.read()? {
             Some(content) if !content.is_under(key) => Err(Error::invalid_data(format!(
                 "{} was made with another key",
-                self.file.path().display()
+                self.file.path().shown()
             ))),
             content => Ok(content),
         }

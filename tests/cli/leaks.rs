@@ -218,3 +218,286 @@ fn a_damaged_keypair_is_not_repeated() {
         run.lacks(&text);
     }
 }
+
+/// Texts that hold a private key and are no path, each with the part of it that is secret.
+struct Slip {
+    what: &'static str,
+    text: String,
+    secret: String,
+}
+
+fn slip(what: &'static str, text: String, secret: &str) -> Slip {
+    let secret = secret.to_owned();
+    Slip { what, text, secret }
+}
+
+const AGE_BODY: &str = "GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+/// The first two lines of an OpenSSH private key, and its last.
+const SSH_BODY: [&str; 3] = [
+    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW",
+    "QyNTUxOQAAACB7Ci6nqZYaVvrjs2+XbzII89TsXzP111AflR7WeorBjQAAAJCfEwtqnxML",
+    "agAAAAtzc2gtZWQyNTUxOQAAACB7Ci6n==",
+];
+
+fn slips_of_identities() -> Vec<Slip> {
+    let age = format!("AGE-SECRET-KEY-1{AGE_BODY}");
+    let lower = age.to_lowercase();
+    let body = SSH_BODY.join("\n");
+    let pem =
+        format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{body}\n-----END OPENSSH PRIVATE KEY-----\n");
+    vec![
+        slip(
+            "with blanks for line ends",
+            pem.replace('\n', " "),
+            &body.replace('\n', " "),
+        ),
+        slip(
+            "with \\n for line ends",
+            pem.replace('\n', "\\n"),
+            &body.replace('\n', "\\n"),
+        ),
+        slip(
+            "without line ends",
+            pem.replace('\n', ""),
+            &body.replace('\n', ""),
+        ),
+        slip("without its head", format!("{body}\n"), &body),
+        slip(
+            "in base64 alone",
+            body.replace('\n', ""),
+            &body.replace('\n', ""),
+        ),
+        slip("quoted", format!("\"{age}\""), AGE_BODY),
+        slip("quoted twice", format!("'\"./{age}\"'"), AGE_BODY),
+        slip("in small letters", lower.clone(), &lower[16..]),
+        slip(
+            "its body in small letters",
+            format!("./{}", &lower[16..]),
+            &lower[16..],
+        ),
+        slip("assigned", format!("key={age}"), AGE_BODY),
+        slip(
+            "assigned in small letters",
+            format!("key={lower}"),
+            &lower[16..],
+        ),
+        slip("behind a comment", format!("# me {age}"), AGE_BODY),
+        slip(
+            "its file",
+            format!("# created: 2030-01-01T00:00:00Z\r\n{age}\r\n"),
+            AGE_BODY,
+        ),
+        slip("with a full stop", format!("{age}."), AGE_BODY),
+    ]
+}
+
+fn slips_of_keypairs() -> Vec<Slip> {
+    let json = Keypair::new(7).json();
+    let numbers = json.trim_matches(['[', ']']);
+    let bytes: Vec<u8> = serde_json::from_str(&json).unwrap();
+    let base58 = Keypair::new(7).base58();
+    let seed = Keypair::new(7).seed_base58();
+    let base64 = base64_of(&bytes);
+    let url = base64.replace('+', "-").replace('/', "_");
+    let slashed = format!("{}/{}", &base64[..40], &base64[40..]);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let decimals = numbers.replace(',', ".0, ");
+    let python: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+    vec![
+        slip("base64", base64.clone(), &base64),
+        slip("base64 with a slash", slashed.clone(), &slashed),
+        slip("base64url", url.clone(), &url),
+        slip("base64 behind a folder", format!("keys/{base64}"), &base64),
+        slip("an Uint8Array", format!("Uint8Array.from({json})"), numbers),
+        slip("decimals", format!("[{decimals}.0]"), &decimals),
+        slip("decimals alone", decimals.clone(), &decimals),
+        slip(
+            "numbers with blanks",
+            numbers.replace(',', " "),
+            &numbers.replace(',', " "),
+        ),
+        slip("base58 and a full stop", format!("{base58}."), &base58),
+        slip("base58 and a slash", format!("{base58}/"), &base58),
+        slip("base58 behind a slash", format!("/{base58}"), &base58),
+        slip("a seed and a full stop", format!("{seed}."), &seed),
+        slip("a seed behind a folder", format!("./{seed}"), &seed),
+        slip("Python's", format!("b'{python}'"), &python),
+        slip("hexadecimal", format!("0x{hex}"), &hex),
+        slip("hexadecimal and a full stop", format!("{hex}."), &hex),
+        slip("quoted", format!("'{base58}'"), &base58),
+        slip("assigned", format!("keypair=./{base58}"), &base58),
+        slip("cut", format!("./{}", &base58[..40]), &base58[..40]),
+    ]
+}
+
+fn base64_of(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+/// Runs `args` in `home`, and again with `--json` and `-vvv`, and looks for pieces of the secret.
+fn is_not_repeated(home: &Home, args: &[&str], slip: &Slip, route: &str) {
+    for more in [&[][..], &["--json", "-vvv"]] {
+        let run = home.keyfob(more).args(args).stdin("").run();
+        let what = format!("{}: {route}: {more:?} {args:?}", slip.what);
+        assert_ne!(run.code, Some(101), "{what}: {}", run.stderr);
+        for said in [run.text(), run.stderr.clone()] {
+            let found = slip.secret.as_bytes().windows(8).find(|piece| {
+                let piece = String::from_utf8_lossy(piece);
+                // In JSON a backslash is two.
+                said.contains(&*piece) || said.contains(&piece.replace('\\', "\\\\"))
+            });
+            assert_eq!(found, None, "{what}: {said}");
+        }
+    }
+}
+
+/// What opens the store, and what tells of it.
+const ROUTES: [&[&str]; 11] = [
+    &["get", "A"],
+    &["store", "list"],
+    &["status"],
+    &["doctor"],
+    &["vault", "info"],
+    &["set", "A", "--generate"],
+    &["run", "--all", "--", "true"],
+    &["export"],
+    &["scan", "."],
+    &["rotate", "A"],
+    &["key", "address"],
+];
+
+#[test]
+fn a_key_in_the_environment_is_not_taken_for_a_path_and_repeated() {
+    let cases = [
+        ("local", "KEYFOB_LOCAL_IDENTITY", slips_of_identities()),
+        ("nosana", "KEYFOB_NOSANA_KEYPAIR", slips_of_keypairs()),
+    ];
+    for (store, variable, slips) in cases {
+        for slip in &slips {
+            let home = Home::new()
+                .with("KEYFOB_STORE", store)
+                .with("KEYFOB_NOSANA_BASE_URL", "http://127.0.0.1:9")
+                .with("KEYFOB_TIMEOUT", "1s")
+                .with(variable, &slip.text);
+            for args in ROUTES {
+                is_not_repeated(&home, args, slip, variable);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_in_a_file_is_not_taken_for_a_path_and_repeated() {
+    let cases = [
+        ("local", "identity", slips_of_identities()),
+        ("nosana", "keypair", slips_of_keypairs()),
+    ];
+    for (provider, field, slips) in cases {
+        for slip in &slips {
+            let home = Home::new().with("KEYFOB_TIMEOUT", "1s");
+            let text = serde_json::to_string(&slip.text).unwrap();
+            let file = format!(
+                "default_store = \"x\"\n[stores.x]\nprovider = \"{provider}\"\n{field} = {text}\n"
+            );
+            home.write_private(home.config().join("config.toml"), file);
+            for args in &ROUTES[..5] {
+                is_not_repeated(&home, args, slip, field);
+            }
+            let set = format!("{field}={}", slip.text);
+            is_not_repeated(&home, &["store", "add", "y", provider, &set], slip, field);
+        }
+    }
+}
+
+#[test]
+fn a_key_in_place_of_a_file_is_not_repeated() {
+    for slip in slips_of_keypairs().iter().chain(&slips_of_identities()) {
+        let home = Home::new();
+        let text = slip.text.as_str();
+        for args in [
+            &["key", "address", text][..],
+            &["key", "import", text],
+            &["set", "A", "--file", text],
+            &["import", text],
+            &["-C", text, "list"],
+            &["scan", text],
+            &["trust", text],
+            &["inject", "-i", text],
+            &["run", "--env-file", text, "--", "true"],
+        ] {
+            is_not_repeated(&home, args, slip, "argument");
+        }
+    }
+}
+
+#[test]
+fn a_private_key_in_place_of_a_recipient_is_not_repeated() {
+    for slip in slips_of_identities().iter().chain(&slips_of_keypairs()) {
+        let home = Home::new();
+        let text = slip.text.as_str();
+        for command in ["add", "remove"] {
+            let args = ["vault", "recipients", command, text];
+            is_not_repeated(&home, &args, slip, "argument");
+        }
+        let named = Home::new().with("KEYFOB_LOCAL_RECIPIENTS", text);
+        let file = format!(
+            "[stores.local]\nprovider = \"local\"\nrecipients = [{}]\n",
+            serde_json::to_string(text).unwrap()
+        );
+        home.write_private(home.config().join("config.toml"), file);
+        for args in &ROUTES[..5] {
+            is_not_repeated(&named, args, slip, "KEYFOB_LOCAL_RECIPIENTS");
+            is_not_repeated(&home, args, slip, "recipients");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_is_there_is_a_path() {
+    let home = Home::new();
+    let keypair = Keypair::new(7);
+    let name = "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K";
+    let path = home.write_private(home.work().join(name), keypair.json());
+    for named in [name, path.to_str().unwrap()] {
+        let run = home
+            .keyfob(["-s", "nosana", "key", "address", "--json"])
+            .env("KEYFOB_NOSANA_KEYPAIR", named)
+            .run();
+        assert_eq!(run.json()["address"], keypair.address().as_str());
+        assert!(run.json()["source"].as_str().unwrap().ends_with(name));
+    }
+    home.keyfob(["-s", "nosana", "list"])
+        .env("KEYFOB_NOSANA_KEYPAIR", format!("keys/{name}.json"))
+        .run()
+        .code(4)
+        .stderr_has(name);
+}
+
+#[test]
+fn a_value_behind_a_name_is_not_repeated() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("x").run().ok();
+    let text = format!("B={CANARY}");
+    let slip = slip("NAME=VALUE", text.clone(), CANARY);
+    let reference = format!("keyfob://local/{text}");
+    for name in [text.as_str(), reference.as_str()] {
+        for args in [
+            &["get", name][..],
+            &["set", name],
+            &["show", name],
+            &["delete", "-y", name],
+            &["delete", "-y", "A", name],
+            &["rotate", name],
+            &["vault", "history", name],
+            &["vault", "restore", name],
+            &["export", "--only", name],
+            &["run", "--only", name, "--", "true"],
+            &["run", "-e", &format!("C={name}"), "--", "true"],
+            &["copy", name, "local"],
+            &["-s", &text, "list"],
+        ] {
+            is_not_repeated(&home, args, &slip, "NAME");
+        }
+    }
+}

@@ -48,6 +48,7 @@ impl Found {
         let names = names.collect::<Result<Vec<Reference>>>()?;
         for name in &names {
             if !found.open.iter().any(|open| open.change.secret == *name) {
+                let name = name.shown();
                 return Err(Error::not_found(format!("no rotation of {name} is open"))
                     .hint("keyfob rotate --list shows what is open"));
             }

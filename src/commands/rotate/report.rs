@@ -30,6 +30,7 @@ pub fn tell(report: &Report, count: usize, app: &App) {
             _ => {}
         }
         for (target, state) in &report.targets {
+            let target = target.shown();
             app.ui.trace(1, &format!("{target} {}", holds(*state)));
         }
     }
@@ -70,10 +71,19 @@ pub fn target_as_json((target, state): (&Reference, State)) -> Value {
 }
 
 fn as_json(report: &Report) -> Value {
+    // What was refused may well not be there.
+    let shown = |target: &Reference| match report.outcome {
+        Outcome::Refused => json!(target.shown().to_string()),
+        _ => json!(target),
+    };
     let targets = report.targets.iter();
-    let targets = targets.map(|(target, state)| target_as_json((target, *state)));
+    let targets = targets.map(|(target, state)| {
+        let mut document = target_as_json((target, *state));
+        document["secret"] = shown(target);
+        document
+    });
     let mut document = json!({
-        "secret": report.secret,
+        "secret": shown(&report.secret),
         "outcome": report.outcome,
         "targets": targets.collect::<Vec<_>>(),
     });

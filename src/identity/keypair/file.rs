@@ -6,6 +6,7 @@ use super::{FORMS, Keypair};
 use crate::identity::private::read_private;
 use crate::state;
 use crate::words::error::{Error, Kind, Result};
+use crate::words::shown::ShownPath as _;
 
 /// No form of a keypair is longer; what is, is another file.
 const MAX_FILE: usize = 4096;
@@ -17,7 +18,7 @@ impl Keypair {
     /// `unauthenticated` where there is no such file or others than its owner may read or write
     /// it, `invalid_data` where it holds no keypair, `failed` where it cannot be read.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let shown = path.display();
+        let shown = path.shown();
         if path.is_dir() {
             return Err(Error::failed(format!(
                 "cannot read the keypair file {shown}: it is a folder"

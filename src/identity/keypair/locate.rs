@@ -15,6 +15,7 @@ use super::Keypair;
 use crate::keyring::{Keyring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::shown::ShownPath as _;
 
 const SOLANA_CONFIG: &str = ".config/solana/cli/config.yml";
 const USUAL_FILES: [&str; 2] = [".config/solana/id.json", ".nosana/nosana_key.json"];
@@ -111,7 +112,7 @@ fn none(what: &str) -> Error {
 fn from_file(path: &Path) -> Result<Located> {
     Ok(Located {
         keypair: Keypair::from_file(path)?,
-        source: path.display().to_string(),
+        source: path.shown().to_string(),
     })
 }
 
@@ -124,7 +125,7 @@ fn solana_setting(home: &Path, env: &Environment) -> Result<Option<PathBuf>> {
 
     let path = home.join(SOLANA_CONFIG);
     let bad = |why: &str| {
-        Error::config(format!("{}: {why}", path.display())).hint(
+        Error::config(format!("{}: {why}", path.shown())).hint(
             "name a keypair with 'keypair' or KEYFOB_<STORE>_KEYPAIR, and this file is not read",
         )
     };
@@ -199,7 +200,7 @@ mod tests {
         let configured = home.keypair("keys/main.json");
         home.config(&format!(
             "---\njson_rpc_url: \"https://api.mainnet-beta.solana.com\"\nwebsocket_url: ''\nkeypair_path: {}\naddress_labels:\n  \"11111111111111111111111111111111\": System Program\ncommitment: confirmed\n",
-            home.folder.path().join("keys/main.json").display()
+            home.folder.path().join("keys/main.json").shown()
         ));
         assert_eq!(home.address(), configured);
         let named = home.keypair("named.json");

@@ -20,6 +20,7 @@ use crate::keyring::Keyring;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::shown::ShownPath as _;
 
 mod stamp;
 
@@ -125,9 +126,8 @@ impl Keys {
                 Purpose::Journal => decrypt(sealed, identity.as_age()),
                 Purpose::Snapshot => decrypt(sealed, iter::once(&Stamped(identity) as _)),
             };
-            plaintext.map_err(|_| {
-                Error::invalid_data(format!("the {noun} {} is damaged", path.display()))
-            })
+            plaintext
+                .map_err(|_| Error::invalid_data(format!("the {noun} {} is damaged", path.shown())))
         };
         let given = self.given()?;
         let mut plaintext = given.as_ref().map(decrypt).transpose()?.flatten();
@@ -138,7 +138,7 @@ impl Keys {
         plaintext.ok_or_else(|| {
             Error::unauthenticated(format!(
                 "the {noun} {} is encrypted to an identity that is not at hand",
-                path.display()
+                path.shown()
             ))
             .hint(format!(
                 "set {VARIABLE} to the identity that it was set to then"

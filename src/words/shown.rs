@@ -1,0 +1,350 @@
+//! What of a text that the user gave may be repeated. People put a key where its path should be, a
+//! private key in place of the public one, and a value behind a name: whoever puts such a text into
+//! a message, a table or a document asks here first.
+//!
+//! What can be a secret is described and never quoted; to describe too much costs a glance, to quote
+//! too much a key.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+/// What stands in private keys and in nothing else, in any case.
+const MARKS: [&str; 5] = [
+    "private key",
+    "age-secret-key-",
+    "age-plugin-",
+    // "openssh-key-v1" in base64: how the key begins inside its PEM.
+    "b3blbnnzac1rzxk",
+    "-----begin ",
+];
+
+/// The shortest private key in any writing has as many characters.
+const SHORTEST: usize = 32;
+
+/// As many characters without order, together, are no path.
+const DISORDERED: usize = 24;
+
+/// As many numbers are no path: keypairs written as bytes have 32 at least.
+const NUMBERS: usize = 20;
+
+/// Whether a private key stands in `text`, as far as its form says so.
+fn is_marked(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// Whether `text`, given where a path should be, is the key itself, whatever files there are: it
+/// says so, or is as long as a key and has neither `/` nor `.`. A file with such a name is written
+/// `./NAME`.
+pub fn is_plain_key(text: &str) -> bool {
+    let text = text.trim();
+    is_marked(text)
+        || text.starts_with('[')
+        || text.contains(char::is_control)
+        || text.len() >= SHORTEST && !text.contains(['/', '\\', '.'])
+}
+
+/// Whether `text`, given where a path should be, can be key material, be it whole, damaged, cut,
+/// quoted or in another writing. Whether it is a path nevertheless, the file system knows: see
+/// [`is_key`].
+fn may_be_key(text: &str) -> bool {
+    let text = text.trim();
+    if is_plain_key(text) || text.matches("\\x").count() >= 4 {
+        return true;
+    }
+    let numbers = text.split(|c: char| !c.is_ascii_digit());
+    if numbers.filter(|number| !number.is_empty()).count() >= NUMBERS {
+        return true;
+    }
+    let text = without_address(text);
+    let pieces = text.split(|c: char| !is_of_base64(c));
+    let disordered = pieces.filter(|piece| is_disordered(piece));
+    disordered.map(str::len).sum::<usize>() >= DISORDERED
+        || ends_in_disorder(text)
+        || text.split(['/', '\\', '.']).any(is_long_mixture)
+}
+
+/// Whether `text`, given in place of `path`, is a key and no path: it may be one, and there is no
+/// such file. What is there is a path, whatever its name.
+pub fn is_key(text: &str, path: &Path) -> bool {
+    may_be_key(text) && path.symlink_metadata().is_err()
+}
+
+/// `text` without the address that a keypair's file is called by: `solana-keygen` names files
+/// `ADDRESS.json`.
+fn without_address(text: &str) -> &str {
+    let Some(stem) = text.strip_suffix(".json") else {
+        return text;
+    };
+    let before = stem.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+    match stem.len() - before.len() {
+        32..=44 => before,
+        _ => text,
+    }
+}
+
+fn is_of_base64(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '+' | '=')
+}
+
+/// Whether `piece` is longer than words are, or changes between capitals, small letters and digits
+/// more often than they do.
+fn is_disordered(piece: &str) -> bool {
+    let len = piece.len();
+    len >= SHORTEST || len >= 8 && changes(piece.bytes()) * 3 >= len
+}
+
+/// Whether what follows one of the slashes of `text` changes so, its separators left out: they may
+/// be part of a key in base64 and cut it into short pieces.
+fn ends_in_disorder(text: &str) -> bool {
+    let starts = text.match_indices('/').map(|(at, _)| at);
+    [0].into_iter().chain(starts).any(|start| {
+        let letters = || text[start..].bytes().filter(u8::is_ascii_alphanumeric);
+        let len = letters().count();
+        len >= SHORTEST && changes(letters()) * 20 >= (len - 1) * 9
+    })
+}
+
+/// Whether `part` of a path is as long as 32 bytes in base64, has no blanks, and has letters of both
+/// kinds and digits.
+fn is_long_mixture(part: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| part.as_bytes().iter().any(kind);
+    part.len() >= 40
+        && !part.contains(char::is_whitespace)
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_digit)
+}
+
+/// How often `bytes` change between capitals, small letters, digits and the rest.
+fn changes(bytes: impl Iterator<Item = u8>) -> usize {
+    let kinds = bytes.map(|byte| match byte {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        b'0'..=b'9' => 2,
+        _ => 3,
+    });
+    let mut last = None;
+    kinds
+        .filter(|kind| last.replace(*kind).is_some_and(|last| last != *kind))
+        .count()
+}
+
+/// A path in a message.
+pub trait ShownPath {
+    /// As [`Path::display`], but a path that may be key material and leads nowhere is described.
+    fn shown(&self) -> Shown<'_>;
+}
+
+impl ShownPath for Path {
+    fn shown(&self) -> Shown<'_> {
+        let text = self.to_string_lossy();
+        match is_key(&text, self) {
+            true => Shown::Described(text.len()),
+            false => Shown::Plain(text),
+        }
+    }
+}
+
+/// A text that may be repeated, or the description of one that may not.
+pub enum Shown<'a> {
+    /// It may.
+    Plain(Cow<'a, str>),
+    /// It has so many bytes.
+    Described(usize),
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shown::Plain(text) => f.write_str(text),
+            Shown::Described(len) => write!(f, "(not shown: {len} bytes that may be a secret)"),
+        }
+    }
+}
+
+/// `text`, given where a secret's or a store's name should be: one with a `=` is taken for a name
+/// with its value behind it.
+pub fn name(text: &str) -> Shown<'_> {
+    match text.contains('=') || is_marked(text) {
+        true => Shown::Described(text.len()),
+        false => Shown::Plain(text.into()),
+    }
+}
+
+/// The same in quotes, where it may be repeated.
+pub fn quoted(text: &str) -> Shown<'_> {
+    match name(text) {
+        Shown::Plain(text) => Shown::Plain(format!("{text:?}").into()),
+        described => described,
+    }
+}
+
+/// `text` as an argument that nothing takes, or a value of the wrong form.
+pub fn argument(text: &str) -> Shown<'_> {
+    match may_be_key(text) {
+        true => Shown::Described(text.len()),
+        false => name(text),
+    }
+}
+
+/// Whether `text`, given where a public key should be, can be a private one, or have one in it.
+pub fn may_be_private(text: &str) -> bool {
+    let text = text.trim();
+    let public = ["age1", "ssh-", "sk-ssh-", "ecdsa-"];
+    let begins = |start: &&str| {
+        text.get(..start.len())
+            .is_some_and(|head| head.eq_ignore_ascii_case(start))
+    };
+    is_marked(text) || !public.iter().any(|start| begins(start)) && may_be_key(text)
+}
+
+/// A list of public keys, all of it described where any of it can be private.
+pub fn public_keys(keys: &[String]) -> Shown<'_> {
+    let all = keys.join(", ");
+    let numbers = keys
+        .iter()
+        .filter(|key| key.contains(|c: char| c.is_ascii_digit()));
+    match keys.iter().any(|key| may_be_private(key)) {
+        true => Shown::Described(all.len()),
+        false if numbers.filter(|key| key.len() < 8).count() >= NUMBERS => {
+            Shown::Described(all.len())
+        }
+        false => Shown::Plain(all.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+    use super::*;
+    use crate::words::digest;
+
+    /// A public key, and so the address that a file may be called by.
+    const ADDRESS: &str = "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K";
+
+    #[test]
+    fn keys_are_told_from_paths() {
+        for key in [
+            "[1, 2, 3]",
+            "AGE-SECRET-KEY-1QQ",
+            "./age-secret-key-1qq",
+            "# made today\nAGE-SECRET-KEY-1QQ",
+            "-----BEGIN OPENSSH PRIVATE KEY----- AAAA",
+            ADDRESS,
+            &format!("{ADDRESS}!"),
+            &format!("./{ADDRESS}"),
+        ] {
+            assert!(may_be_key(key), "{key}");
+        }
+        for path in [
+            "",
+            "id.json",
+            "~/.config/solana/id.json",
+            "/home/Some One/Documents/MyKeys2/Solana_Main-2024.json",
+            "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/.tmpAb3dEf/id.json",
+            "/tmp/550e8400-e29b-41d4-a716-446655440000/identity.txt",
+            "/home/me/.local/share/keyfob/vault.age",
+            "../a-very-long-name-of-a-file/without-an-ending-at-the-end",
+            "C:\\Users\\Someone\\AppData\\Roaming\\keyfob\\identity.txt",
+            &format!("{ADDRESS}.json"),
+            &format!("keys/{ADDRESS}.json"),
+        ] {
+            assert!(!may_be_key(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_a_path_whatever_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(ADDRESS);
+        assert!(is_key(ADDRESS, &path));
+        let text = path.shown().to_string();
+        let len = path.to_str().unwrap().len();
+        assert_eq!(
+            text,
+            format!("(not shown: {len} bytes that may be a secret)")
+        );
+        std::fs::write(&path, "").unwrap();
+        assert!(!is_key(ADDRESS, &path));
+        assert_eq!(path.shown().to_string(), path.display().to_string());
+    }
+
+    #[test]
+    fn public_keys_are_repeated_and_private_ones_are_not() {
+        let keys = |keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            public_keys(&keys).to_string()
+        };
+        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB me@home";
+        let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+        assert_eq!(keys(&[ssh, age]), format!("{ssh}, {age}"));
+        assert_eq!(
+            keys(&["alice", &age.to_uppercase()]),
+            format!("alice, {}", age.to_uppercase())
+        );
+        for private in [
+            "# me AGE-SECRET-KEY-1QQ".to_owned(),
+            format!("{ssh} age-secret-key-1qq"),
+            format!("x/{ADDRESS}"),
+        ] {
+            assert!(
+                keys(&[ssh, &private]).starts_with("(not shown"),
+                "{private}"
+            );
+        }
+        assert!(keys(&["12"; 32]).starts_with("(not shown"));
+    }
+
+    #[test]
+    fn names_with_a_value_behind_them_are_described() {
+        assert_eq!(
+            name("api-env//etc/app.conf").to_string(),
+            "api-env//etc/app.conf"
+        );
+        assert_eq!(quoted("a b").to_string(), "\"a b\"");
+        for text in [name("A=hunter2"), quoted("A=hunter2")] {
+            assert_eq!(
+                text.to_string(),
+                "(not shown: 9 bytes that may be a secret)"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_in_any_writing_are_told() {
+        // The same in every run, as a few keys in ten thousand look like words.
+        for number in 0..200 {
+            let hex = ["a", "b"].map(|half| digest::of_parts(&[half, &number.to_string()]));
+            let mut bytes = base16ct::lower::decode_vec(hex.concat()).unwrap();
+            bytes.truncate(if number % 2 == 0 { 32 } else { 64 });
+            let list = |separator: &str| {
+                let numbers: Vec<String> = bytes.iter().map(u8::to_string).collect();
+                numbers.join(separator)
+            };
+            let escaped: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+            for key in [
+                STANDARD.encode(&bytes),
+                URL_SAFE_NO_PAD.encode(&bytes),
+                bs58::encode(&bytes).into_string(),
+                base16ct::lower::encode_string(&bytes),
+                list(","),
+                list(" "),
+                list(".0, "),
+                escaped,
+            ] {
+                for text in [
+                    format!("/home/me/{key}"),
+                    format!("{key}."),
+                    format!("{key}/"),
+                    format!("k=./{key}"),
+                ] {
+                    assert!(may_be_key(&text), "{text}");
+                }
+            }
+        }
+    }
+}
