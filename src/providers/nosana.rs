@@ -661,7 +661,7 @@ impl Provider for Nosana {
             } else {
                 Err(super::missing(name))
             };
-            progress.done(1);
+            progress.ended(&result);
             outcomes.push(Outcome::new(name.clone(), result));
         }
         Ok(outcomes)
