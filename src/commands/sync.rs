@@ -1,6 +1,6 @@
 //! `keyfob sync`: brings a store to another's state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use futures_util::future::try_join;
@@ -11,10 +11,11 @@ use super::selected;
 use crate::app::App;
 use crate::commands::selected::SelectionArgs;
 use crate::select::{self, Chosen, Destination, Found, Naming, Source};
+use crate::store::Store;
 use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, Reference, StoreName};
+use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 /// Bring a store to another's state
 ///
@@ -105,6 +106,9 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
         ))
         .hint("to empty a store on purpose, name what is to go: keyfob delete NAME…"));
     }
+    if args.prune {
+        check_whole(&sources, &found, &args).await?;
+    }
     target.check(&wanted)?;
     if foreseen.is_none() {
         plan::look_closer(&mut held, &wanted, &target, args.prune).await?;
@@ -120,6 +124,28 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
         dry_run: args.dry_run,
     };
     plan::settle(&presented, &plan, wanted, &target, app).await
+}
+
+/// Checks that the source gave every secret that it lists: one that it has and cannot give is left
+/// out of what was read, and its copy must not be deleted for that.
+async fn check_whole(
+    sources: &[Store],
+    found: &Found<'_, SecretValue>,
+    args: &SyncArgs,
+) -> Result<()> {
+    let listed = Found::list(sources).await?;
+    let read: BTreeSet<&Name> = found.names(&args.from).collect();
+    let mut listed = listed.names(&args.from);
+    let prefix = args.selection.names.prefix.as_deref().unwrap_or_default();
+    let left_out = |name: &&Name| name.as_str().starts_with(prefix) && !read.contains(name);
+    listed.find(left_out).map_or(Ok(()), |name| {
+        let (from, to) = (&args.from, &args.to);
+        Err(Error::invalid_data(format!(
+            "{from} has {name} and does not give its value: --prune would delete it in {to}"
+        ))
+        .hint("without --prune all others are stored")
+        .store(from.as_str()))
+    })
 }
 
 /// What the chosen secrets are called in the target.

@@ -195,6 +195,18 @@ fn half_a_character_is_the_trouble_of_its_secret_alone() {
     home.run(["run", "--", "printenv", "OKAY"])
         .ok()
         .stderr_has("LONE is left out");
+    // A copy elsewhere is not deleted for it.
+    home.keyfob(["set", "-s", "local", "LONE"])
+        .stdin("whole")
+        .run()
+        .ok();
+    home.run(["sync", "nosana", "local", "--prune", "-y"])
+        .code(13)
+        .stderr_has("LONE");
+    home.run(["sync", "nosana", "local", "-y"]).ok();
+    home.run(["get", "-s", "local", "LONE"])
+        .ok()
+        .stdout_is("whole");
     set(&home, "NEW", "1").ok();
     server.list_at_most(0);
     home.run(["get", "LONE"]).code(13).stderr_has("LONE");
