@@ -197,7 +197,7 @@ pub fn may_be_private(text: &str) -> bool {
         text.get(..start.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(start))
     };
-    is_marked(text) || !public.iter().any(|start| begins(start)) && may_be_key(text)
+    is_marked(text) || !public.iter().any(begins) && may_be_key(text)
 }
 
 /// A list of public keys, all of it described where any of it can be private.
