@@ -19,7 +19,6 @@ use crate::ui::time;
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Reference, SecretValue};
-use crate::words::shown::ShownPath as _;
 
 /// Going on when a backend cannot be reached.
 #[derive(Clone, Debug, Args)]
@@ -239,11 +238,12 @@ impl<'s> Work<'s> {
         }
         let forgotten = self.snapshots.forget(&origins);
         let ui = &self.app.ui;
+        // What was there is a path, whatever its name.
         for path in forgotten.removed {
             ui.insist(&format!(
                 "{} refused the credential: the fallback snapshot {} was removed",
                 names(stores),
-                path.shown()
+                path.display()
             ));
         }
         for error in forgotten.failures {

@@ -8,7 +8,6 @@ use crate::fallback::shelf::{Origin, Shelf};
 use crate::store::Store;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
-use crate::words::shown::ShownPath as _;
 
 /// Forget a store's cached token and the credential kept for it
 ///
@@ -35,7 +34,7 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
     let snapshots_forgotten = snapshots
         .removed
         .iter()
-        .map(|path| format!("the fallback snapshot {}", path.shown()));
+        .map(|path| format!("the fallback snapshot {}", path.display()));
     let mut forgotten: Vec<String> = snapshots_forgotten.collect();
     let failure = match store.logout().await {
         Ok(more) => {
