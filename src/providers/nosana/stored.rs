@@ -128,3 +128,10 @@ impl<'de> Deserialize<'de> for Key {
         deserializer.deserialize_bytes(Bytes)
     }
 }
+
+/// The listed secret that the server takes `name` for, where it answers `stored` under that name.
+pub fn same_secret<'l>(listed: &'l Listed, name: &Name, stored: &Stored) -> Option<&'l Name> {
+    let mut listed = listed.iter();
+    let same = listed.find(|(other, held)| *other != name && *held == stored && alike(other, name));
+    same.map(|(other, _)| other)
+}
