@@ -140,7 +140,11 @@ pub trait ShownPath {
 impl ShownPath for Path {
     fn shown(&self) -> Shown<'_> {
         let text = self.to_string_lossy();
-        match is_key(&text, self) {
+        // Folders that are there are a path, whatever their names: what leads nowhere is judged.
+        let mut folders = self.ancestors().skip(1);
+        let there = folders.find(|folder| folder.symlink_metadata().is_ok());
+        let rest = there.and_then(|folder| self.strip_prefix(folder).ok());
+        match is_key(&rest.unwrap_or(self).to_string_lossy(), self) {
             true => Shown::Described(text.len()),
             false => Shown::Plain(text),
         }
@@ -270,6 +274,11 @@ mod tests {
         );
         std::fs::write(&path, "").unwrap();
         assert!(!is_key(ADDRESS, &path));
+        // A file that is not there yet, in a folder that is.
+        let folder = folder.path().join("3f2c8d9a1b2c4d5e8f90abcdef01234567");
+        std::fs::create_dir(&folder).unwrap();
+        let vault = folder.join(".local/share/keyfob/vault.age");
+        assert_eq!(vault.shown().to_string(), vault.display().to_string());
         assert_eq!(path.shown().to_string(), path.display().to_string());
     }
 
