@@ -125,7 +125,7 @@ fn metadata(args: &SetArgs) -> Result<Metadata> {
 }
 
 /// A time, or a duration from now.
-fn point_in_time(text: &str) -> Result<Timestamp> {
+pub fn point_in_time(text: &str) -> Result<Timestamp> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
     }
