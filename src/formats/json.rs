@@ -80,7 +80,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
         let unfit = |what| unfit_value(&name, line_at(offset), what);
         let value = match raw.as_bytes().first() {
             Some(b'"') => {
-                let text: String = serde_json::from_str(raw).map_err(|_| malformed(line_at(offset), 1))?;
+                let text: String =
+                    serde_json::from_str(raw).map_err(|_| malformed(line_at(offset), 1))?;
                 SecretValue::from(text)
             }
             Some(b'n') => return Err(unfit("null")),
