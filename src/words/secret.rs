@@ -17,8 +17,9 @@ use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::shown::{self, Shown};
 
-/// No backend holds a value near this size, in bytes.
-pub const MAX_VALUE: usize = 16 * 1024 * 1024;
+/// So much of a value is read, in bytes, wherever it comes from. What a store takes is for the store
+/// to say.
+pub const MAX_VALUE: usize = 64 * 1024 * 1024;
 
 /// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
 #[derive(Clone, Default)]
