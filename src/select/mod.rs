@@ -300,7 +300,7 @@ impl Reach {
 }
 
 /// What a variable gets its value from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// A secret.
     Secret(Reference),

@@ -35,6 +35,7 @@ mod network;
 mod northflank;
 mod nosana;
 mod nosana_databases;
+mod nosana_types;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
