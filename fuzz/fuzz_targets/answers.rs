@@ -61,7 +61,10 @@ fn server() -> &'static Server {
             url,
             answers,
             folder: tempfile::tempdir().expect("a folder"),
-            keypair: Keypair::generate().expect("random").to_cli_json().to_string(),
+            keypair: Keypair::generate()
+                .expect("random")
+                .to_cli_json()
+                .to_string(),
         }
     })
 }
@@ -102,7 +105,10 @@ fn open(provider: usize, server: &Server) -> Store {
         notice: Rc::new(|_| ()),
         wait: None,
     };
-    let hosted: Vec<_> = PROVIDERS.iter().filter(|spec| spec.name() != "local").collect();
+    let hosted: Vec<_> = PROVIDERS
+        .iter()
+        .filter(|spec| spec.name() != "local")
+        .collect();
     let spec = hosted[provider % hosted.len()];
     let name = StoreName::new(spec.name()).expect("a name");
     let config = config.store(&name).expect("a store");
@@ -116,8 +122,9 @@ fuzz_target!(|input: (u8, u8, bool, Vec<&[u8]>)| {
         true => [b"HTTP/1.1 ", *body].concat(),
         false => {
             let (status, body) = body.split_first().map_or((0, *body), |(s, b)| (*s, b));
-            let status = [200, 200, 200, 201, 204, 400, 401, 403, 404, 409, 422, 429, 500, 503]
-                [usize::from(status) % 14];
+            let status = [
+                200, 200, 200, 201, 204, 400, 401, 403, 404, 409, 422, 429, 500, 503,
+            ][usize::from(status) % 14];
             let head = format!(
                 "HTTP/1.1 {status} x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
                 body.len()
@@ -136,12 +143,28 @@ fuzz_target!(|input: (u8, u8, bool, Vec<&[u8]>)| {
         .expect("a runtime");
     let said = runtime.block_on(async {
         match act % 5 {
-            0 => store.list(&Filter::default()).await.err().map(|error| format!("{error:?}")),
-            1 => store.read(&Selection::Names(vec![name])).await.err().map(|error| format!("{error:?}")),
-            2 => store.read(&Selection::All).await.err().map(|error| format!("{error:?}")),
+            0 => store
+                .list(&Filter::default())
+                .await
+                .err()
+                .map(|error| format!("{error:?}")),
+            1 => store
+                .read(&Selection::Names(vec![name]))
+                .await
+                .err()
+                .map(|error| format!("{error:?}")),
+            2 => store
+                .read(&Selection::All)
+                .await
+                .err()
+                .map(|error| format!("{error:?}")),
             3 => {
                 let write = Write::new(name, SecretValue::from(VALUE));
-                Some(format!("{:?}", store.write(Batch::from(vec![write])).await))
+                let batch = Batch {
+                    writes: vec![write],
+                    if_absent: false,
+                };
+                Some(format!("{:?}", store.write(batch).await))
             }
             _ => Some(format!("{:?}", store.delete(&[name]).await)),
         }

@@ -15,17 +15,24 @@ use libfuzzer_sys::fuzz_target;
 
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
-    FOLDER.get_or_init(|| tempfile::tempdir().expect("a folder")).path()
+    FOLDER
+        .get_or_init(|| tempfile::tempdir().expect("a folder"))
+        .path()
 }
 
 fn stores(config: &Config) -> Vec<String> {
     let stores = config.stores();
     stores
         .map(|store| {
-            let fields = store.fields().map(|(field, _)| {
-                format!("{}={:?}", field.name, store.display(field.name))
-            });
-            format!("{} {} {:?}", store.name(), store.provider(), Vec::from_iter(fields))
+            let fields = store
+                .fields()
+                .map(|(field, _)| format!("{}={:?}", field.name, store.display(field.name)));
+            format!(
+                "{} {} {:?}",
+                store.name(),
+                store.provider(),
+                Vec::from_iter(fields)
+            )
         })
         .collect()
 }
@@ -44,14 +51,18 @@ fuzz_target!(|bytes: &[u8]| {
     let options = LoadOptions {
         env: &env,
         folders: &folders,
-        explicit: Some(&file),
+        explicit: Some(file.clone()),
         schemas: &SCHEMAS,
     };
     let load = || Config::load(&options);
     let Ok(config) = load() else {
         return;
     };
-    let _ = (config.default_store().is_ok(), config.env_table().is_ok(), config.rotations().is_ok());
+    let _ = (
+        config.default_store().is_ok(),
+        config.env_table().is_ok(),
+        config.rotations().is_ok(),
+    );
     let before = stores(&config);
     let name = StoreName::new("brand-new").expect("a name");
     let fields = [("project".to_owned(), "a \"b\" \n ü".to_owned())];
@@ -59,10 +70,16 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     }
     let with = load().expect("a store more is a good file");
-    assert_eq!(with.store(&name).expect("it").text("project"), Some(fields[0].1.as_str()));
+    assert_eq!(
+        with.store(&name).expect("it").text("project"),
+        Some(fields[0].1.as_str())
+    );
     assert_eq!(stores(&with).len(), before.len() + 1);
     set_default_store(&options, &file, &name).expect("it can be the default");
-    assert_eq!(load().expect("good").default_store().expect("good"), Some(&name));
+    assert_eq!(
+        load().expect("good").default_store().expect("good"),
+        Some(&name)
+    );
     remove_store(&options, &file, &name).expect("it can be removed");
     let without = load().expect("a store less is a good file");
     assert_eq!(stores(&without), before);

@@ -10,7 +10,9 @@ const READABLE: [Format; 4] = [Format::Dotenv, Format::Json, Format::Yaml, Forma
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(pairs) = foreign::guess(bytes) {
         // It is what one of the readers makes of it.
-        let mut readings = READABLE.iter().filter_map(|format| read(*format, bytes).ok());
+        let mut readings = READABLE
+            .iter()
+            .filter_map(|format| read(*format, bytes).ok());
         assert!(readings.any(|reading| reading == pairs));
     }
     for format in READABLE {

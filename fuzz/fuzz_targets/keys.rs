@@ -33,7 +33,10 @@ fuzz_target!(|input: (&[u8], u8, &str, &str)| {
         1 => (numbers.join(","), format!("[{}]", numbers.join(","))),
         2 => (hex.clone(), format!("AGE-SECRET-KEY-1{hex}")),
         3 => (hex.clone(), format!("age-secret-key-1{hex}")),
-        4 => (hex.clone(), format!("-----BEGIN OPENSSH PRIVATE KEY-----{before}{hex}")),
+        4 => (
+            hex.clone(),
+            format!("-----BEGIN OPENSSH PRIVATE KEY-----{before}{hex}"),
+        ),
         _ => (numbers.join(" "), format!("b'{}'", numbers.join(" "))),
     };
     let text = format!("{before}{whole}{behind}");

@@ -35,7 +35,9 @@ fuzz_target!(|input: (Vec<&[u8]>, &[u8], Vec<u8>)| {
         }
         let pieces = whole.split(|byte| *byte == b'*');
         for piece in pieces {
-            let found = piece.windows(value.len().max(1)).any(|window| window == value);
+            let found = piece
+                .windows(value.len().max(1))
+                .any(|window| window == value);
             assert!(value.is_empty() || !found);
         }
     }

@@ -10,6 +10,9 @@ fuzz_target!(|input: (&[u8], &[u8])| {
     let filled = foreign::template(template, &value);
     if !template.windows(2).any(|window| window == b"{{") {
         let filled = filled.map(|filled| filled.to_vec());
-        assert_eq!(filled.map_err(|error| error.to_string()), Ok(template.to_vec()));
+        assert_eq!(
+            filled.map_err(|error| error.to_string()),
+            Ok(template.to_vec())
+        );
     }
 });

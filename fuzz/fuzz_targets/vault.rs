@@ -24,9 +24,8 @@ fn vault() -> &'static Vault {
             r#"{{"keyfob":1,"recipients":["{}"],"secrets":{{}}}}"#,
             public.key()
         );
-        let sealed = [false, true].map(|armored| {
-            foreign::seal_vault(content.as_bytes(), armored).expect("sealed")
-        });
+        let sealed = [false, true]
+            .map(|armored| foreign::seal_vault(content.as_bytes(), armored).expect("sealed"));
         Vault {
             folder: tempfile::tempdir().expect("a folder"),
             identity: Identity::parse(text.as_bytes(), location).expect("an identity"),

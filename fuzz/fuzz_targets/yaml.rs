@@ -13,5 +13,10 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let again = read(Format::Yaml, &text).map_err(|error| error.to_string());
-    assert_eq!(again.as_ref(), Ok(&pairs), "{}", String::from_utf8_lossy(&text));
+    assert_eq!(
+        again.as_ref(),
+        Ok(&pairs),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
 });

@@ -161,25 +161,24 @@ impl Http {
             .clients
             .get(peer.ca_file.as_deref(), &request.url, &self.log)?;
         let mut pauses = Pauses::new(&self.deadline, &self.budget);
+        let mut heard = None;
         loop {
             let result = self.attempt(&client, peer, request).await;
             let Some(decided) = retry::decide(request, &result) else {
                 if result.is_ok() {
                     self.budget.give_back();
                 }
-                return result.map_err(|trouble| trouble.into_error(request));
+                return self.last(request, result, heard);
             };
             let Some(pause) = pauses.next(decided) else {
-                return result.map_err(|trouble| trouble.into_error(request));
+                return self.last(request, result, heard);
             };
             if !self.deadline.allows(pause) || pause > LONGEST_WAIT {
                 return match (result, decided) {
-                    (Ok(response), _) if response.status == StatusCode::TOO_MANY_REQUESTS => {
-                        let told = response.retry_after();
-                        Err(response.rate_limited(told.unwrap_or_default()))
+                    (Ok(response), retry::Pause::Told(told)) if !is_limit(&response) => {
+                        Err(response.unavailable_for(told))
                     }
-                    (Ok(response), retry::Pause::Told(told)) => Err(response.unavailable_for(told)),
-                    (other, _) => other.map_err(|trouble| trouble.into_error(request)),
+                    (result, _) => self.last(request, result, heard),
                 };
             }
             (self.log)(&format!(
@@ -192,6 +191,30 @@ impl Http {
                 self.tell_of_wait(response, pause);
             }
             tokio::time::sleep(pause).await;
+            heard = result.ok().or(heard);
+        }
+    }
+
+    /// What is told of a request that is not sent again: the last answer, even where a try after it
+    /// was cut off by the deadline. But such a try may have changed something, unless it was to read.
+    fn last(
+        &self,
+        request: &Request,
+        result: Result<Response, trouble::Trouble>,
+        heard: Option<Response>,
+    ) -> Result<Response> {
+        let is_over = self.deadline.remaining() == Some(Duration::ZERO);
+        let response = match (result, heard) {
+            (Ok(response), _) => response,
+            (Err(_), Some(heard)) if is_over && request.method.is_safe() => heard,
+            (Err(trouble), _) => return Err(trouble.into_error(request)),
+        };
+        match is_limit(&response) {
+            true => {
+                let told = response.retry_after();
+                Err(response.rate_limited(told.unwrap_or_default()))
+            }
+            false => Ok(response),
         }
     }
 
@@ -306,6 +329,11 @@ impl Http {
         }
         result
     }
+}
+
+/// Whether `response` says that there were too many requests.
+fn is_limit(response: &Response) -> bool {
+    response.status == StatusCode::TOO_MANY_REQUESTS
 }
 
 /// The value of `header` as the HTTP library has it: what it holds is wiped, too.
