@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, Document, Item, Table, value};
+use toml_writer::{ToTomlValue as _, TomlStringBuilder};
 
 use super::check::{self, Value, did_you_mean};
 use super::layer::{Layer, credential_hint};
@@ -166,7 +167,13 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
         )));
     }
     match check::value(field, text) {
-        Ok(Value::Text(text)) => Ok(value(text.as_str())),
+        Ok(Value::Text(text)) if !text.contains(['\n', '\r']) => Ok(value(text.as_str())),
+        // On one line: its line ends are not those of the file.
+        Ok(Value::Text(text)) => {
+            let written = TomlStringBuilder::new(&text).as_basic().to_toml_value();
+            let written = written.parse::<toml_edit::Value>();
+            Ok(value(written.unwrap_or_else(|_| text.as_str().into())))
+        }
         Ok(Value::List(elements)) => Ok(value(elements.into_iter().collect::<Array>())),
         Err(why) => Err(Error::usage(format!("`{key}` {why}"))),
     }
@@ -281,7 +288,8 @@ fn change(
     let layer = file.read(file.before.clone().unwrap_or_default())?;
     let text = &layer.source.text;
     let mut changed = act(&reader::parse(&layer.source)?, &layer, &file)?;
-    if text.contains("\r\n") {
+    // Where both ends of lines occur, some may stand in values.
+    if text.contains("\r\n") && !text.replace("\r\n", "").contains('\n') {
         changed = changed.replace("\r\n", "\n").replace('\n', "\r\n");
     }
     file.save(&lock, changed)

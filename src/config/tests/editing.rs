@@ -53,6 +53,23 @@ fn a_store_is_added_to_a_new_file() {
 }
 
 #[test]
+fn line_ends_of_the_file_are_none_of_a_value_s() {
+    let world = World::new();
+    for before in [
+        "# x\r\n",
+        "",
+        "[stores.x]\r\nprovider = \"northflank\"\r\nproject = \"\"\"\na\n\"\"\"\r\n",
+    ] {
+        let file = world.project(before);
+        let shop = "a \"b\" \n ü";
+        add(&world, &file, "web", "northflank", &[("project", shop)]).unwrap();
+        assert_eq!(world.store("web").text("project"), Some(shop), "{before:?}");
+        assert!(text(&file).starts_with(before), "{before:?}");
+        remove(&world, &file, "web").unwrap();
+    }
+}
+
+#[test]
 fn lists_are_written_as_arrays() {
     let world = World::new();
     let file = project_file(&world);
