@@ -231,7 +231,10 @@ fn bytes_and_names_that_the_target_cannot_hold_fail_alone() {
     for (to, no_type) in [("bytenite", "failed"), ("northflank", "created")] {
         let run = world.sync(&["local", to]);
         let results = actions(run.code(10));
-        assert_eq!(results[..2], owned([("a b", "failed"), ("no-type", no_type)]));
+        assert_eq!(
+            results[..2],
+            owned([("a b", "failed"), ("no-type", no_type)])
+        );
         let run = world.home.run(["--json", "copy", "a b", to]);
         run.code(13);
         assert_eq!(run.json()["results"][0]["error"]["kind"], "invalid_data");
