@@ -165,7 +165,7 @@ fn rfc_3339(text: &str) -> Option<Timestamp> {
 }
 
 /// A time, or a duration from now.
-fn point_in_time(text: &str) -> Result<Timestamp> {
+pub fn point_in_time(text: &str) -> Result<Timestamp> {
     if let Some(timestamp) = rfc_3339(text) {
         return Ok(timestamp);
     }

@@ -15,6 +15,8 @@ pub enum Difference {
     OnlyInB,
     /// Its values are not the same.
     Differs,
+    /// Its values are of other types, and the same text.
+    DiffersInType,
     /// Whether its values are the same cannot be told.
     Unknown,
 }
@@ -25,7 +27,7 @@ impl Difference {
         match self {
             Difference::OnlyInA => "only_in_a",
             Difference::OnlyInB => "only_in_b",
-            Difference::Differs => "differs",
+            Difference::Differs | Difference::DiffersInType => "differs",
             Difference::Unknown => "unknown",
         }
     }
@@ -74,7 +76,10 @@ fn difference(a: &Held, b: &Held, name: &Name) -> Option<Difference> {
     };
     match likeness {
         Some(Likeness::Same) => None,
-        Some(Likeness::Other) => Some(Difference::Differs),
+        Some(Likeness::Other) => match (a.value(name), b.value(name)) {
+            (Some(a), Some(b)) if a.reads_as(b) => Some(Difference::DiffersInType),
+            _ => Some(Difference::Differs),
+        },
         Some(Likeness::Unknown) => Some(Difference::Unknown),
         None if a.has(name) => Some(Difference::OnlyInA),
         None => Some(Difference::OnlyInB),

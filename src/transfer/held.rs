@@ -100,6 +100,14 @@ impl Held {
         }
     }
 
+    /// Its value under `name`, where it tells values.
+    pub fn value(&self, name: &Name) -> Option<&SecretValue> {
+        match self {
+            Self::Values(reading) => reading.values.get(name),
+            Self::Names { .. } => None,
+        }
+    }
+
     /// How what is held under `name` compares with `value`; `None` where nothing is.
     pub fn compare(&self, name: &Name, value: &SecretValue) -> Option<Likeness> {
         match self {

@@ -32,9 +32,11 @@ mod neo_bulk;
 #[cfg(unix)]
 mod neo_replacing;
 mod network;
+mod network_troubles;
 mod northflank;
 mod nosana;
 mod nosana_databases;
+mod nosana_types;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
