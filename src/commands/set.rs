@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 
 use super::{input, outcomes};
 use crate::app::App;
@@ -74,6 +75,9 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     write.metadata = metadata(&args)?;
     store.check_metadata([&write])?;
     store.check(&write)?;
+    if let Some(at) = write.metadata.expires_at {
+        doubt(at, app);
+    }
     write.value = value(&args, &write.name, app).map_err(|error| {
         let hidden = !store.can(Capability::Read);
         match error.kind() {
@@ -125,10 +129,42 @@ fn metadata(args: &SetArgs) -> Result<Metadata> {
     })
 }
 
+/// The last whole second that there is room for: a day before the year 10,000, whatever the zone.
+fn last_second() -> Timestamp {
+    Timestamp::from_second(Timestamp::MAX.as_second()).unwrap_or(Timestamp::MAX)
+}
+
+/// Tells where a secret will not expire when the user may think that it does.
+fn doubt(expires_at: Timestamp, app: &App) {
+    if expires_at == last_second() {
+        app.ui.note(&format!(
+            "it expires at {expires_at}, the last time there is"
+        ));
+    }
+}
+
+/// The time that `text` is by RFC 3339, as near as there is room for; `None` for anything else.
+fn rfc_3339(text: &str) -> Option<Timestamp> {
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let digits = rest.bytes().skip(1).take_while(u8::is_ascii_digit).count();
+    // Finer than anybody keeps time.
+    let text = match digits {
+        0..=9 => text.to_owned(),
+        _ => format!("{whole}{}{}", &rest[..10], &rest[1 + digits..]),
+    };
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(timestamp);
+    }
+    let pieces = Pieces::parse(text.as_str()).ok()?;
+    pieces.time().zip(pieces.offset())?;
+    // Whoever writes the end of the calendar means never.
+    (pieces.date().year() == 9999).then(last_second)
+}
+
 /// A time to come, or a duration from now. What has expired already would be stored for nobody: it
 /// is a slip, as a secret that is to go is deleted.
 pub fn point_in_time(text: &str) -> Result<Timestamp> {
-    if let Ok(timestamp) = text.parse::<Timestamp>() {
+    if let Some(timestamp) = rfc_3339(text) {
         let now = Timestamp::now();
         return match timestamp > now {
             true => Ok(timestamp),
@@ -196,4 +232,40 @@ fn from_pipe() -> Result<SecretValue> {
     }
     drop_newline(&mut bytes);
     Ok(SecretValue::from(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_of_rfc_3339_is_taken() {
+        let at = |text: &str| rfc_3339(text).map(|at| at.to_string());
+        for (text, time) in [
+            ("2030-12-31T00:00:00Z", "2030-12-31T00:00:00Z"),
+            ("2030-12-31t00:00:00z", "2030-12-31T00:00:00Z"),
+            ("2030-12-31 02:00:00+02:00", "2030-12-31T00:00:00Z"),
+            ("2030-12-31T00:00:00-00:00", "2030-12-31T00:00:00Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+            (
+                "2030-12-31T00:00:00.1234567890123Z",
+                "2030-12-31T00:00:00.123456789Z",
+            ),
+            ("9999-12-30T00:00:00Z", "9999-12-30T00:00:00Z"),
+            ("9999-12-31T23:59:59Z", "9999-12-30T22:00:00Z"),
+            ("9999-12-31T23:59:59.999-12:00", "9999-12-30T22:00:00Z"),
+        ] {
+            assert_eq!(at(text).as_deref(), Some(time), "{text}");
+        }
+        for text in [
+            "",
+            "30d",
+            "9999",
+            "9999-12-31",
+            "9999-12-31T23:59:59",
+            "x.1234567890123",
+        ] {
+            assert_eq!(at(text), None, "{text}");
+        }
+    }
 }

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 
 use super::finding::{Finding, Patient};
+use crate::rotate::due;
+use crate::rotate::history::History;
 use crate::words::duration::age;
 use crate::words::error::Result;
 
@@ -11,10 +13,28 @@ const CHECK: &str = "rotations";
 
 pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let mut found = open(patient).unwrap_or_else(|error| vec![Finding::error(CHECK, "", &error)]);
+    found.extend(noted_ahead(patient));
     if found.is_empty() {
         found.push(Finding::ok(CHECK, "", "none is open"));
     }
     found
+}
+
+/// What is noted of rotations that are still to come.
+fn noted_ahead(patient: &Patient<'_>) -> Option<Finding> {
+    let latest = match History::new(&patient.services.folders).latest() {
+        Ok(latest) => latest?,
+        Err(error) => return Some(Finding::error(CHECK, "", &error)),
+    };
+    if !due::is_to_come(latest, Timestamp::now()) {
+        return None;
+    }
+    let detail = format!(
+        "a rotation is noted for {latest:.0}, which is still to come: this machine's clock is wrong, or was"
+    );
+    Some(Finding::warning(CHECK, "", detail).hint(
+        "such a secret counts as due: with the clock set right, keyfob rotate --due rotates it",
+    ))
 }
 
 fn open(patient: &Patient<'_>) -> Result<Vec<Finding>> {

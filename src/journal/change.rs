@@ -89,6 +89,8 @@ pub enum State {
     Unclear,
     /// The new value is there.
     Written,
+    /// Neither is there: somebody else has changed it since.
+    Changed,
 }
 
 /// What a provider says of a step that it has announced.

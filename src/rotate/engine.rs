@@ -2,7 +2,7 @@
 //! wherever the journal says that it was interrupted.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -12,14 +12,14 @@ use super::history::History;
 use super::look::Look;
 use super::next::Forward;
 use super::plan::Plan;
+use super::prepare::Prepared;
 use super::tools::{Stores, Tools};
 use crate::journal::{Direction, Open, State, Step};
-use crate::providers::Capability;
 use crate::store::Store;
-use crate::words::batch::{Batch, Selection, Write};
+use crate::words::batch::{Batch, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::scope::Scope;
-use crate::words::secret::{Name, Reference, SecretValue, StoreName};
+use crate::words::secret::{Reference, SecretValue, StoreName};
 
 /// Carries one rotation out.
 pub struct Engine<'a> {
@@ -61,26 +61,51 @@ pub enum Outcome {
 }
 
 /// Why a rotation did not get on.
-pub(super) enum Stuck {
-    /// A store did not do what it was asked to, or a target is not what it was.
-    Store(Error),
-    /// A verify command says that the new value does not work.
-    Verify(Error),
+pub(super) struct Stuck {
+    error: Error,
+    /// Whether a verify command says that the new value does not work; otherwise a store did not do
+    /// what it was asked to, or a target is not what it was.
+    verify: bool,
+    /// The targets that somebody else changed before anything was written there.
+    theirs: BTreeSet<Reference>,
 }
 
 impl Stuck {
-    fn into_error(self) -> Error {
-        match self {
-            Self::Store(error) | Self::Verify(error) => error,
+    fn verify(error: Error) -> Self {
+        Self {
+            verify: true,
+            ..Self::from(error)
         }
     }
+}
+
+impl From<Error> for Stuck {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            verify: false,
+            theirs: BTreeSet::new(),
+        }
+    }
+}
+
+/// What is to be written to a target.
+struct Todo {
+    /// Which of the steps it is.
+    at: usize,
+    /// What it is to [expect](Write::expected).
+    expected: Option<u32>,
 }
 
 impl Engine<'_> {
     /// Carries `plan` out, with the value `given` where the command line brought it. When anything
     /// fails, everything is rolled back that can be.
     pub async fn rotate(&self, plan: &Plan, given: Option<SecretValue>) -> Report {
-        let (mut open, _claim) = match self.prepare(plan, given).await {
+        let Prepared {
+            mut open,
+            claim: _claim,
+            look,
+        } = match self.prepare(plan, given).await {
             Ok(prepared) => prepared,
             Err(error) => {
                 let targets = plan.targets.iter();
@@ -94,9 +119,9 @@ impl Engine<'_> {
                 };
             }
         };
-        match self.forward(&mut open, true).await {
+        match self.forward(&mut open, Some(&look)).await {
             Ok(()) => report(&open, Outcome::Rotated, None),
-            Err(stuck) => self.roll_back(&mut open, stuck.into_error()).await,
+            Err(Stuck { error, theirs, .. }) => self.roll_back(&mut open, error, &theirs).await,
         }
     }
 
@@ -112,69 +137,130 @@ impl Engine<'_> {
         if let Err(error) = self.check_scopes(&open).await {
             return Ok(Some(report(&open, Outcome::Open, Some(error))));
         }
-        Ok(Some(match self.forward(&mut open, false).await {
+        Ok(Some(match self.forward(&mut open, None).await {
             Ok(()) => report(&open, Outcome::Rotated, None),
-            Err(Stuck::Verify(error)) => self.roll_back(&mut open, error).await,
-            Err(Stuck::Store(error)) => report(&open, Outcome::Open, Some(error)),
+            Err(Stuck {
+                error,
+                verify: true,
+                theirs,
+            }) => self.roll_back(&mut open, error, &theirs).await,
+            Err(Stuck { error, .. }) => {
+                let _ = self.tools.journal.keep(&mut open);
+                report(&open, Outcome::Open, Some(error))
+            }
         }))
     }
 
-    /// To the new values. `fresh` is a rotation that was prepared a moment ago, whose targets are
-    /// what was seen of them then.
-    async fn forward(&self, open: &mut Open, fresh: bool) -> Result<(), Stuck> {
+    /// To the new values. `fresh` is what was seen of the targets of a rotation that was prepared a
+    /// moment ago.
+    async fn forward(&self, open: &mut Open, fresh: Option<&Look>) -> Result<(), Stuck> {
         let turned = open.change.direction == Direction::Back || open.change.told_rollback;
         if turned {
             open.change.direction = Direction::Forward;
             open.change.told_rollback = false;
-            self.tools.journal.keep(open).map_err(Stuck::Store)?;
+            self.tools.journal.keep(open)?;
         }
         for readable in [true, false] {
-            self.bring(open, readable, fresh)
-                .await
-                .map_err(Stuck::Store)?;
-            self.verify(open, readable).await.map_err(Stuck::Verify)?;
-        }
-        // A record that cannot be kept only makes the secret due earlier.
-        if let Some(secret) = open.change.steps.first() {
-            let history = History::new(&self.tools.services.folders);
-            let noted = history.note(&secret.scope, &secret.reference.name, Timestamp::now());
-            if let Err(error) = noted {
-                (self.tools.services.notice)(&format!(
-                    "when {} was rotated could not be noted: {error}",
-                    secret.reference
-                ));
+            if !open
+                .change
+                .steps
+                .iter()
+                .any(|step| step.readable == readable)
+            {
+                continue;
+            }
+            self.bring(open, readable, fresh).await?;
+            let verified = self.verify(open, readable).await;
+            let took_time = verified.map_err(Stuck::verify)? || !readable;
+            // What is said in the end, and what cannot be taken back, stands on what is there then.
+            if took_time {
+                self.confirm(open).await?;
             }
         }
-        self.tools.journal.close(open).map_err(Stuck::Store)
+        // A record that cannot be kept only makes the secret due earlier.
+        let history = History::new(&self.tools.services.folders);
+        let steps = open.change.steps.iter();
+        let places = steps.map(|step| (&step.scope, &step.reference.name));
+        if let Err(error) = history.note(places, Timestamp::now()) {
+            (self.tools.services.notice)(&format!(
+                "when {} was rotated could not be noted: {error}",
+                open.change.secret
+            ));
+        }
+        Ok(self.tools.journal.close(open)?)
+    }
+
+    /// Reads all targets that can be read once more, and says how far each is.
+    ///
+    /// # Errors
+    /// `conflict` where one has not its new value any more.
+    async fn confirm(&self, open: &mut Open) -> Result<()> {
+        let readable = open.change.steps.iter().filter(|step| step.readable);
+        let look = Look::at(self.stores, readable.map(|step| &step.reference)).await;
+        self.progressed();
+        let mut first = Ok(());
+        let readable = open.change.steps.iter_mut().filter(|step| step.readable);
+        for step in readable {
+            let seen = look.of(&step.reference);
+            let result = match seen.map(|seen| step.shown_by(&seen)) {
+                Ok(Some(State::Written)) => Ok(()),
+                Ok(shown) => {
+                    step.state = shown.unwrap_or(step.state);
+                    Err(changed_underneath(&step.reference))
+                }
+                Err(error) => Err(error.context(format!(
+                    "{} was written, but could not be read at the end",
+                    step.reference
+                ))),
+            };
+            first = first.and(result);
+        }
+        first
     }
 
     /// Brings the targets that are `readable`, or those that are not, to their new values: all
-    /// stores at once, each with all that is its.
-    async fn bring(&self, open: &mut Open, readable: bool, fresh: bool) -> Result<()> {
+    /// stores at once, each with all that is its. What can be read is read back.
+    async fn bring(
+        &self,
+        open: &mut Open,
+        readable: bool,
+        fresh: Option<&Look>,
+    ) -> Result<(), Stuck> {
         let concerned = |step: &&Step| step.readable == readable;
         let references = open.change.steps.iter().filter(concerned);
-        let look = match fresh {
-            true => None,
-            false => Some(Look::at(self.stores, references.map(|target| &target.reference)).await),
+        let references: Vec<Reference> = references.map(|step| step.reference.clone()).collect();
+        let now = match fresh {
+            Some(_) => None,
+            None => Some(Look::at(self.stores, &references).await),
         };
-        let mut writes: BTreeMap<StoreName, Vec<usize>> = BTreeMap::new();
+        let mut writes: BTreeMap<StoreName, Vec<Todo>> = BTreeMap::new();
         let mut changed = false;
         for (at, target) in open.change.steps.iter_mut().enumerate() {
             if target.readable != readable {
                 continue;
             }
-            let todo = match &look {
-                Some(look) => target.forward(&look.of(&target.reference)?),
+            let reference = &target.reference;
+            let todo = match &now {
+                Some(look) => target.forward(&look.of(reference)?),
                 None => Forward::Write,
             };
             let state = match todo {
                 Forward::Done => State::Written,
                 Forward::Write => State::Unclear,
-                Forward::Changed => return Err(changed_underneath(&target.reference)),
+                Forward::Changed => {
+                    let error = changed_underneath(reference);
+                    target.state = State::Changed;
+                    return Err(error.into());
+                }
             };
             if todo == Forward::Write {
-                let store = target.reference.store.clone();
-                writes.entry(store).or_default().push(at);
+                let look = now.as_ref().or(fresh);
+                let expected = look.and_then(|look| look.expected(reference));
+                let todo = Todo { at, expected };
+                writes
+                    .entry(reference.store.clone())
+                    .or_default()
+                    .push(todo);
             }
             changed |= target.state != state;
             target.state = state;
@@ -182,91 +268,118 @@ impl Engine<'_> {
         if changed {
             self.tools.journal.keep(open)?;
         }
-        let open = RefCell::new(open);
+        let cell = RefCell::new(&mut *open);
         let written = writes
             .iter()
-            .map(|(store, targets)| self.write_in(store, targets, &open));
-        let results: Vec<Result<()>> = join_all(written).await;
-        results.into_iter().collect()
+            .map(|(store, todo)| self.write_in(store, todo, &cell));
+        let results: Vec<Result<(), Stuck>> = join_all(written).await;
+        let mut stuck: Option<Stuck> = None;
+        for other in results.into_iter().filter_map(Result::err) {
+            match &mut stuck {
+                Some(stuck) => stuck.theirs.extend(other.theirs),
+                None => stuck = Some(other),
+            }
+        }
+        let compared = match stuck {
+            Some(stuck) => Err(stuck),
+            None if readable && !writes.is_empty() => {
+                Ok(self.compare(open, &Look::at(self.stores, &references).await)?)
+            }
+            None => Ok(()),
+        };
+        self.progressed();
+        // What is on the disk says less than is known now, and nothing wrong: a disk that is full
+        // must not keep the rotation from going on.
+        let _ = self.tools.journal.keep(open);
+        compared
     }
 
-    /// Writes the new values of `targets`, all in `store`, in one batch, reads them back where that
-    /// can be done, and records how far they are.
+    /// Writes the new values of `targets`, all in `store`, in one batch, and says how far they are.
     async fn write_in(
         &self,
         store: &StoreName,
-        targets: &[usize],
+        targets: &[Todo],
         open: &RefCell<&mut Open>,
-    ) -> Result<()> {
+    ) -> Result<(), Stuck> {
         let writes: Vec<Write> = {
             let open = open.borrow();
-            let targets = targets.iter().map(|at| open.change.steps[*at].write());
-            targets.collect()
+            let write = |todo: &Todo| Write {
+                expected: todo.expected,
+                ..open.change.steps[todo.at].write()
+            };
+            targets.iter().map(write).collect()
         };
-        let written = self.write_and_compare(store, writes).await;
+        let written = self.write(store, writes).await;
         let mut open = open.borrow_mut();
-        let mut first = Ok(());
-        for (at, result) in targets.iter().zip(written) {
-            let target = &mut open.change.steps[*at];
+        let mut stuck: Option<Stuck> = None;
+        for (todo, result) in targets.iter().zip(written) {
+            let target = &mut open.change.steps[todo.at];
             match result {
-                Ok(()) => target.state = State::Written,
+                Ok(()) if !target.readable => target.state = State::Written,
+                // It is read back.
+                Ok(()) => {}
                 Err(error) => {
-                    if !target.readable && self.is_untouched(&target.reference, &error) {
+                    let theirs = error.kind() == Kind::Conflict && todo.expected.is_some();
+                    if theirs {
+                        target.state = State::Changed;
+                    } else if !target.readable && self.is_untouched(&target.reference, &error) {
                         target.state = State::Untouched;
                     }
-                    if first.is_ok() {
-                        first = Err(error.store(store.as_str()));
+                    let error = match theirs {
+                        true => changed_underneath(&target.reference),
+                        false => error.store(store.as_str()),
+                    };
+                    let stuck = stuck.get_or_insert_with(|| error.into());
+                    if theirs {
+                        stuck.theirs.insert(target.reference.clone());
                     }
                 }
             }
         }
-        // What is on the disk says less than is known now, and nothing wrong: a disk that is full
-        // must not keep the rotation from going on.
-        let _ = self.tools.journal.keep(&mut open);
-        first
+        stuck.map_or(Ok(()), Err)
     }
 
-    /// Writes in one batch and, where values can be read, compares: a result for each.
-    pub(super) async fn write_and_compare(
-        &self,
-        store: &StoreName,
-        writes: Vec<Write>,
-    ) -> Vec<Result<()>> {
-        let sent = writes.iter();
-        let sent = sent.map(|write| (write.name.clone(), write.value.clone()));
-        let sent: Vec<(Name, SecretValue)> = sent.collect();
-        let written = async {
-            let store = self.store(store)?;
-            let if_absent = false;
-            let outcomes = store.write(Batch { writes, if_absent }).await?;
-            let names = sent.iter().map(|(name, _)| name.clone()).collect();
-            let read = match store.can(Capability::Read) {
-                true => Some(store.read(&Selection::Names(names)).await),
-                false => None,
-            };
-            Ok((outcomes, read))
-        };
+    /// Writes in one batch: a result for each.
+    pub(super) async fn write(&self, store: &StoreName, writes: Vec<Write>) -> Vec<Result<()>> {
+        let count = writes.len();
+        let if_absent = false;
+        let written = async { self.store(store)?.write(Batch { writes, if_absent }).await };
         let written = written.await;
         self.progressed();
-        let (outcomes, read) = match written {
-            Ok(written) => written,
-            Err(error) => return vec![Err(error); sent.len()],
-        };
-        let results = outcomes.into_iter().zip(&sent);
-        let results = results.map(|(outcome, (name, value))| {
-            outcome.result?;
-            match &read {
-                None => Ok(()),
-                Some(Ok(read)) if read.get(name) == Some(value) => Ok(()),
-                Some(Ok(_)) => Err(Error::conflict(format!(
-                    "{name} was written, but holds another value than was sent"
-                ))),
-                Some(Err(error)) => Err(error
-                    .clone()
-                    .context(format!("{name} was written, but could not be read back"))),
+        match written {
+            Ok(outcomes) => {
+                let outcomes = outcomes.into_iter();
+                outcomes.map(|outcome| outcome.result.map(drop)).collect()
             }
-        });
-        results.collect()
+            Err(error) => vec![Err(error); count],
+        }
+    }
+
+    /// Says how far the targets are that were written, by what was read of them after.
+    ///
+    /// # Errors
+    /// `conflict` for one that has another value than was sent; what a store answered instead.
+    fn compare(&self, open: &mut Open, look: &Look) -> Result<()> {
+        let mut first = Ok(());
+        for step in open.change.steps.iter_mut().filter(|step| step.readable) {
+            let name = &step.reference.name;
+            let result = match look.of(&step.reference) {
+                Ok(seen) => {
+                    step.state = step.shown_by(&seen).unwrap_or(step.state);
+                    match step.state {
+                        State::Written => Ok(()),
+                        _ => Err(Error::conflict(format!(
+                            "{name} was written, but holds another value than was sent"
+                        ))),
+                    }
+                }
+                Err(error) => {
+                    Err(error.context(format!("{name} was written, but could not be read back")))
+                }
+            };
+            first = first.and(result.map_err(|error| error.store(step.reference.store.as_str())));
+        }
+        first
     }
 
     /// Whether the `error` of writing `target`, whose value cannot be read, says for sure that it is
@@ -302,12 +415,12 @@ impl Engine<'_> {
     }
 
     /// Has the verify command check the new value once for each target that is `readable`, or for
-    /// each that is not. It gets the rotation's one value, also for targets that are made from it:
-    /// so the same command serves all of them.
-    async fn verify(&self, open: &Open, readable: bool) -> Result<()> {
+    /// each that is not; tells whether there is one. It gets the rotation's one value, also for
+    /// targets that are made from it: so the same command serves all of them.
+    async fn verify(&self, open: &Open, readable: bool) -> Result<bool> {
         let change = &open.change;
         let (Some(command), Some(secret)) = (&change.verify, change.steps.first()) else {
-            return Ok(());
+            return Ok(false);
         };
         for target in &change.steps {
             if target.readable == readable {
@@ -321,7 +434,7 @@ impl Engine<'_> {
                 verified?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Which secrets the names of each store stand for.

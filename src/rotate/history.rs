@@ -1,6 +1,6 @@
 //! When keyfob last rotated what: names hashed, values nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,7 +22,13 @@ pub struct History {
 #[derive(Default, Serialize, Deserialize)]
 struct Record {
     rotated_at: BTreeMap<String, Timestamp>,
+    /// The secrets of which all targets were noted. keyfob 0.1 noted the secret alone, for all.
+    #[serde(default)]
+    with_targets: BTreeSet<String>,
 }
+
+/// Where a secret is: which one its name stands for, and the name.
+pub type Place<'a> = (&'a Scope, &'a Name);
 
 impl History {
     /// The user's. Touches nothing.
@@ -36,26 +42,47 @@ impl History {
         }
     }
 
-    /// When `name` in the store of `scope` was last rotated; `None` where that is not known.
+    /// When `target` last got the new value of a rotation of `secret`, or of its own; `None` where
+    /// that is not known.
     ///
     /// # Errors
     /// As [`File::read`].
-    pub fn last(&self, scope: &Scope, name: &Name) -> Result<Option<Timestamp>> {
+    pub fn last(&self, secret: Place<'_>, target: Place<'_>) -> Result<Option<Timestamp>> {
         let record = self.file.read()?.unwrap_or_default();
-        Ok(record.rotated_at.get(&key(scope, name)).copied())
+        let at = |place| record.rotated_at.get(&key(place)).copied();
+        let of_all = || at(secret).filter(|_| !record.with_targets.contains(&key(secret)));
+        Ok(at(target).or_else(of_all))
     }
 
-    /// Notes that `name` was rotated at `at`.
+    /// The latest time that it tells of; `None` where it tells nothing.
+    ///
+    /// # Errors
+    /// As [`File::read`].
+    pub fn latest(&self) -> Result<Option<Timestamp>> {
+        let record = self.file.read()?.unwrap_or_default();
+        Ok(record.rotated_at.into_values().max())
+    }
+
+    /// Notes that `places`, a secret and all that was written with it, were rotated at `at`.
     ///
     /// # Errors
     /// As [`File::update`].
-    pub fn note(&self, scope: &Scope, name: &Name, at: Timestamp) -> Result<()> {
-        let note = |record: &mut Record| record.rotated_at.insert(key(scope, name), at);
-        self.file.update(self.patience, note).map(drop)
+    pub fn note<'p>(
+        &self,
+        places: impl IntoIterator<Item = Place<'p>>,
+        at: Timestamp,
+    ) -> Result<()> {
+        let keys: Vec<String> = places.into_iter().map(key).collect();
+        let note = |record: &mut Record| {
+            record.with_targets.extend(keys.first().cloned());
+            let times = keys.into_iter().map(|key| (key, at));
+            record.rotated_at.extend(times);
+        };
+        self.file.update(self.patience, note)
     }
 }
 
-fn key(scope: &Scope, name: &Name) -> String {
+fn key((scope, name): Place<'_>) -> String {
     digest::of_parts(&[scope.as_str(), name.as_str()])
 }
 
@@ -74,17 +101,27 @@ mod tests {
         let history = History::new(&Folders::below(folder.path()));
         let target = target(true, Old::Absent, State::Written);
         let name = Name::new("DB_PASSWORD").unwrap();
-        assert_eq!(history.last(&target.scope, &name).unwrap(), None);
+        let secret = (&target.scope, &name);
+        assert_eq!(history.last(secret, secret).unwrap(), None);
+        assert_eq!(history.latest().unwrap(), None);
         let at: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
-        history.note(&target.scope, &name, at).unwrap();
-        assert_eq!(history.last(&target.scope, &name).unwrap(), Some(at));
-        let other = Name::new("OTHER").unwrap();
-        assert_eq!(history.last(&target.scope, &other).unwrap(), None);
+        let [copy, other] = ["COPY", "OTHER"].map(|text| Name::new(text).unwrap());
+        let [copy, other] = [&copy, &other].map(|name| (&target.scope, name));
+        history.note([secret, copy], at).unwrap();
+        assert_eq!(history.last(secret, secret).unwrap(), Some(at));
+        assert_eq!(history.last(secret, copy).unwrap(), Some(at));
+        assert_eq!(history.last(secret, other).unwrap(), None);
+        assert_eq!(history.latest().unwrap(), Some(at));
         let text = fs::read_to_string(history.file.path()).unwrap();
         assert!(!text.contains("DB_PASSWORD"));
+        // The first release noted the secret for all of them.
+        let earlier = format!(r#"{{"rotated_at": {{"{}": "{at}"}}}}"#, key(secret));
+        fs::write(history.file.path(), earlier).unwrap();
+        assert_eq!(history.last(secret, other).unwrap(), Some(at));
+        assert_eq!(history.last(other, copy).unwrap(), None);
 
         fs::write(history.file.path(), "{").unwrap();
-        let error = history.last(&target.scope, &name).unwrap_err();
+        let error = history.last(secret, secret).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidData);
     }
 }

@@ -13,7 +13,13 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName};
 
 /// What each store answered.
-pub struct Look(BTreeMap<StoreName, Result<BTreeMap<Name, Seen>>>);
+pub struct Look(BTreeMap<StoreName, Result<Shown>>);
+
+/// What a store shows.
+struct Shown {
+    seen: BTreeMap<Name, Seen>,
+    versions: Option<BTreeMap<Name, u32>>,
+}
 
 impl Look {
     /// Looks at `targets`.
@@ -38,26 +44,41 @@ impl Look {
     /// What its store answered instead.
     pub fn of(&self, target: &Reference) -> Result<Seen> {
         match self.0.get(&target.store) {
-            Some(Ok(seen)) => Ok(seen.get(&target.name).cloned().unwrap_or(Seen::Absent)),
+            Some(Ok(Shown { seen, .. })) => {
+                Ok(seen.get(&target.name).cloned().unwrap_or(Seen::Absent))
+            }
             Some(Err(error)) => Err(error.clone()),
             None => Err(Error::failed(format!("{target} was not looked at"))),
         }
     }
+
+    /// What a write over what was seen of `target` is to [expect](crate::words::batch::Write::expected).
+    pub fn expected(&self, target: &Reference) -> Option<u32> {
+        let shown = self.0.get(&target.store)?.as_ref().ok()?;
+        let versions = shown.versions.as_ref()?;
+        Some(versions.get(&target.name).copied().unwrap_or_default())
+    }
 }
 
-async fn look_in(store: &Store, names: &BTreeSet<&Name>) -> Result<BTreeMap<Name, Seen>> {
+async fn look_in(store: &Store, names: &BTreeSet<&Name>) -> Result<Shown> {
     if store.can(Capability::Read) {
         let selection = Selection::Names(names.iter().map(|name| (*name).clone()).collect());
-        let values = store.read(&selection).await?;
-        let values = values.into_iter();
-        return Ok(values
-            .map(|(name, value)| (name, Seen::Value(value)))
-            .collect());
+        let reading = store.read_counted(&selection).await?;
+        let values = reading.values.into_iter();
+        return Ok(Shown {
+            seen: values
+                .map(|(name, value)| (name, Seen::Value(value)))
+                .collect(),
+            versions: reading.versions,
+        });
     }
     let entries = store.list(&Filter::default()).await?;
-    Ok(entries
-        .into_iter()
-        .filter(|entry| names.contains(&entry.name))
-        .map(|entry| (entry.name, Seen::Hidden))
-        .collect())
+    let entries = entries.into_iter();
+    Ok(Shown {
+        seen: entries
+            .filter(|entry| names.contains(&entry.name))
+            .map(|entry| (entry.name, Seen::Hidden))
+            .collect(),
+        versions: None,
+    })
 }

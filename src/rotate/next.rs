@@ -51,6 +51,17 @@ fn is_old(old: &Old, seen: &Seen) -> bool {
 }
 
 impl Step {
+    /// How far it is where `seen` is, which was read just now; `None` where that does not tell.
+    pub fn shown_by(&self, seen: &Seen) -> Option<State> {
+        match seen {
+            Seen::Value(value) if *value == self.new => Some(State::Written),
+            seen if is_old(&self.old, seen) => Some(State::Untouched),
+            Seen::Hidden => None,
+            Seen::Absent if !self.readable => None,
+            Seen::Value(_) | Seen::Absent => Some(State::Changed),
+        }
+    }
+
     /// What is to be done to have the new value where `seen` is now.
     pub fn forward(&self, seen: &Seen) -> Forward {
         match seen {
@@ -100,16 +111,24 @@ mod tests {
 
     #[test]
     fn readable_targets_go_by_what_is_there() {
-        use State::{Unclear, Untouched, Written};
-        for state in [Untouched, Unclear, Written] {
+        use State::{Changed, Unclear, Untouched, Written};
+        for state in [Untouched, Unclear, Written, Changed] {
             let target = target(true, old(), state);
+            for (seen, shown) in [
+                (value("new"), Written),
+                (value("old"), Untouched),
+                (value("theirs"), Changed),
+                (Seen::Absent, Changed),
+            ] {
+                assert_eq!(target.shown_by(&seen), Some(shown));
+            }
             assert_eq!(target.forward(&value("new")), Forward::Done);
             assert_eq!(target.forward(&value("old")), Forward::Write);
             assert_eq!(target.forward(&value("theirs")), Forward::Changed);
             assert_eq!(target.forward(&Seen::Absent), Forward::Changed);
             assert_eq!(target.back(&value("old")), Back::Done);
         }
-        for state in [Unclear, Written] {
+        for state in [Unclear, Written, Changed] {
             let there = target(true, old(), state);
             assert_eq!(there.back(&value("new")), Back::Write);
             assert_eq!(there.back(&value("theirs")), Back::Changed);
@@ -120,6 +139,7 @@ mod tests {
             assert_eq!(made.back(&Seen::Absent), Back::Done);
             assert_eq!(made.back(&value("new")), Back::Delete);
             assert_eq!(made.back(&value("theirs")), Back::Changed);
+            assert_eq!(made.shown_by(&Seen::Absent), Some(Untouched));
         }
         assert_eq!(
             target(true, Old::Absent, Untouched).back(&value("new")),
@@ -137,6 +157,7 @@ mod tests {
         assert_eq!(hidden(Unclear).forward(&Seen::Absent), Forward::Write);
         assert_eq!(hidden(Untouched).forward(&Seen::Hidden), Forward::Write);
         for seen in [Seen::Hidden, Seen::Absent] {
+            assert_eq!(hidden(Written).shown_by(&seen), None);
             assert_eq!(hidden(Written).back(&seen), Back::Impossible);
             assert_eq!(hidden(Unclear).back(&seen), Back::Impossible);
             assert_eq!(hidden(Untouched).back(&seen), Back::Done);

@@ -32,13 +32,17 @@ pub struct Order {
 }
 
 impl Order {
+    /// What it writes: the secret first.
+    pub fn targets(&self) -> impl Iterator<Item = &Reference> {
+        let derived = self.derived.iter().map(|(reference, _)| reference);
+        std::iter::once(&self.secret)
+            .chain(&self.copies)
+            .chain(derived)
+    }
+
     /// The stores that it writes to.
     pub fn stores(&self) -> impl Iterator<Item = &StoreName> {
-        let derived = self.derived.iter().map(|(reference, _)| reference);
-        let targets = std::iter::once(&self.secret)
-            .chain(&self.copies)
-            .chain(derived);
-        targets.map(|reference| &reference.store)
+        self.targets().map(|reference| &reference.store)
     }
 }
 

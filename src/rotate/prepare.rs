@@ -17,6 +17,16 @@ use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::ShownPath as _;
 
+/// A rotation that is on the disk, and of which nothing is written yet.
+pub(super) struct Prepared {
+    /// It.
+    pub open: Open,
+    /// What keeps others from rotating its secrets.
+    pub claim: Claim,
+    /// What was seen of its targets.
+    pub look: Look,
+}
+
 impl Engine<'_> {
     /// Looks at the targets, makes the new values, and puts the rotation on the disk. Nothing was
     /// changed where it fails.
@@ -24,7 +34,7 @@ impl Engine<'_> {
     /// # Errors
     /// `not_found` where the secret does not exist; `conflict` where a rotation of a target is
     /// under way; whatever the stores answer, and what keeps a value from being made or held.
-    pub(super) async fn prepare(&self, plan: &Plan, given: Given) -> Result<(Open, Claim)> {
+    pub(super) async fn prepare(&self, plan: &Plan, given: Given) -> Result<Prepared> {
         let scopes = self.scopes().await?;
         let mut places: Vec<(&Reference, &Scope)> = Vec::new();
         for target in &plan.targets {
@@ -67,7 +77,7 @@ impl Engine<'_> {
         // Only now, as a command may change something by making the value.
         let made = self.make(plan, given).await?;
         match self.begin(plan, &made, &old, &scopes) {
-            Ok(open) => Ok((open, claim)),
+            Ok(open) => Ok(Prepared { open, claim, look }),
             Err(error) => Err(self.take_back(plan, &old, error).await),
         }
     }

@@ -1,13 +1,13 @@
 //! Back to the old values: after a failure, or after a crash when the user wants that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
 use super::engine::{Engine, Outcome, Report, changed_underneath, report};
 use super::look::Look;
 use super::next::Back;
-use crate::journal::{Direction, Old, Open, State};
+use crate::journal::{Direction, Old, Open, State, Step};
 use crate::words::batch::Write;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
@@ -35,8 +35,8 @@ impl Left {
 /// What is to be done in one store.
 #[derive(Default)]
 struct Work {
-    /// Values to be written, and what each target's state is then.
-    writes: Vec<(usize, Write, State)>,
+    /// Values to be written.
+    writes: Vec<(usize, Write)>,
     deletes: Vec<(usize, Name)>,
 }
 
@@ -53,7 +53,7 @@ impl Engine<'_> {
         if let Err(error) = self.check_scopes(&open).await {
             return Ok(Some(report(&open, Outcome::Open, Some(error))));
         }
-        Ok(Some(match self.back(&mut open).await {
+        Ok(Some(match self.back(&mut open, &BTreeSet::new()).await {
             Ok(()) => report(&open, Outcome::RolledBack, None),
             // Only what nobody can change is left alone: a store that cannot be reached can be
             // undone later.
@@ -67,16 +67,29 @@ impl Engine<'_> {
         }))
     }
 
-    /// Rolls back after `cause`.
-    pub(super) async fn roll_back(&self, open: &mut Open, cause: Error) -> Report {
+    /// Rolls back after `cause`. What is `theirs` was changed by somebody else before anything was
+    /// written there, and is left as it is.
+    pub(super) async fn roll_back(
+        &self,
+        open: &mut Open,
+        cause: Error,
+        theirs: &BTreeSet<Reference>,
+    ) -> Report {
         // Whatever time the command has is for getting back.
         self.progressed();
-        match self.back(open).await {
+        match self.back(open, theirs).await {
             Ok(()) => {
-                let error = cause.context(format!(
-                    "{} was not rotated, and everything is as it was",
+                let rest = match theirs.is_empty() {
+                    true => "everything",
+                    false => "everything else",
+                };
+                let mut error = cause.context(format!(
+                    "{} was not rotated, and {rest} is as it was",
                     open.change.secret
                 ));
+                if !theirs.is_empty() {
+                    error = error.hint("nothing is open; the same command tries it again");
+                }
                 report(open, Outcome::RolledBack, Some(error))
             }
             Err(left) => {
@@ -94,21 +107,25 @@ impl Engine<'_> {
         }
     }
 
-    /// Back to the old values, and closes the rotation. What is left, and why, where that is not
-    /// possible everywhere.
-    async fn back(&self, open: &mut Open) -> Result<(), Vec<Left>> {
+    /// Back to the old values, read back, and closes the rotation. What is left, and why, where that
+    /// is not possible everywhere.
+    async fn back(&self, open: &mut Open, theirs: &BTreeSet<Reference>) -> Result<(), Vec<Left>> {
         if open.change.direction != Direction::Back {
             open.change.direction = Direction::Back;
             // What is on the disk leads back as well, only without saying so.
             let _ = self.tools.journal.keep(open);
         }
+        let is_touched =
+            |target: &Step| target.state != State::Untouched && !theirs.contains(&target.reference);
         let touched = open.change.steps.iter();
-        let touched = touched.filter(|target| target.state != State::Untouched);
+        let touched = touched.filter(|target| is_touched(target));
         let look = Look::at(self.stores, touched.map(|target| &target.reference)).await;
         let mut left = Vec::new();
+        // Those that get the new value again, as there is no other.
+        let mut again = BTreeSet::new();
         let mut work: BTreeMap<StoreName, Work> = BTreeMap::new();
         for (at, target) in open.change.steps.iter_mut().enumerate() {
-            if target.state == State::Untouched {
+            if !is_touched(target) {
                 continue;
             }
             let reference = &target.reference;
@@ -124,15 +141,22 @@ impl Engine<'_> {
             match (back, &target.old) {
                 (Back::Done, _) => target.state = State::Untouched,
                 (Back::Write, Old::Value(old)) => {
-                    let write = (at, write_of(name, old), State::Untouched);
-                    todo.writes.push(write);
+                    let expected = look.expected(reference);
+                    let write = Write {
+                        expected,
+                        ..write_of(name, old)
+                    };
+                    todo.writes.push((at, write));
                 }
                 (Back::Delete, _) => todo.deletes.push((at, name.clone())),
-                (Back::Changed, _) => left.push(Left::ForGood(changed_underneath(reference))),
+                (Back::Changed, _) => {
+                    left.push(Left::ForGood(changed_underneath(reference)));
+                    target.state = State::Changed;
+                }
                 // The new value must at least be there, as nothing is.
                 (Back::Write | Back::Impossible, _) if self.is_replacing(reference) => {
-                    let write = (at, write_of(name, &target.new), State::Written);
-                    todo.writes.push(write);
+                    todo.writes.push((at, write_of(name, &target.new)));
+                    again.insert(at);
                 }
                 (Back::Write | Back::Impossible, _) => {
                     left.push(Left::ForGood(irrevocable(reference, target.state)));
@@ -142,21 +166,14 @@ impl Engine<'_> {
         let undone = work
             .iter()
             .map(|(store, work)| async move { (store, self.undo_in(store, work).await) });
-        for (store, results) in join_all(undone).await {
-            for (at, result) in results {
-                let target = &mut open.change.steps[at];
-                match result {
-                    Ok(state) => {
-                        target.state = state;
-                        if state == State::Written {
-                            let error = irrevocable(&target.reference, state);
-                            left.push(Left::ForGood(error));
-                        }
-                    }
-                    Err(error) => left.push(Left::ForNow(error.store(store.as_str()))),
-                }
-            }
+        let mut results: BTreeMap<usize, Result<()>> = BTreeMap::new();
+        for (store, done) in join_all(undone).await {
+            let done = done.into_iter();
+            results.extend(
+                done.map(|(at, result)| (at, result.map_err(|error| error.store(store.as_str())))),
+            );
         }
+        self.settle(open, results, &again, &mut left).await;
         let _ = self.tools.journal.keep(open);
         if left.iter().all(Left::is_final)
             && let Err(error) = self.tell(open).await
@@ -173,24 +190,74 @@ impl Engine<'_> {
         Err(left)
     }
 
-    /// Does one store's part of going back: what state each target is in then.
-    async fn undo_in(&self, store: &StoreName, work: &Work) -> Vec<(usize, Result<State>)> {
+    /// Says how far the targets are to which something was done, with these `results`: by what is
+    /// read of them then, and where nothing can be read by what the store said. Those in `again` got
+    /// the new value. What is left is added to `left`.
+    async fn settle(
+        &self,
+        open: &mut Open,
+        results: BTreeMap<usize, Result<()>>,
+        again: &BTreeSet<usize>,
+        left: &mut Vec<Left>,
+    ) {
+        let deleted = |target: &Step| matches!(target.old, Old::Absent);
+        let steps = open.change.steps.iter().enumerate();
+        let seen = steps.filter(|(at, target)| {
+            results.contains_key(at) && (target.readable || deleted(target))
+        });
+        let look = Look::at(self.stores, seen.map(|(_, target)| &target.reference)).await;
+        self.progressed();
+        for (at, result) in results {
+            let target = &mut open.change.steps[at];
+            if !target.readable && !deleted(target) {
+                match result {
+                    Ok(()) if again.contains(&at) => {
+                        target.state = State::Written;
+                        let error = irrevocable(&target.reference, State::Written);
+                        left.push(Left::ForGood(error));
+                    }
+                    Ok(()) => target.state = State::Untouched,
+                    Err(error) => left.push(Left::ForNow(error)),
+                }
+                continue;
+            }
+            let reference = &target.reference;
+            match (look.of(reference), result) {
+                (Ok(seen), _) if target.back(&seen) == Back::Done => {
+                    target.state = State::Untouched;
+                }
+                (Ok(seen), _) if target.shown_by(&seen) == Some(State::Changed) => {
+                    left.push(Left::ForGood(changed_underneath(reference)));
+                    target.state = State::Changed;
+                }
+                (_, Err(error)) => left.push(Left::ForNow(error)),
+                (Ok(_), Ok(())) => left.push(Left::ForNow(Error::conflict(format!(
+                    "{reference} was put back, and is not as it was"
+                )))),
+                (Err(error), Ok(())) => left.push(Left::ForNow(error.context(format!(
+                    "{reference} was put back, but could not be read at the end"
+                )))),
+            }
+        }
+    }
+
+    /// Does one store's part of going back: what it said of each.
+    async fn undo_in(&self, store: &StoreName, work: &Work) -> Vec<(usize, Result<()>)> {
         let mut results = Vec::new();
         if !work.writes.is_empty() {
-            let batch = work.writes.iter().map(|(_, write, _)| write.clone());
-            let written = self.write_and_compare(store, batch.collect()).await;
-            let written = work.writes.iter().zip(written);
-            results.extend(written.map(|((at, _, state), result)| (*at, result.map(|()| *state))));
+            let batch = work.writes.iter().map(|(_, write)| write.clone());
+            let written = self.write(store, batch.collect()).await;
+            results.extend(work.writes.iter().map(|(at, _)| *at).zip(written));
         }
         if !work.deletes.is_empty() {
             let names: Vec<Name> = work.deletes.iter().map(|(_, name)| name.clone()).collect();
             let deleted = async { self.store(store)?.delete(&names).await };
-            let deleted: Vec<Result<State>> = match deleted.await {
+            let deleted: Vec<Result<()>> = match deleted.await {
                 Ok(outcomes) => outcomes
                     .into_iter()
                     .map(|outcome| match outcome.result {
                         Err(error) if error.kind() != Kind::NotFound => Err(error),
-                        _ => Ok(State::Untouched),
+                        _ => Ok(()),
                     })
                     .collect(),
                 Err(error) => vec![Err(error); names.len()],
@@ -228,7 +295,7 @@ fn write_of(name: &Name, value: &SecretValue) -> Write {
 fn irrevocable(target: &Reference, state: State) -> Error {
     let holds = match state {
         State::Written => "has",
-        _ => "may have",
+        State::Untouched | State::Unclear | State::Changed => "may have",
     };
     Error::unsupported(format!(
         "{target} {holds} the new value, and the old one is not known"

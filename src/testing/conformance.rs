@@ -428,7 +428,22 @@ async fn a_write_replaces_the_version_that_it_expects(subject: &dyn Subject) -> 
     };
     same(over("new").await?, vec![Ok(Action::Updated)], "expected")?;
     let late = over("late").await?;
-    same(late, vec![Err(Kind::Conflict)], "no longer expected")
+    same(late, vec![Err(Kind::Conflict)], "no longer expected")?;
+    // 0 is none.
+    let mut batch = batch(subject, &[(1, "late"), (2, "new")])?;
+    for write in &mut batch.writes {
+        write.expected = Some(0);
+    }
+    let outcomes = store.write(batch).await?;
+    let expected = vec![Err(Kind::Conflict), Ok(Action::Created)];
+    same(done(&outcomes), expected, "none expected")?;
+    let names = vec![named(subject, 1)?, named(subject, 2)?, named(subject, 9)?];
+    let reading = store.read_counted(&Selection::Names(names.clone())).await?;
+    let expected: Vec<Option<u32>> = names.iter().map(|name| reading.expected(name)).collect();
+    let listed = store.list(&Filter::default()).await?;
+    let versions = listed.iter().map(|entry| entry.version);
+    let versions: Vec<Option<u32>> = versions.chain([Some(0)]).collect();
+    same(expected, versions, "read with their versions")
 }
 
 async fn what_is_offered_is_among_the_capabilities(subject: &dyn Subject) -> Result<()> {

@@ -108,7 +108,7 @@ fn too_few_file_descriptors_are_an_error_and_no_abort() {
             "--version",
             "vault rekey -y",
             "status",
-            "doctor --offline",
+            "doctor",
         ] {
             let script = format!("ulimit -n {limit}; exec \"$0\" {command}");
             let run = home.program("sh", ["-c", &script, BINARY]).run();

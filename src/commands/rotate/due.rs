@@ -5,9 +5,8 @@ use serde_json::json;
 
 use super::order;
 use crate::app::App;
-use crate::config::RotationEntry;
 use crate::providers::Capability;
-use crate::rotate::due::Standing;
+use crate::rotate::due::{self, Standing};
 use crate::rotate::history::History;
 use crate::rotate::plan::Order;
 use crate::ui::{self, Table};
@@ -17,9 +16,8 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::Reference;
 
 /// A policy that says how often, and how it stands.
-struct Policy<'a> {
-    secret: Reference,
-    entry: &'a RotationEntry,
+struct Policy {
+    order: Order,
     every: HumanDuration,
     standing: Standing,
 }
@@ -30,10 +28,8 @@ struct Policy<'a> {
 /// As [`order::policies`], and what the stores answer that are asked for times.
 pub async fn orders(app: &App) -> Result<Vec<Order>> {
     let policies = standing(app).await?.into_iter();
-    policies
-        .filter(|policy| policy.standing.due)
-        .map(|policy| order::from_policy(policy.secret, policy.entry))
-        .collect()
+    let due = policies.filter(|policy| policy.standing.due);
+    Ok(due.map(|policy| policy.order).collect())
 }
 
 /// Shows how the policies stand; fails when a secret is due.
@@ -44,7 +40,7 @@ pub async fn check(app: &App) -> Result<()> {
             .iter()
             .map(|policy| {
                 let mut shown = json!(policy.standing);
-                shown["secret"] = json!(policy.secret);
+                shown["secret"] = json!(policy.order.secret);
                 shown["every"] = json!(policy.every.to_string());
                 shown
             })
@@ -58,7 +54,7 @@ pub async fn check(app: &App) -> Result<()> {
         for policy in &policies {
             let standing = policy.standing;
             table.row([
-                policy.secret.to_string(),
+                policy.order.secret.to_string(),
                 policy.every.to_string(),
                 standing.rotated_at.map_or("unknown".to_owned(), ui::time),
                 match standing.due_at {
@@ -81,44 +77,67 @@ pub async fn check(app: &App) -> Result<()> {
     }
 }
 
-async fn standing(app: &App) -> Result<Vec<Policy<'_>>> {
+async fn standing(app: &App) -> Result<Vec<Policy>> {
     let now = Timestamp::now();
     let mut policies = Vec::new();
     for (secret, entry) in order::policies(app)? {
         let Some(every) = entry.rotation.every else {
             continue;
         };
+        let order = order::from_policy(secret, entry)?;
+        let mut standings = Vec::new();
+        for target in order.targets() {
+            standings.push(stands(target, &order.secret, every, now, app).await?);
+        }
+        let unknown = Standing::new(None, every, now);
         policies.push(Policy {
-            standing: stands(&secret, every, now, app).await?,
-            secret,
-            entry,
+            standing: due::oldest(standings).unwrap_or(unknown),
+            order,
             every,
         });
     }
     Ok(policies)
 }
 
-/// How `secret` stands, by keyfob's own record, and by its store's times where that is not enough.
+/// How `target`, which is rotated with `secret`, stands by keyfob's own record, and by its store's
+/// times where that is not enough.
 async fn stands(
+    target: &Reference,
     secret: &Reference,
     every: HumanDuration,
     now: Timestamp,
     app: &App,
 ) -> Result<Standing> {
-    let store = app.open(&secret.store)?;
+    let store = app.open(&target.store)?;
+    let (scope, scope_of_secret) = (store.scope().await?, app.open(&secret.store)?);
+    let scope_of_secret = scope_of_secret.scope().await?;
     let history = History::new(app.folders()?);
-    let noted = history.last(&store.scope().await?, &secret.name)?;
+    let noted = history.last((&scope_of_secret, &secret.name), (&scope, &target.name))?;
+    let doubt = |at: Option<Timestamp>, how: &str| {
+        if let Some(at) = at.filter(|at| due::is_to_come(*at, now)) {
+            app.ui.warn(&format!(
+                "{target} is {how} at {}, which is still to come: a clock is wrong, or was, and that time does not count",
+                ui::time(at)
+            ));
+        }
+    };
+    doubt(noted, "noted to be rotated");
     let standing = Standing::new(noted, every, now);
     if !standing.due || !store.can(Capability::Times) {
         return Ok(standing);
     }
     let filter = Filter {
-        prefix: Some(secret.name.to_string()),
+        prefix: Some(target.name.to_string()),
         secret_type: None,
-        named: Some(secret.name.clone()),
+        named: Some(target.name.clone()),
     };
     let mut entries = store.list(&filter).await?.into_iter();
-    let entry = entries.find(|entry| entry.name == secret.name);
+    let entry = entries.find(|entry| entry.name == target.name);
     let told = entry.and_then(|entry| entry.updated_at.or(entry.created_at));
-    Ok(Standing::new(noted.max(told), every, now))
+    doubt(told, "said to be changed");
+    let told = Standing::new(told, every, now);
+    Ok(match told.rotated_at > standing.rotated_at {
+        true => told,
+        false => standing,
+    })
 }

@@ -121,6 +121,7 @@ fn show(all: &[Open], journal: &Journal, app: &App) -> Result<()> {
                 (None, State::Untouched) => (step.reference.to_string(), "the old value"),
                 (None, State::Unclear) => (step.reference.to_string(), "the old or the new value"),
                 (None, State::Written) => (step.reference.to_string(), "the new value"),
+                (None, State::Changed) => (step.reference.to_string(), "somebody else's value"),
             };
             table.row([
                 change.secret.to_string(),

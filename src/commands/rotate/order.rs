@@ -46,8 +46,12 @@ pub fn orders(args: &RotateArgs, app: &App) -> Result<Vec<Order>> {
             Some((_, entry)) => from_policy(secret, entry)?,
             None => bare(secret),
         };
+        let listed = order.copies.clone();
         for target in &args.to {
-            order.copies.push(app.reference(target)?);
+            let target = app.reference(target)?;
+            if !listed.contains(&target) {
+                order.copies.push(target);
+            }
         }
         for derived in &args.derive {
             order.derived.push(derivation(derived, app)?);
@@ -85,10 +89,11 @@ pub fn policies(app: &App) -> Result<Vec<(Reference, &RotationEntry)>> {
     Ok(policies)
 }
 
-/// What the policy `entry` orders for `secret`.
+/// What the policy `entry` orders for `secret`, which may be among the targets that it lists.
 ///
 /// # Errors
-/// `config` for a generator or a template that is malformed, naming the place.
+/// `config` for a generator or a template that is malformed, or a target that would be written with
+/// two values, naming the place.
 pub fn from_policy(secret: Reference, entry: &RotationEntry) -> Result<Order> {
     let rotation = &entry.rotation;
     let misplaced = |error: Error| {
@@ -99,8 +104,18 @@ pub fn from_policy(secret: Reference, entry: &RotationEntry) -> Result<Order> {
         }
     };
     let mut order = bare(secret);
-    order.copies.clone_from(&rotation.targets);
+    for target in &rotation.targets {
+        if !order.targets().any(|known| known == target) {
+            order.copies.push(target.clone());
+        }
+    }
     for derived in &rotation.derive {
+        if order.targets().any(|known| *known == derived.target) {
+            return Err(misplaced(Error::usage(format!(
+                "{} would be written twice, once with the value and once derived from it",
+                derived.target
+            ))));
+        }
         let template = derived.template.parse().map_err(misplaced)?;
         order.derived.push((derived.target.clone(), template));
     }

@@ -55,6 +55,7 @@ pub fn holds(state: State) -> &'static str {
         State::Untouched => "holds the old value",
         State::Unclear => "holds the old value or the new one",
         State::Written => "holds the new value",
+        State::Changed => "holds another value, which somebody else wrote",
     }
 }
 
@@ -66,6 +67,7 @@ pub fn target_as_json((target, state): (&Reference, State)) -> Value {
             State::Untouched => "old",
             State::Unclear => "unclear",
             State::Written => "new",
+            State::Changed => "other",
         },
     })
 }

@@ -102,3 +102,111 @@ fn keyfobs_own_record_tells_what_is_due_where_the_store_has_no_times() {
     assert_ne!(server.secret_key("s3", "k").unwrap(), first);
     home.run(["rotate", "--check"]).ok();
 }
+
+#[test]
+fn a_policy_may_list_its_own_secret() {
+    let home = with_policies(
+        r#"
+        [rotation.A]
+        every = "30d"
+        targets = ["keyfob://local/A", "keyfob://local/COPY", "keyfob://local/COPY"]
+        "#,
+    );
+    home.run(["rotate", "--check"]).ok();
+    home.run(["rotate", "A", "--to=keyfob://local/COPY"]).ok();
+    assert_eq!(value(&home, "A"), value(&home, "COPY"));
+    let plan = home.run(["--json", "rotate", "A", "--dry-run"]).ok().json();
+    let writes = plan[0]["steps"].as_array().unwrap().iter();
+    assert_eq!(writes.filter(|step| step["step"] == "write").count(), 2);
+    // Two values for one secret are wrong in the file, and everybody says so.
+    let policy = home.config().join("config.toml");
+    home.write(
+        &policy,
+        "[rotation.A]\nevery = \"30d\"\nderive = { \"keyfob://local/A\" = \"x{value}\" }\n",
+    );
+    for args in [&["--check"][..], &["--due"], &["A"]] {
+        home.keyfob(["rotate"])
+            .args(args)
+            .run()
+            .code(11)
+            .stderr_has("config.toml")
+            .stderr_has("written twice");
+    }
+}
+
+#[test]
+fn the_oldest_target_is_what_is_due() {
+    let server = crate::support::servers::ByteNite::start();
+    let mut home = with_policies(
+        "[rotation.\"keyfob://bytenite/s3/k\"]\nevery = \"30d\"\ntargets = [\"keyfob://bytenite/s3/copy\"]\n",
+    );
+    home.set("KEYFOB_BYTENITE_BASE_URL", server.url()).set(
+        "BYTENITE_API_KEY",
+        crate::support::servers::bytenite::API_KEY,
+    );
+    for id in ["k", "copy"] {
+        server.put("s3", id, "old", json!({"name": id, "accessKey": "AK"}));
+    }
+    // The secret alone is fresh.
+    home.write(home.config().join("config.toml"), "");
+    home.run(["rotate", "keyfob://bytenite/s3/k", "--accept-no-undo"])
+        .ok();
+    home.write(
+        home.config().join("config.toml"),
+        "[rotation.\"keyfob://bytenite/s3/k\"]\nevery = \"30d\"\ntargets = [\"keyfob://bytenite/s3/copy\"]\n",
+    );
+    home.run(["rotate", "--check"])
+        .code(1)
+        .stdout_has("unknown");
+    home.run(["rotate", "--due", "--accept-no-undo"]).ok();
+    assert_eq!(
+        server.secret_key("s3", "k"),
+        server.secret_key("s3", "copy")
+    );
+    home.run(["rotate", "--check"]).ok();
+    // What the first release noted, it noted for all.
+    let path = home.data().join("rotations/rotated.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&home.read(&path)).unwrap();
+    record.as_object_mut().unwrap().remove("with_targets");
+    home.write_private(&path, record.to_string());
+    home.run(["rotate", "--check"]).ok();
+}
+
+#[test]
+fn a_clock_that_was_ahead_silences_no_policy() {
+    let home = with_policies("[rotation.A]\nevery = \"30d\"\n");
+    home.run(["rotate", "A"]).ok();
+    home.run(["rotate", "--check"]).ok();
+    age_record(&home, -400);
+    // The vault's own time is fresh, and a rotation made by a clock ahead has that in the vault too.
+    let check = home.run(["rotate", "--check"]);
+    check.stderr_has("still to come");
+    let doctor = home.run(["--json", "doctor"]).json();
+    let found = doctor.to_string();
+    assert!(found.contains("still to come"), "{found}");
+    home.run(["rotate", "A"]).ok();
+    home.run(["rotate", "--check"])
+        .ok()
+        .stderr_lacks("still to come");
+}
+
+#[test]
+fn a_clock_that_was_ahead_makes_due_where_the_store_has_no_times() {
+    let server = crate::support::servers::ByteNite::start();
+    let mut home = with_policies("[rotation.\"keyfob://bytenite/s3/k\"]\nevery = \"30d\"\n");
+    home.set("KEYFOB_BYTENITE_BASE_URL", server.url()).set(
+        "BYTENITE_API_KEY",
+        crate::support::servers::bytenite::API_KEY,
+    );
+    server.put("s3", "k", "old", json!({"name": "k", "accessKey": "AK"}));
+    home.run(["rotate", "--due", "--accept-no-undo"]).ok();
+    home.run(["rotate", "--check"]).ok();
+    age_record(&home, -400);
+    home.run(["rotate", "--check"])
+        .code(1)
+        .stderr_has("still to come");
+    home.run(["rotate", "--due", "--accept-no-undo"]).ok();
+    home.run(["rotate", "--check"])
+        .ok()
+        .stderr_lacks("still to come");
+}

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use super::{NEW, OLD, World, outcome};
-use crate::support::home::Home;
+use crate::support::home::{BINARY, Home};
 use crate::support::servers::bytenite::API_KEY;
 use crate::support::servers::faults::Fault;
-use crate::support::servers::{ByteNite, Server};
+use crate::support::servers::{Answer, ByteNite, Server};
 use crate::support::wait::until;
 
 /// A home with secrets in the local vault.
@@ -491,4 +491,114 @@ fn all_stores_are_written_at_once() {
     }
     world.home.run(["rotate", "--undo"]).ok();
     assert!(world.held().all_old());
+}
+
+/// Runs a rotation of `K` to nosana during whose verify command somebody sets `K`.
+fn overtaken(world: &World, verify: &str) -> crate::support::run::Run {
+    let home = &world.home;
+    let script = format!("printf theirs | {BINARY:?} -q set K; {verify}");
+    home.keyfob([
+        "--json",
+        "rotate",
+        "K",
+        "--to=keyfob://nosana/K",
+        "--verify",
+    ])
+    .args([
+        format!("test \"$KEYFOB_TARGET\" != keyfob://local/K || {{ {script}; }}"),
+        "--generate=hex:8".to_owned(),
+    ])
+    .run()
+}
+
+#[test]
+fn a_set_during_a_rotation_is_noticed_and_told() {
+    for verify in ["true", "false"] {
+        let world = World::with_a_secret();
+        let nosana = || world.values("nosana")["K"].clone();
+        let run = overtaken(&world, verify);
+        let report = run.code(10).json();
+        assert_eq!(outcome(&run), "open", "{verify}");
+        let said = &report[0]["error"]["message"];
+        assert!(said.to_string().contains("somebody else"), "{said}");
+        let (local, there) = (value(&world.home, "K"), nosana());
+        let held = [("keyfob://local/K", local), ("keyfob://nosana/K", there)];
+        for (told, (target, held)) in report[0]["targets"].as_array().unwrap().iter().zip(held) {
+            assert_eq!(told["secret"], target);
+            let theirs = target == "keyfob://local/K";
+            assert_eq!(told["holds"], if theirs { "other" } else { "old" });
+            assert_eq!(held, if theirs { "theirs" } else { OLD });
+        }
+        world
+            .home
+            .run(["rotate", "--list"])
+            .ok()
+            .stdout_has("somebody else's value")
+            .stdout_lacks("the new value");
+        world
+            .home
+            .run(["rotate", "--undo", "--accept-no-undo"])
+            .ok();
+        assert!(world.open().is_empty());
+    }
+}
+
+#[test]
+fn what_was_changed_before_the_first_write_is_left_alone_and_nothing_stays_open() {
+    let world = World::with_a_secret();
+    let script = format!("printf theirs | {BINARY:?} -q set K; echo new");
+    let run = world
+        .home
+        .keyfob(["--json", "rotate", "K", "--to=keyfob://nosana/K"])
+        .args(["--from-command", &script])
+        .run();
+    run.code(6);
+    assert_eq!(outcome(&run), "rolled_back");
+    let report = run.json();
+    let said = report[0]["error"]["message"].to_string();
+    assert!(said.contains("everything else is as it was"), "{said}");
+    assert_eq!(value(&world.home, "K"), "theirs");
+    assert_eq!(world.nosana.secrets(&world.address)["K"], OLD);
+    assert!(world.open().is_empty());
+    world
+        .home
+        .run(["rotate", "K", "--to=keyfob://nosana/K"])
+        .ok();
+}
+
+#[test]
+fn a_target_that_cannot_hold_the_value_is_named_before_anything_is_written() {
+    let world = World::with_a_secret();
+    world.home.write("value", b"\xff\x00");
+    let run = world
+        .home
+        .run(["rotate", "K", "--to=keyfob://nosana/K", "--file=value"]);
+    run.code(13)
+        .stderr_has("keyfob://nosana/K cannot hold the new value");
+    assert_eq!(value(&world.home, "K"), OLD);
+    assert!(world.open().is_empty());
+}
+
+#[test]
+fn an_undo_that_was_answered_and_not_done_is_not_said_to_be() {
+    let world = World::with_a_secret();
+    let script = "test \"$KEYFOB_TARGET\" != keyfob://nosana/FRESH";
+    let args = [
+        "rotate",
+        "K",
+        "--to=keyfob://nosana/FRESH",
+        "--verify",
+        script,
+    ];
+    // The delete that takes the new secret back is answered OK, and does nothing.
+    world
+        .nosana
+        .faults()
+        .on("DELETE", "/secrets", Fault::Answer(Answer::text(200, "OK")));
+    let run = world.home.run(args);
+    run.code(10).stderr_lacks("everything is as it was");
+    assert_eq!(world.open_rotations(), 1);
+    world.nosana.faults().clear();
+    world.home.run(["rotate", "--undo"]).ok();
+    assert!(!world.nosana.secrets(&world.address).contains_key("FRESH"));
 }
