@@ -12,6 +12,8 @@ mod docs;
 mod doctor;
 mod export;
 mod fallback;
+#[cfg(target_os = "linux")]
+mod faults;
 mod from_0_1;
 mod fuzz;
 mod import;
@@ -33,6 +35,7 @@ mod network;
 mod northflank;
 mod nosana;
 mod nosana_databases;
+mod nosana_types;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
