@@ -116,7 +116,7 @@ fn what_cannot_be_stored_is_refused_before_anything_is_sent() {
     home.keyfob(["set", "A"])
         .stdin(b"\xff\xfe".as_slice())
         .run()
-        .code(7);
+        .code(13);
     home.run(["list", "--type", "s3"]).code(7);
     set(&home, "A", "v")
         .env("KEYFOB_CONCURRENCY", "0")

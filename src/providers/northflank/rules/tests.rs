@@ -52,8 +52,30 @@ fn null_takes_a_secret_away_in_an_update_alone() {
 
 #[test]
 fn what_the_page_does_not_know_passes() {
-    check(json!({"type": 7, "stageId": null, "restrictions": {"tagMatchCondition": "or"}}))
+    check(json!({"future": 7, "restrictions": {"future": "or"}, "secrets": {"future": []}}))
         .unwrap();
+}
+
+#[test]
+fn the_newer_fields_are_checked_as_the_vendors_types_have_them() {
+    check(
+        json!({"type": "config", "stageId": null, "restrictions": {"tagMatchCondition": "or"},
+        "secrets": {"dockerSecretMounts": {"a-secret_1": {"data": "eA=="}, "gone": null}}}),
+    )
+    .unwrap();
+    let new = json!({"name": "abc", "priority": 1, "secretType": "arguments", "stageId": null});
+    assert!(super::check(&new, Purpose::Create).is_err());
+    for bad in [
+        json!({"type": 7}),
+        json!({"stageId": ""}),
+        json!({"restrictions": {"tagMatchCondition": "xor"}}),
+        json!({"externalAddonDependencies": [{"addonId": "a"}]}),
+        json!({"secrets": {"dockerSecretMounts": {"a/b": {"data": "eA=="}}}}),
+        json!({"secrets": {"dockerSecretMounts": {"a": {"data": "!"}}}}),
+        json!({"secrets": {"dockerSecretMounts": []}}),
+    ] {
+        assert!(check(bad.clone()).is_err(), "{bad}");
+    }
 }
 
 #[test]
