@@ -45,6 +45,7 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
     ("store remove", "name", stores),
     ("vault history", "name", secrets),
     ("vault restore", "name", secrets),
+    ("vault purge", "names", secrets),
 ];
 
 /// `command` with its completers. Only a shell that asks for completions needs them.
