@@ -18,7 +18,9 @@ use crate::words::secret::{Name, StoreName};
 /// Compare two stores, never printing a value
 ///
 /// Both are read at the same time, and their values compared in memory. A line for each difference:
-/// the name, and in which store alone it is, that its value differs, or that this is unknown.
+/// the name, and in which store alone it is, that its value differs, or that this is unknown. Where
+/// both stores keep types (nosana), a number and the string that reads as it does differ in type;
+/// everywhere else the text alone counts.
 ///
 /// Of a store whose values cannot be read back (bytenite, neo), keyfob knows what it has stored
 /// itself, as keyed digests in your data folder; everything else there is unknown, and counts as a
@@ -83,7 +85,12 @@ fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
     let differences = comparison.differences.iter();
     if app.ui.json {
         let differences: Vec<serde_json::Value> = differences
-            .map(|(name, difference)| json!({ "name": name, "difference": difference.as_str() }))
+            .map(|(name, difference)| match difference {
+                Difference::DiffersInType => {
+                    json!({ "name": name, "difference": difference.as_str(), "in": "type" })
+                }
+                _ => json!({ "name": name, "difference": difference.as_str() }),
+            })
             .collect();
         return app.ui.document(&json!({
             "a": args.a,
@@ -103,6 +110,7 @@ fn in_words(difference: Difference, args: &DiffArgs) -> String {
         Difference::OnlyInA => format!("only in {}", args.a),
         Difference::OnlyInB => format!("only in {}", args.b),
         Difference::Differs => "differs".to_owned(),
+        Difference::DiffersInType => "differs in type".to_owned(),
         Difference::Unknown => "unknown".to_owned(),
     }
 }
@@ -115,12 +123,14 @@ fn verdict(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
         Difference::OnlyInA,
         Difference::OnlyInB,
         Difference::Differs,
+        Difference::DiffersInType,
         Difference::Unknown,
     ]
     .into_iter()
     .map(|difference| {
         let what = match difference {
             Difference::Differs => "with another value".to_owned(),
+            Difference::DiffersInType => "of another type".to_owned(),
             other => in_words(other, args),
         };
         count(comparison.count(difference), &what)

@@ -69,10 +69,11 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     }
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let mut write = Write::new(reference.name, SecretValue::default());
+    // What the store has no room for is told before anybody is asked for the value, whatever it is.
+    let mut write = Write::new(reference.name, SecretValue::from("any"));
     write.metadata = metadata(&args)?;
-    // What the store has no room for is told before anybody is asked for the value.
-    store.check(std::slice::from_ref(&write))?;
+    store.check_metadata([&write])?;
+    store.check(&write)?;
     write.value = value(&args, &write.name, app).map_err(|error| {
         let hidden = !store.can(Capability::Read);
         match error.kind() {
@@ -125,7 +126,7 @@ fn metadata(args: &SetArgs) -> Result<Metadata> {
 }
 
 /// A time, or a duration from now.
-fn point_in_time(text: &str) -> Result<Timestamp> {
+pub fn point_in_time(text: &str) -> Result<Timestamp> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Ok(timestamp);
     }

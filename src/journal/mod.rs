@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -182,8 +182,16 @@ impl Journal {
     /// # Errors
     /// Whatever keeps it from being encrypted or written; what was there before is then intact.
     pub fn begin(&self, change: Change) -> Result<Open> {
-        let digest = self.seal(&change)?;
-        Ok(Open { change, digest })
+        let (digest, written) = self.seal(&change)?;
+        let open = Open { change, digest };
+        if let Err(error) = written {
+            // It may be there and not last: what is not begun must not be open.
+            return Err(match self.close(&open) {
+                Ok(()) => error,
+                Err(left) => error.context(left),
+            });
+        }
+        Ok(open)
     }
 
     /// Puts what has changed of `open` on the disk.
@@ -191,11 +199,15 @@ impl Journal {
     /// # Errors
     /// As [`begin`](Self::begin).
     pub fn keep(&self, open: &mut Open) -> Result<()> {
-        open.digest = self.seal(&open.change)?;
-        Ok(())
+        let (digest, written) = self.seal(&open.change)?;
+        if written.is_ok() || self.is_there(&open.change, digest) {
+            open.digest = digest;
+        }
+        written
     }
 
-    fn seal(&self, change: &Change) -> Result<[u8; 32]> {
+    /// Writes `change`: the digest that its file has then, and whether all of that was done.
+    fn seal(&self, change: &Change) -> Result<([u8; 32], Result<()>)> {
         let tag = tag_of(change);
         let path = self.path(&tag);
         let sealed = self.keys.encrypt(&Envelope {
@@ -205,8 +217,14 @@ impl Journal {
         })?;
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
-        state::write_atomically(&path, &sealed, Mode::PRIVATE)?;
-        Ok(Sha256::digest(&sealed).into())
+        let written = state::write_atomically(&path, &sealed, Mode::PRIVATE);
+        Ok((Sha256::digest(&sealed).into(), written))
+    }
+
+    /// Whether the file of `change` has the content of this digest.
+    fn is_there(&self, change: &Change, digest: [u8; 32]) -> bool {
+        let sealed = fs::read(self.path(&tag_of(change)));
+        sealed.is_ok_and(|sealed| <[u8; 32]>::from(Sha256::digest(&sealed)) == digest)
     }
 
     /// What stands under `tag`; `None` where there is nothing.
@@ -224,34 +242,8 @@ impl Journal {
             }
         };
         let plaintext = self.keys.decrypt(&sealed, &path)?;
-        // serde_json's own text may quote the content.
-        let unknown = |error: serde_json::Error| {
-            Error::invalid_data(format!(
-                "the journal {} holds something unknown at column {}",
-                path.shown(),
-                error.column()
-            ))
-            .hint("it may have been written by a newer keyfob")
-        };
-        let envelope: Envelope<&RawValue> = serde_json::from_slice(&plaintext).map_err(unknown)?;
-        let entry = envelope.entry.get();
-        let change = match envelope.keyfob {
-            _ if envelope.tag != tag => None,
-            1 if tag.starts_with(REPLACEMENT) => {
-                let earlier: change::Earlier = serde_json::from_str(entry).map_err(unknown)?;
-                Some(earlier.try_into()?)
-            }
-            1 | FORMAT => Some(serde_json::from_str(entry).map_err(unknown)?),
-            _ => None,
-        };
-        let change: Change = change.ok_or_else(|| {
-            Error::invalid_data(format!(
-                "the journal {} was written for something else",
-                path.shown()
-            ))
-        })?;
         Ok(Some(Open {
-            change,
+            change: parse(&plaintext, tag, &path)?,
             digest: Sha256::digest(&sealed).into(),
         }))
     }
@@ -331,4 +323,37 @@ impl Journal {
     fn lock(&self) -> Result<Lock> {
         Lock::acquire(&[&self.folder], Some(self.patience))
     }
+}
+
+/// The change that `plaintext`, which stands in the file at `path`, is under `tag`.
+///
+/// # Errors
+/// `invalid_data` where it is damaged, or stands for something else.
+pub(crate) fn parse(plaintext: &[u8], tag: &str, path: &Path) -> Result<Change> {
+    // serde_json's own text may quote the content.
+    let unknown = |error: serde_json::Error| {
+        Error::invalid_data(format!(
+            "the journal {} holds something unknown at column {}",
+            path.shown(),
+            error.column()
+        ))
+        .hint("it may have been written by a newer keyfob")
+    };
+    let envelope: Envelope<&RawValue> = serde_json::from_slice(plaintext).map_err(unknown)?;
+    let entry = envelope.entry.get();
+    let change = match envelope.keyfob {
+        _ if envelope.tag != tag => None,
+        1 if tag.starts_with(REPLACEMENT) => {
+            let earlier: change::Earlier = serde_json::from_str(entry).map_err(unknown)?;
+            Some(earlier.try_into()?)
+        }
+        1 | FORMAT => Some(serde_json::from_str(entry).map_err(unknown)?),
+        _ => None,
+    };
+    change.ok_or_else(|| {
+        Error::invalid_data(format!(
+            "the journal {} was written for something else",
+            path.shown()
+        ))
+    })
 }

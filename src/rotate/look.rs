@@ -48,7 +48,11 @@ impl Look {
 async fn look_in(store: &Store, names: &BTreeSet<&Name>) -> Result<BTreeMap<Name, Seen>> {
     if store.can(Capability::Read) {
         let selection = Selection::Names(names.iter().map(|name| (*name).clone()).collect());
-        let values = store.read(&selection).await?;
+        let values = match store.read(&selection).await {
+            // A vault that is to be made.
+            Err(error) if error.is_absence() => BTreeMap::new(),
+            values => values?,
+        };
         let values = values.into_iter();
         return Ok(values
             .map(|(name, value)| (name, Seen::Value(value)))

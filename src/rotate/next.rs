@@ -5,7 +5,7 @@ use crate::journal::{Old, State, Step};
 use crate::words::secret::SecretValue;
 
 /// What a store shows of a target now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Seen {
     /// Nothing is there.
     Absent,

@@ -15,6 +15,8 @@ pub enum Difference {
     OnlyInB,
     /// Its values are not the same.
     Differs,
+    /// Its values are of other types, and the same text.
+    DiffersInType,
     /// Whether its values are the same cannot be told.
     Unknown,
 }
@@ -25,7 +27,7 @@ impl Difference {
         match self {
             Difference::OnlyInA => "only_in_a",
             Difference::OnlyInB => "only_in_b",
-            Difference::Differs => "differs",
+            Difference::Differs | Difference::DiffersInType => "differs",
             Difference::Unknown => "unknown",
         }
     }
@@ -63,16 +65,21 @@ impl Comparison {
 
 fn difference(a: &Held, b: &Held, name: &Name) -> Option<Difference> {
     let likeness = match (a, b) {
-        (Held::Values(values), other) | (other, Held::Values(values)) => match values.get(name) {
-            Some(value) => other.compare(name, value),
-            None => None,
-        },
+        (Held::Values(reading), other) | (other, Held::Values(reading)) => {
+            match reading.values.get(name) {
+                Some(value) => other.compare(name, value),
+                None => None,
+            }
+        }
         // Neither tells its values.
         _ => (a.has(name) && b.has(name)).then_some(Likeness::Unknown),
     };
     match likeness {
         Some(Likeness::Same) => None,
-        Some(Likeness::Other) => Some(Difference::Differs),
+        Some(Likeness::Other) => match (a.value(name), b.value(name)) {
+            (Some(a), Some(b)) if a.reads_as(b) => Some(Difference::DiffersInType),
+            _ => Some(Difference::Differs),
+        },
         Some(Likeness::Unknown) => Some(Difference::Unknown),
         None if a.has(name) => Some(Difference::OnlyInA),
         None => Some(Difference::OnlyInB),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::Vault;
+use super::file::VaultFile;
 use super::format::Document;
 use super::history;
 use crate::identity::keys::{Identity, IdentitySource, Location};
@@ -200,7 +201,7 @@ impl Vault {
             .hint("make another (age-keygen -o FILE), add its public key (keyfob vault recipients add KEY), name it as the store's identity, then remove the old key"));
         }
         let target = state::follow_links(&self.path)?;
-        if !target.exists() {
+        if VaultFile::open(&target)?.is_none() {
             return Err(self.dangling().unwrap_or_else(|| no_vault(self)));
         }
         self.needed_identity()?;
@@ -217,13 +218,18 @@ impl Vault {
         self.refuse_unmerged(&target)?;
         let met = self.meet(&target, &document, &old)?;
         self.refuse_unknown(&met, &document)?;
-        let new = self.remember(self.keeping().replace(&old)?);
+        let before = state::read(&target)?;
+        let replaced = self.keeping().replace(&old);
+        let new = self.remember(replaced.map_err(|error| error.context("the vault is as it was"))?);
         let ((), met) = self
             .apply(&target, &opened, |_, _| Ok(((), true)))
             .map_err(|error| {
-                error.context(
-                    "the new identity is in place, but the vault still opens with the old one only",
-                )
+                // It may have failed when the vault was written.
+                let is_as_before = state::read(&target).is_ok_and(|now| now == before);
+                error.context(match is_as_before {
+                    true => "the new identity is in place, but the vault still opens with the old one only",
+                    false => "the vault is rekeyed",
+                })
             })?;
         drop(lock);
         self.remember_met(&met);

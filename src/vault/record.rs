@@ -31,7 +31,7 @@ pub struct Record {
 }
 
 /// One value that a secret has had; or, without a value, its deletion.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     /// Counts from one and never again.
     pub number: u32,

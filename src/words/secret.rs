@@ -17,38 +17,72 @@ use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::shown::{self, Shown};
 
-/// No backend holds a value near this size, in bytes.
-pub const MAX_VALUE: usize = 16 * 1024 * 1024;
+/// So much of a value is read, in bytes, wherever it comes from. What a store takes is for the store
+/// to say.
+pub const MAX_VALUE: usize = 64 * 1024 * 1024;
+
+/// What the bytes of a value stand for, as far as its source tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Themselves: its source knows no types.
+    #[default]
+    Plain,
+    /// A string, where other values are none.
+    String,
+    /// The JSON of what is no string.
+    Json,
+}
 
 /// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
+///
+/// Where a backend's values have types, its provider gives each the [`Form`] that it has there, and
+/// stores it in the form that it comes with; to everybody else a value is its bytes.
 #[derive(Clone, Default)]
-pub struct SecretValue(Zeroizing<Vec<u8>>);
+pub struct SecretValue {
+    bytes: Zeroizing<Vec<u8>>,
+    form: Form,
+}
 
 impl SecretValue {
     /// Takes `bytes` over as they are.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self::from(Zeroizing::new(bytes))
+    }
+
+    /// The same bytes, standing for this.
+    pub fn in_form(self, form: Form) -> Self {
+        Self { form, ..self }
+    }
+
+    /// What the bytes stand for.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Whether the bytes are those of `other`, whatever the two stand for.
+    pub fn reads_as(&self, other: &Self) -> bool {
+        self.bytes.as_slice().ct_eq(other.bytes.as_slice()).into()
     }
 
     /// The plain bytes. Every place where a value leaves its wrapper calls this or
     /// [`expose_str`](Self::expose_str).
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 
     /// The plain text, or `None` where the bytes are not UTF-8.
     pub fn expose_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+        std::str::from_utf8(&self.bytes).ok()
     }
 
     /// The number of bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.bytes.len()
     }
 
     /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.bytes.is_empty()
     }
 }
 
@@ -66,17 +100,19 @@ impl From<&str> for SecretValue {
 
 impl From<Zeroizing<Vec<u8>>> for SecretValue {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(bytes)
+        let form = Form::Plain;
+        Self { bytes, form }
     }
 }
 
+/// Where both say what they stand for, that counts too: a string is not the number that reads as it
+/// does. Where one does not say it, the bytes alone count; so this is no equivalence, and no `Eq`.
 impl PartialEq for SecretValue {
     fn eq(&self, other: &Self) -> bool {
-        self.0.as_slice().ct_eq(other.0.as_slice()).into()
+        let untyped = self.form == Form::Plain || other.form == Form::Plain;
+        self.reads_as(other) && (untyped || self.form == other.form)
     }
 }
-
-impl Eq for SecretValue {}
 
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -374,6 +410,16 @@ mod tests {
     fn a_value_says_nothing_of_itself() {
         let value = SecretValue::from("hunter2");
         assert_eq!(format!("{value:?}"), "SecretValue(…)");
+    }
+
+    #[test]
+    fn a_type_counts_where_both_have_one() {
+        let [plain, string, number] = [Form::Plain, Form::String, Form::Json]
+            .map(|form| SecretValue::from("5").in_form(form));
+        assert!(plain == string && plain == number);
+        assert!(string != number && string.reads_as(&number));
+        assert!(plain != SecretValue::from("6"));
+        assert!(number != SecretValue::from("6").in_form(Form::Json));
     }
 
     #[test]

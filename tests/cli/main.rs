@@ -12,6 +12,8 @@ mod docs;
 mod doctor;
 mod export;
 mod fallback;
+#[cfg(target_os = "linux")]
+mod faults;
 mod from_0_1;
 mod fuzz;
 mod import;
@@ -30,9 +32,11 @@ mod neo_bulk;
 #[cfg(unix)]
 mod neo_replacing;
 mod network;
+mod network_troubles;
 mod northflank;
 mod nosana;
 mod nosana_databases;
+mod nosana_types;
 mod pipes;
 #[cfg(unix)]
 mod prompts;

@@ -52,5 +52,12 @@ pub fn run(names: Vec<Name>, yes: bool, app: &App) -> Result<()> {
             _ => format!("the earlier versions of {name} are out of {store} for good"),
         });
     }
-    report(app, vec![Results { store, outcomes }])
+    report(
+        app,
+        vec![Results {
+            store,
+            outcomes,
+            dry_run: false,
+        }],
+    )
 }

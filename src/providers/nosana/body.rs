@@ -1,9 +1,12 @@
 //! What a write sends: the body, and how many secrets go into one of them.
 
-use serde::ser::{SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{Error as _, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 
 use crate::words::batch::Write;
 use crate::words::error::{Error, Result};
+use crate::words::secret::{Form, SecretValue};
 
 /// The server takes about 15 ms to store a name: so many names keep a request under two seconds,
 /// and a thousand of them in a dozen requests, login and reading included.
@@ -13,7 +16,7 @@ pub const NAMES_PER_REQUEST: usize = 125;
 pub const MAX_BODY: usize = 1_048_576;
 
 /// `{"secrets": {name: value}}`, written straight from the values without a copy in between.
-#[derive(serde::Serialize)]
+#[derive(Serialize)]
 pub struct Body<'a> {
     pub secrets: Secrets<'a>,
 }
@@ -21,16 +24,44 @@ pub struct Body<'a> {
 /// The secrets of one request.
 pub struct Secrets<'a>(pub &'a [&'a Write]);
 
-impl serde::Serialize for Secrets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+impl Serialize for Secrets<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for write in self.0 {
-            map.serialize_entry(
-                write.name.as_str(),
-                write.value.expose_str().unwrap_or_default(),
-            )?;
+            map.serialize_entry(write.name.as_str(), &Value(&write.value))?;
         }
         map.end()
+    }
+}
+
+/// A value as it is sent: a string, unless it stands for other JSON.
+struct Value<'a>(&'a SecretValue);
+
+impl Value<'_> {
+    fn text(&self) -> &str {
+        self.0.expose_str().unwrap_or_default()
+    }
+
+    /// How many bytes it takes.
+    fn length(&self) -> usize {
+        match self.0.form() {
+            Form::Plain | Form::String => json_length(self.text()),
+            Form::Json => self.0.len(),
+        }
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.form() {
+            Form::Plain | Form::String => serializer.serialize_str(self.text()),
+            // The very JSON, which serde_json would write in its own way.
+            Form::Json => {
+                let raw: &RawValue = serde_json::from_str(self.text())
+                    .map_err(|_| S::Error::custom("a value is no JSON"))?;
+                raw.serialize(serializer)
+            }
+        }
     }
 }
 
@@ -44,25 +75,23 @@ pub fn chunks(writes: &[Write], wanted: &[usize]) -> Result<Vec<Vec<usize>>> {
     let mut size = usize::MAX;
     for at in wanted {
         let write = &writes[*at];
-        let own = json_length(write.name.as_str())
-            + json_length(write.value.expose_str().unwrap_or_default())
-            + ":,".len();
+        let own = json_length(write.name.as_str()) + ":".len() + Value(&write.value).length();
         if FRAME + own > MAX_BODY {
             return Err(Error::invalid_data(format!(
                 "{} is too large: Nosana takes at most {MAX_BODY} bytes in a request",
                 write.name
             )));
         }
-        let fits = size.saturating_add(own) <= MAX_BODY
-            && chunks
-                .last()
-                .is_some_and(|chunk| chunk.len() < NAMES_PER_REQUEST);
-        if fits && let Some(chunk) = chunks.last_mut() {
-            chunk.push(*at);
-            size += own;
-        } else {
-            chunks.push(vec![*at]);
-            size = FRAME + own;
+        let longer = size.saturating_add(",".len() + own);
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < NAMES_PER_REQUEST && longer <= MAX_BODY => {
+                chunk.push(*at);
+                size = longer;
+            }
+            _ => {
+                chunks.push(vec![*at]);
+                size = FRAME + own;
+            }
         }
     }
     Ok(chunks)

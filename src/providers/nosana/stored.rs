@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 
 use crate::http::Response;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{Form, Name, SecretValue};
 
 /// What the server lists, by name.
 pub type Listed = BTreeMap<Name, Stored>;
 
 /// What the server keeps under a name: as a rule a string, but any JSON.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct Stored {
-    /// The string, or the JSON of what is none; `None` for a string that is no Unicode text, as
-    /// JavaScript makes when it cuts a character in two.
+    /// It, in its form; `None` for a string that is no Unicode text, as JavaScript makes when it
+    /// cuts a character in two.
     value: Option<SecretValue>,
     /// What it is in terms of JSON.
     pub json_type: &'static str,
@@ -25,23 +25,35 @@ pub struct Stored {
 
 impl Stored {
     fn new(json: &str) -> Self {
-        let (json_type, value) = match json.as_bytes().first() {
-            Some(b'"') => match serde_json::from_str::<String>(json) {
-                Ok(text) => ("string", Some(SecretValue::from(text))),
-                Err(_) => ("malformed string", None),
-            },
-            Some(b'{') => ("object", Some(json.into())),
-            Some(b'[') => ("array", Some(json.into())),
-            Some(b't' | b'f') => ("boolean", Some(json.into())),
-            Some(b'n') => ("null", Some(json.into())),
-            _ => ("number", Some(json.into())),
+        let json_type = match json.as_bytes().first() {
+            Some(b'"') => "string",
+            Some(b'{') => "object",
+            Some(b'[') => "array",
+            Some(b't' | b'f') => "boolean",
+            Some(b'n') => "null",
+            _ => "number",
         };
-        Self { value, json_type }
+        if json_type != "string" {
+            return Self {
+                value: Some(SecretValue::from(json).in_form(Form::Json)),
+                json_type,
+            };
+        }
+        match serde_json::from_str::<String>(json) {
+            Ok(text) => Self {
+                value: Some(SecretValue::from(text).in_form(Form::String)),
+                json_type,
+            },
+            Err(_) => Self {
+                value: None,
+                json_type: "malformed string",
+            },
+        }
     }
 
-    /// Whether it is the string `value`.
+    /// Whether it is `value`.
     pub fn is(&self, value: &SecretValue) -> bool {
-        self.json_type == "string" && self.value.as_ref() == Some(value)
+        self.value.as_ref() == Some(value)
     }
 
     /// Its value, if it is one.
@@ -82,7 +94,11 @@ pub fn one(response: &Response) -> Result<Option<Stored>> {
     match response.body.as_slice() {
         // The string OK comes in quotes.
         b"OK" => Ok(None),
-        b"" => Ok(Some(Stored::new("\"\""))),
+        // So it answers for `null`, too, which only the list tells from it.
+        b"" => Ok(Some(Stored {
+            value: Some(SecretValue::default()),
+            json_type: "string",
+        })),
         body => {
             let raw: &RawValue = serde_json::from_slice(body)
                 .map_err(|_| response.nonsense("not the JSON expected"))?;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::body::{Body, MAX_BODY, Secrets, chunks, json_length};
 use crate::words::batch::Write;
 use crate::words::error::Kind;
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{Form, Name, SecretValue};
 
 fn write(name: &str, value: &str) -> Write {
     Write::new(Name::new(name).unwrap(), SecretValue::from(value))
@@ -30,16 +30,38 @@ fn a_thousand_names_are_eight_requests() {
 
 #[test]
 fn a_body_may_be_as_large_as_the_limit_and_no_larger() {
-    let frame = r#"{"secrets":{"A":""}}"#.len() + 1;
-    let largest = write("A", &"x".repeat(MAX_BODY - frame));
-    assert!(chunks(std::slice::from_ref(&largest), &[0]).is_ok());
+    let frame = r#"{"secrets":{"A":""}}"#.len();
+    let largest = [write("A", &"x".repeat(MAX_BODY - frame))];
+    assert_eq!(body(&largest, &[0]).len(), MAX_BODY);
+    assert!(chunks(&largest, &[0]).is_ok());
     let error = chunks(&[write("A", &"x".repeat(MAX_BODY - frame + 1))], &[0]).unwrap_err();
     assert_eq!(error.kind(), Kind::InvalidData);
+    let pair = r#"{"secrets":{"A":"","B":""}}"#.len();
+    let [a, b] = [600_000, MAX_BODY - pair - 600_000].map(|length| "x".repeat(length));
+    let largest = [write("A", &a), write("B", &b)];
+    assert_eq!(body(&largest, &[0, 1]).len(), MAX_BODY);
+    assert_eq!(chunks(&largest, &[0, 1]).unwrap(), [[0, 1]]);
     let two = [
         write("A", &"x".repeat(600_000)),
         write("B", &"x".repeat(600_000)),
     ];
     assert_eq!(chunks(&two, &[0, 1]).unwrap(), [[0], [1]]);
+}
+
+#[test]
+fn a_value_is_sent_in_its_form() {
+    let json = r#"{"b": [1.0, 12345678901234567890123]}"#;
+    let mut writes = [write("A", json), write("B", json), write("C", json)];
+    for (write, form) in writes
+        .iter_mut()
+        .zip([Form::Plain, Form::String, Form::Json])
+    {
+        write.value = write.value.clone().in_form(form);
+    }
+    let text = serde_json::to_string(json).unwrap();
+    let sent = body(&writes, &[0, 1, 2]);
+    let expected = format!(r#"{{"secrets":{{"A":{text},"B":{text},"C":{json}}}}}"#);
+    assert_eq!(String::from_utf8(sent).unwrap(), expected);
 }
 
 proptest! {
