@@ -2,6 +2,7 @@
 //! `cargo bench --bench budgets`. Needs hyperfine, age and curl; what is missing is left out by
 //! name. rage is taken into account where it is installed.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::rc::Rc;
@@ -102,6 +103,7 @@ fn vault(secrets: usize, what: &str, budget: f64) {
     }
     let home = Home::new();
     let vault = Vault::new(VaultOptions {
+        store: "local".parse().expect("a store's name"),
         path: None,
         identity: None,
         recipients: Vec::new(),
@@ -115,6 +117,8 @@ fn vault(secrets: usize, what: &str, budget: f64) {
         lock_timeout: None,
         trust_recorded: true,
         on_created: Rc::new(|_| ()),
+        notice: None,
+        withheld: BTreeSet::new(),
     });
     let writes = (0..secrets)
         .map(|number| {

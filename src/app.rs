@@ -221,6 +221,7 @@ impl App {
             folders,
             progress: Rc::new(bar),
             notice,
+            is_heard: true,
             wait: self.wait.get().copied(),
         };
         Ok(self.services.get_or_init(|| Rc::new(services)))

@@ -47,6 +47,7 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
     ("group update", "secret_type", secret_types),
     ("vault history", "name", secrets),
     ("vault restore", "name", secrets),
+    ("vault purge", "names", secrets),
 ];
 
 /// `command` with its completers. Only a shell that asks for completions needs them.

@@ -538,6 +538,7 @@ mod tests {
             folders: folders.clone(),
             progress: Rc::new(NoProgress),
             notice: Rc::new(|_| ()),
+            is_heard: true,
             wait: None,
         };
         let name = StoreName::new("northflank").unwrap();

@@ -60,7 +60,7 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
     pair::check(&sources, &target).await?;
     let read = Found::read(&sources, &wants);
     let asked = Selection::Names(names.clone());
-    let (found, held) = try_join(read, Held::by(&target, &asked)).await?;
+    let (found, held) = try_join(read, Held::by_target(&target, &asked)).await?;
     app.services()?.http.deadline().progressed();
 
     let mut wanted = Vec::with_capacity(names.len());

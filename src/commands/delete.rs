@@ -6,13 +6,16 @@ use clap::Args;
 
 use super::outcomes::{Results, report};
 use crate::app::App;
+use crate::providers::local;
 use crate::ui::prompt;
+use crate::vault::format::DELETED_KEPT_FOR;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, StoreName, Target};
 
 /// Delete secrets
 ///
-/// Asks on a terminal unless --yes is given.
+/// Asks on a terminal unless --yes is given. What is deleted from the local vault can be restored for
+/// 30 days (keyfob vault restore); keyfob vault purge takes it out for good.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -67,9 +70,27 @@ pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
                     .note(&format!("{} deleted from {}", outcome.name, store.name()));
             }
         }
+        if !app.ui.json && outcomes.iter().any(|outcome| outcome.result.is_ok()) {
+            tell_of_history(store.name(), app);
+        }
         all.push(Results::of(store, outcomes));
     }
     report(app, all)
+}
+
+/// Tells that what was deleted from a vault is not gone yet.
+fn tell_of_history(store: &StoreName, app: &App) {
+    let config = app.config().and_then(|config| config.store(store));
+    let services = app.services();
+    if let (Ok(config), Ok(services)) = (config, services)
+        && local::vault(config, services).is_ok()
+    {
+        app.ui.note(&format!(
+            "it stays in the vault's history for {} days: keyfob -s {store} vault restore NAME brings it \
+             back, keyfob -s {store} vault purge takes it out for good",
+            DELETED_KEPT_FOR.as_hours() / 24
+        ));
+    }
 }
 
 fn confirmed(app: &App, by_store: &BTreeMap<StoreName, Vec<Name>>) -> Result<bool> {

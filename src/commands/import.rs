@@ -76,7 +76,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
         true => Selection::All,
         false => Selection::Listed(wanted.iter().map(|write| write.name.clone()).collect()),
     };
-    let mut held = Held::by(&store, &selection).await?;
+    let mut held = Held::by_target(&store, &selection).await?;
     if args.prune {
         plan::look_closer(&mut held, &wanted, &store, true).await?;
     }

@@ -12,6 +12,7 @@ mod fallback;
 mod generate;
 mod get;
 mod group;
+mod identity;
 mod import;
 mod init;
 mod inject;
@@ -102,6 +103,7 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     Key(key::KeyArgs),
     Vault(vault::VaultArgs),
+    Identity(identity::IdentityArgs),
     Generate(generate::GenerateArgs),
     Scan(scan::ScanArgs),
     Completions(completions::CompletionsArgs),
@@ -137,6 +139,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Doctor(args) => doctor::run(args, app).await,
         Command::Key(args) => key::run(args, app),
         Command::Vault(args) => vault::run(args, app).await,
+        Command::Identity(args) => identity::run(args, app),
         Command::Generate(args) => generate::run(args, app),
         Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),

@@ -90,7 +90,7 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
         None => Selection::All,
     };
     let read = Found::read(&sources, &wants);
-    let (found, mut held) = try_join(read, Held::by(&target, &asked)).await?;
+    let (found, mut held) = try_join(read, Held::by_target(&target, &asked)).await?;
     app.services()?.http.deadline().progressed();
 
     let chosen = selection.choose(&found, naming)?;

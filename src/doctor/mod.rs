@@ -10,6 +10,7 @@ mod network;
 mod permissions;
 mod rotations;
 mod stores;
+mod vaults;
 
 pub use finding::{Finding, Patient, Status};
 
@@ -21,6 +22,7 @@ pub async fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     report.extend(machine::examine(patient));
     report.extend(network::settings(&patient.services.env));
     report.extend(stores::examine(patient).await);
+    report.extend(vaults::examine(patient));
     report.extend(network::clocks(&patient.services.http.clocks()));
     report
 }

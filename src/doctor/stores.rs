@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::finding::{Finding, Patient};
+use super::finding::{Finding, Patient, Status};
 use crate::config::StoreConfig;
 use crate::http::Deadline;
 use crate::providers::{Account, Services};
 use crate::store::Store;
 use crate::words::batch::Filter;
-use crate::words::error::Error;
+use crate::words::error::{Cause, Error};
 
 const CHECK: &str = "store";
 
@@ -77,6 +77,11 @@ async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
         ..Filter::default()
     };
     match store.list(&nothing).await {
+        Err(error) if is_no_fault(&error, patient.means(config)) => {
+            let mut finding = fault(config, &error);
+            finding.status = Status::Warning;
+            finding
+        }
         Err(error) => fault(config, &error),
         Ok(_) => Finding::ok(
             CHECK,
@@ -91,6 +96,16 @@ fn has_credential(account: &Result<Account, Error>) -> bool {
     account
         .as_ref()
         .is_ok_and(|account| account.credential.is_some())
+}
+
+/// Whether `error` only says that there is no vault where nobody has made one yet, or, unless
+/// `meant`, where nobody may have wanted one.
+fn is_no_fault(error: &Error, meant: bool) -> bool {
+    match error.cause() {
+        Cause::NotMade => true,
+        Cause::Gone => !meant,
+        _ => false,
+    }
 }
 
 fn fault(config: &StoreConfig, error: &Error) -> Finding {

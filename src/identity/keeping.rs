@@ -121,6 +121,23 @@ impl<'a> Keeping<'a> {
         Ok(marker.map(|marker| (marker.public_key, Location::Keyring)))
     }
 
+    /// The identity as it is kept, for a backup; `None` where none was made yet.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn content(&self) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let Some(identity) = self.load()? else {
+            return Ok(None);
+        };
+        match identity.location() {
+            Location::Keyring => self
+                .keyring
+                .get(&account(identity.public_key()))
+                .map_err(|why| unreachable(&why)),
+            _ => read_private(&self.file(), WHAT),
+        }
+    }
+
     /// Makes an identity, unless there is one by now; tells whether it did. Processes that come
     /// here together end up with one.
     ///

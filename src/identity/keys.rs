@@ -2,7 +2,7 @@
 //! Where keyfob keeps the one it makes itself is the work of `keeping`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use age::secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
@@ -25,6 +25,26 @@ pub enum IdentitySource {
         /// Where it comes from, in words ("environment KEYFOB_DEV_IDENTITY").
         origin: String,
     },
+}
+
+impl IdentitySource {
+    /// The identity as it stands there, for a backup; nothing is checked.
+    ///
+    /// # Errors
+    /// `unauthenticated` where the file is missing or open to others.
+    pub fn content(&self) -> Result<Zeroizing<Vec<u8>>> {
+        match self {
+            IdentitySource::File(path) => {
+                read_private(path, "identity file")?.ok_or_else(|| missing(path))
+            }
+            IdentitySource::Text { text, .. } => Ok(Zeroizing::new(text.expose().to_vec())),
+        }
+    }
+}
+
+fn missing(path: &Path) -> Error {
+    Error::unauthenticated(format!("there is no identity file {}", path.shown()))
+        .hint("name another with the store's identity setting, or make it: age-keygen -o FILE")
 }
 
 /// Where an identity was found.
@@ -79,10 +99,7 @@ impl Identity {
     pub fn from_source(source: &IdentitySource) -> Result<Self> {
         match source {
             IdentitySource::File(path) => {
-                let text = read_private(path, "identity file")?.ok_or_else(|| {
-                    Error::unauthenticated(format!("there is no identity file {}", path.shown()))
-                        .hint("name another with the store's identity setting, or make it: age-keygen -o FILE")
-                })?;
+                let text = source.content()?;
                 Self::parse(&text, Location::Named(path.clone()))
             }
             IdentitySource::Text { text, origin } => {

@@ -20,7 +20,7 @@ use crate::identity::keys::IdentitySource;
 use crate::identity::recipients::Recipient;
 use crate::vault::{Vault, VaultOptions};
 use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 use crate::words::shown::ShownPath as _;
 
@@ -40,7 +40,7 @@ const SCHEMA: Schema = Schema {
         Field::new(
             "recipients",
             Shape::List,
-            "age or SSH public keys to encrypt the vault to beside your own",
+            "age or SSH public keys that the vault is encrypted to beside your own, and no others",
         )
         .gated(),
     ],
@@ -85,6 +85,7 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
     config.check_trust()?;
     let notice = Rc::clone(&services.notice);
     Ok(Vault::new(VaultOptions {
+        store: config.name().clone(),
         path: config.path("path").map(Path::to_owned),
         identity: identity(config),
         recipients: recipients(config)?,
@@ -93,6 +94,8 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         lock_timeout: services.http.deadline().remaining(),
         trust_recorded: !config.is_from_untrusted("path"),
         on_created: Rc::new(move |created| notice(&created.to_string())),
+        notice: services.is_heard.then(|| Rc::clone(&services.notice)),
+        withheld: services.withheld.clone(),
     }))
 }
 
@@ -179,8 +182,10 @@ impl Provider for LocalVault {
 
     /// There is nothing to obtain; it is made sure that the vault, where there is one, opens.
     async fn login(&self, _given: &Given) -> Result<Account> {
-        self.told("open", |vault| vault.list(|_| false))?;
-        self.account().await
+        match self.told("open", |vault| vault.list(|_| false)) {
+            Err(error) if error.cause() != Cause::NotMade => Err(error),
+            _ => self.account().await,
+        }
     }
 
     async fn account(&self) -> Result<Account> {
@@ -217,6 +222,7 @@ impl Versions for LocalVault {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
     use std::rc::Rc;
@@ -229,6 +235,7 @@ mod tests {
     use crate::words::batch::{Action, Write};
     use crate::words::env::Folders;
     use crate::words::error::Kind;
+    use crate::words::secret::StoreName;
 
     /// An age identity of no worth.
     const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
@@ -237,6 +244,7 @@ mod tests {
     fn local(folder: &Path, identity: &str) -> LocalVault {
         let log: Log = Rc::new(|_| ());
         let vault = Vault::new(VaultOptions {
+            store: StoreName::new("local").unwrap(),
             path: Some(folder.join("team.age")),
             identity: Some(IdentitySource::Text {
                 text: identity.into(),
@@ -251,6 +259,8 @@ mod tests {
             lock_timeout: None,
             trust_recorded: true,
             on_created: Rc::new(|_| {}),
+            notice: None,
+            withheld: BTreeSet::new(),
         });
         LocalVault::new(vault, &log)
     }

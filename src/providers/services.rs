@@ -31,6 +31,8 @@ pub struct Services {
     pub progress: Rc<dyn Progress>,
     /// Tells the user something on stderr that matters beyond this command.
     pub notice: Rc<dyn Fn(&str)>,
+    /// Whether the user gets to know what `notice` tells.
+    pub is_heard: bool,
     /// How long to wait for what the backend will have in a moment; `None` is not at all.
     pub wait: Option<Duration>,
 }
@@ -52,6 +54,7 @@ impl Services {
             keyring: self.keyring.clone(),
             progress: Rc::new(NoProgress),
             notice: Rc::new(|_| {}),
+            is_heard: false,
             wait: None,
         }
     }

@@ -8,7 +8,7 @@ use super::next::Seen;
 use super::tools::Stores;
 use crate::providers::Capability;
 use crate::store::Store;
-use crate::words::batch::{Filter, Selection};
+use crate::words::batch::{Filter, Reading, Selection};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName};
 
@@ -63,7 +63,11 @@ impl Look {
 async fn look_in(store: &Store, names: &BTreeSet<&Name>) -> Result<Shown> {
     if store.can(Capability::Read) {
         let selection = Selection::Names(names.iter().map(|name| (*name).clone()).collect());
-        let reading = store.read_counted(&selection).await?;
+        let reading = match store.read_counted(&selection).await {
+            // A vault that is to be made.
+            Err(error) if error.is_absence() => Reading::default(),
+            reading => reading?,
+        };
         let values = reading.values.into_iter();
         return Ok(Shown {
             seen: values

@@ -49,6 +49,17 @@ impl Held {
         Ok(Self::Names { marks, known })
     }
 
+    /// The same of a store that is about to be written to: one that is not there holds nothing.
+    ///
+    /// # Errors
+    /// As [`by`](Self::by).
+    pub async fn by_target(store: &Store, selection: &Selection) -> Result<Self> {
+        match Self::by(store, selection).await {
+            Err(error) if error.is_absence() => Ok(Self::Values(Reading::default())),
+            held => held,
+        }
+    }
+
     /// Looks for those of `names` that were not found among all that `store` has, as a backend may
     /// know a secret by more names than the one that it lists. Returns those that it does.
     ///

@@ -7,8 +7,10 @@ use std::rc::Rc;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use super::admin::no_vault;
 use super::file::{self, VaultFile};
 use super::format::{Document, Table};
+use super::meeting::Met;
 use super::{Created, Vault};
 use crate::identity::keeping::{Keeping, now};
 use crate::identity::keys::Identity;
@@ -19,8 +21,21 @@ use crate::words::shown::ShownPath as _;
 
 /// A vault's content before it is parsed, and how its file is written.
 pub(super) struct Opened {
-    plaintext: Zeroizing<Vec<u8>>,
-    armored: bool,
+    pub(super) plaintext: Zeroizing<Vec<u8>>,
+    /// Whether it is text.
+    pub(super) armored: bool,
+    /// Whether there is no file yet.
+    is_new: bool,
+}
+
+impl Opened {
+    fn of(plaintext: Zeroizing<Vec<u8>>, armored: bool) -> Self {
+        Self {
+            plaintext,
+            armored,
+            is_new: false,
+        }
+    }
 }
 
 impl Vault {
@@ -90,7 +105,7 @@ impl Vault {
         let identity = self.needed_identity()?;
         let armored = file.armored;
         if let Some(plaintext) = file.decrypt(path, &identity)? {
-            return Ok(Some(Opened { plaintext, armored }));
+            return Ok(Some(Opened::of(plaintext, armored)));
         }
         // Another process may have replaced the identity since it was read here.
         let newer = match identity.location().is_ours() {
@@ -103,22 +118,34 @@ impl Vault {
         let newer = self.remember(newer);
         let armored = file.armored;
         match file.decrypt(path, &newer)? {
-            Some(plaintext) => Ok(Some(Opened { plaintext, armored })),
+            Some(plaintext) => Ok(Some(Opened::of(plaintext, armored))),
             None => Err(file::not_for(path, &newer)),
         }
     }
 
-    /// Reads what `keep` says yes to and hands it to `look`; `None` where there is no vault.
+    /// Reads what `keep` says yes to and hands it to `look`; `None` where there is no vault yet.
+    /// Who reads it is told and remembered, where that is news.
+    ///
+    /// # Errors
+    /// `not_found` for a vault that should be there; what opening fails with.
     pub(super) fn look<T>(
         &self,
         keep: impl Fn(Table, &str) -> bool,
         look: impl FnOnce(&Document<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
         let Some(opened) = self.open(&self.path)? else {
-            return Ok(None);
+            return self.absence().map_or(Ok(None), Err);
         };
+        if self.is_unmerged(&self.path) {
+            self.tell(format!(
+                "the vault {} is in the middle of a merge, and this is one side of it: {}",
+                self.path.shown(),
+                self.way_out_of_merge()
+            ));
+        }
         let document =
             Document::parse_some(&opened.plaintext, keep).map_err(|error| self.in_file(error))?;
+        self.meet_reading(&document)?;
         look(&document)
             .map(Some)
             .map_err(|error| self.in_file(error))
@@ -132,15 +159,18 @@ impl Vault {
     ) -> Result<Option<T>> {
         let target = state::follow_links(&self.path)?;
         if VaultFile::open(&target)?.is_none() {
-            return Ok(None);
+            return self.dangling().map_or(Ok(None), Err);
         }
         // Before the lock, as a keyring may take its time.
         self.needed_identity()?;
-        let _lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
-        match self.open(&target)? {
-            Some(opened) => self.apply(&target, &opened, change).map(Some),
-            None => Ok(None),
-        }
+        let lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
+        let Some(opened) = self.open(&target)? else {
+            return Ok(None);
+        };
+        let (answer, met) = self.apply(&target, &opened, change)?;
+        drop(lock);
+        self.remember_met(&met);
+        Ok(Some(answer))
     }
 
     /// As [`change`](Self::change), making the vault where there is none.
@@ -154,44 +184,101 @@ impl Vault {
         if VaultFile::open(&target)?.is_some() {
             self.needed_identity()?;
         } else {
+            if let Some(error) = self.dangling() {
+                return Err(error);
+            }
+            // Before an identity is made: with one the vault looks deleted.
+            let absence = self.absence();
+            let had_identity = self.identity()?.is_some();
             self.identity_for_new()?;
             state::create_folder(state::folder_of(&target))?;
+            // With an identity made for it the vault was told of already.
+            if let Some(absence) = absence
+                && had_identity
+            {
+                self.tell_of_new(&absence);
+            }
         }
-        let _lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
+        let lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
         let opened = match self.open(&target)? {
             Some(opened) => opened,
             None => Opened {
-                plaintext: Zeroizing::new(b"{\"keyfob\":1}".to_vec()),
-                armored: false,
+                is_new: true,
+                ..Opened::of(Zeroizing::new(b"{\"keyfob\":1}".to_vec()), false)
             },
         };
-        self.apply(&target, &opened, change)
+        let (answer, met) = self.apply(&target, &opened, change)?;
+        drop(lock);
+        self.remember_met(&met);
+        Ok(answer)
     }
 
     /// Carries `change` out on what was opened, and writes it to `target`. The caller holds the
-    /// lock.
+    /// lock, and remembers what was met when it has dropped it.
     pub(super) fn apply<T>(
         &self,
         target: &Path,
         opened: &Opened,
         change: impl FnOnce(&mut Document<'_>, Timestamp) -> Result<(T, bool)>,
-    ) -> Result<T> {
+    ) -> Result<(T, Met)> {
         let mut document = self.parse(opened)?;
         let identity = self.needed_identity()?;
         self.refuse_foreign(&document, &identity)?;
+        let mut met = self.meet(target, &document, &identity)?;
+        if !opened.is_new {
+            self.refuse_unmerged(target)?;
+            self.refuse_unknown(&met, &document)?;
+            self.tell_of_readers(&met, &document, &identity);
+        }
         let now = now();
         let (answer, changed) = change(&mut document, now).map_err(|error| self.in_file(error))?;
         if changed {
             document
                 .forget_long_deleted(now)
                 .map_err(|error| self.in_file(error))?;
+            let asked = document.recipients.clone();
             self.settle_recipients(&mut document, &identity);
-            let bytes = file::encrypt(&document, opened.armored)?;
-            state::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
-            // A killed rekey leaves a private key there, and nothing else may be written for long.
-            state::sweep(&self.data);
+            if !opened.is_new {
+                self.tell_of_differences(&asked, &document.recipients, &identity);
+            }
+            met.settle(&mut document)?;
+            self.write_to(target, &document, opened.armored)?;
         }
-        Ok(answer)
+        Ok((answer, met))
+    }
+
+    /// Makes the vault's file text, as `age --armor` does; it stays so. Tells whether it was not.
+    ///
+    /// # Errors
+    /// `not_found` without a vault; otherwise as [`write`](Self::write).
+    pub fn armor(&self) -> Result<bool> {
+        let target = state::follow_links(&self.path)?;
+        let lock = Lock::acquire(&[state::folder_of(&target)], self.lock_timeout)?;
+        let Some(mut opened) = self.open(&target)? else {
+            return Err(self.absence().unwrap_or_else(|| no_vault(self)));
+        };
+        if std::mem::replace(&mut opened.armored, true) {
+            return Ok(false);
+        }
+        let ((), met) = self.apply(&target, &opened, |_, _| Ok(((), true)))?;
+        drop(lock);
+        self.remember_met(&met);
+        Ok(true)
+    }
+
+    /// Writes `document` to `target`. The caller holds the lock.
+    pub(super) fn write_to(
+        &self,
+        target: &Path,
+        document: &Document<'_>,
+        armored: bool,
+    ) -> Result<()> {
+        let bytes = file::encrypt(document, armored)?;
+        state::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
+        self.tell_if_open_to_all(target);
+        // A killed rekey leaves a private key there, and nothing else may be written for long.
+        state::sweep(&self.data);
+        Ok(())
     }
 
     /// The whole of what was opened.

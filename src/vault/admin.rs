@@ -4,10 +4,11 @@ use std::fs;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::Vault;
 use super::file::VaultFile;
-use super::format::{Document, FORMAT};
+use super::format::Document;
 use super::history;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
@@ -29,6 +30,9 @@ pub struct RecipientInfo {
     pub configured: bool,
     /// Whether the vault is encrypted to it; otherwise it will be with the next write.
     pub recorded: bool,
+    /// Whether the next write shuts it out, as the configuration names others and not it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
 }
 
 /// What is known of a vault.
@@ -77,8 +81,23 @@ impl Vault {
     /// the order of `added`: `Created` or `Unchanged`.
     ///
     /// # Errors
-    /// As [`write`](Self::write).
+    /// `conflict` for one that the configuration, where it says who reads, does not name; as
+    /// [`write`](Self::write).
     pub fn add_recipients(&self, added: &[Recipient]) -> Result<Vec<Action>> {
+        let identity = self.identity()?;
+        let owned = |recipient| identity.as_ref().is_some_and(|own| own.owns(recipient));
+        for recipient in added {
+            if !self.recipients.is_empty()
+                && !self.recipients.contains(recipient)
+                && !owned(recipient)
+            {
+                return Err(Error::conflict(format!(
+                    "the store's recipients setting is the whole list, and {} is not in it",
+                    recipient.key()
+                ))
+                .hint("add it there: the next write lets it read"));
+            }
+        }
         self.change_or_make(|document, _| {
             let mut actions = Vec::with_capacity(added.len());
             for recipient in added {
@@ -183,11 +202,11 @@ impl Vault {
         }
         let target = state::follow_links(&self.path)?;
         if VaultFile::open(&target)?.is_none() {
-            return Err(no_vault(self));
+            return Err(self.dangling().unwrap_or_else(|| no_vault(self)));
         }
         self.needed_identity()?;
         let folders = [state::folder_of(&target), self.data.as_path()];
-        let _lock = Lock::acquire(&folders, self.lock_timeout)?;
+        let lock = Lock::acquire(&folders, self.lock_timeout)?;
         // Read again: the lock may have been waited for while another process replaced it.
         self.forget_identity();
         let Some(opened) = self.open(&target)? else {
@@ -196,10 +215,14 @@ impl Vault {
         let old = self.needed_identity()?;
         let document = self.parse(&opened)?;
         self.refuse_foreign(&document, &old)?;
+        self.refuse_unmerged(&target)?;
+        let met = self.meet(&target, &document, &old)?;
+        self.refuse_unknown(&met, &document)?;
         let before = state::read(&target)?;
         let replaced = self.keeping().replace(&old);
         let new = self.remember(replaced.map_err(|error| error.context("the vault is as it was"))?);
-        self.apply(&target, &opened, |_, _| Ok(((), true)))
+        let ((), met) = self
+            .apply(&target, &opened, |_, _| Ok(((), true)))
             .map_err(|error| {
                 // It may have failed when the vault was written.
                 let is_as_before = state::read(&target).is_ok_and(|now| now == before);
@@ -208,6 +231,8 @@ impl Vault {
                     false => "the vault is rekeyed",
                 })
             })?;
+        drop(lock);
+        self.remember_met(&met);
         self.keeping().forget_replaced(&old);
         Ok(Rekeyed {
             new: new.public_key().clone(),
@@ -232,7 +257,7 @@ impl Vault {
                 Ok(VaultInfo {
                     size: metadata.map_or(0, |metadata| metadata.len()),
                     modified_at: modified.and_then(|time| Timestamp::try_from(time).ok()),
-                    format: FORMAT,
+                    format: document.format(),
                     secrets: document.secrets.len(),
                     deleted: document.deleted.len(),
                     recipients: self.recipient_infos(&document.recipients, Some(&identity)),
@@ -257,6 +282,17 @@ impl Vault {
         }
     }
 
+    /// The identity itself, as an identity file has it; `None` where none was made yet.
+    ///
+    /// # Errors
+    /// As all reading.
+    pub fn identity_content(&self) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        match &self.source {
+            None => self.keeping().content(),
+            Some(source) => source.content().map(Some),
+        }
+    }
+
     fn named_location(&self) -> Option<Location> {
         self.source.as_ref().map(|source| match source {
             IdentitySource::File(path) => Location::Named(path.clone()),
@@ -264,7 +300,7 @@ impl Vault {
         })
     }
 
-    fn recipient_infos(
+    pub(super) fn recipient_infos(
         &self,
         recorded: &[Recipient],
         identity: Option<&Identity>,
@@ -284,9 +320,18 @@ impl Vault {
                 own: identity.is_some_and(|identity| identity.owns(&recipient)),
                 configured: self.recipients.contains(&recipient),
                 recorded: recorded.contains(&recipient),
+                dropped: !self.stays(&recipient, identity),
                 recipient,
             })
             .collect()
+    }
+
+    /// Whether `recipient`, which the vault is encrypted to, can read it after the next write.
+    fn stays(&self, recipient: &Recipient, identity: Option<&Identity>) -> bool {
+        let own = identity.is_some_and(|identity| identity.owns(recipient));
+        let retired = identity.is_some_and(|identity| identity.retired().contains(recipient));
+        let configured = self.recipients.is_empty() || self.recipients.contains(recipient);
+        !retired && (own || configured)
     }
 
     /// Refuses to write what others than the user and the trusted configuration could read,
@@ -314,12 +359,12 @@ impl Vault {
         .hint("if you know them, run keyfob trust"))
     }
 
-    /// What the vault is to be encrypted to: those recorded, the user's own, and those
-    /// configured; no retired key of the user's own.
+    /// What the vault is to be encrypted to: the user's own, and those configured; where none are
+    /// configured, those recorded. No retired key of the user's own.
     pub(super) fn settle_recipients(&self, document: &mut Document<'_>, identity: &Identity) {
         let retired = |recipient: &Recipient| identity.retired().contains(recipient);
         let recipients = &mut document.recipients;
-        recipients.retain(|recipient| !retired(recipient));
+        recipients.retain(|recipient| self.stays(recipient, Some(identity)));
         if !recipients.iter().any(|recipient| identity.owns(recipient)) {
             recipients.splice(0..0, identity.recipients().iter().cloned());
         }
@@ -331,7 +376,7 @@ impl Vault {
     }
 }
 
-fn no_vault(vault: &Vault) -> Error {
+pub(super) fn no_vault(vault: &Vault) -> Error {
     Error::not_found(format!("there is no vault {} yet", vault.path.shown()))
         .hint("the first keyfob set makes it")
 }

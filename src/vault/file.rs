@@ -10,6 +10,7 @@ use age::{DecryptError, Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
 use super::format::Document;
+use super::git;
 use crate::identity::keys::Identity;
 use crate::identity::recipients::Recipient;
 use crate::state;
@@ -19,6 +20,9 @@ use crate::words::shown::ShownPath as _;
 /// How age files begin, binary and armored.
 const BINARY: &[u8] = b"age-encryption.org/v1\n";
 const ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+
+/// How the lines begin that git puts around one side of a conflict.
+const CONFLICT: &[u8] = b"<<<<<<< ";
 
 /// A vault's file, opened but not decrypted.
 pub struct VaultFile {
@@ -32,8 +36,8 @@ impl VaultFile {
     /// Opens the file at `path`; `None` where there is none.
     ///
     /// # Errors
-    /// `invalid_data` where it is something other than an age file; `failed` where it cannot be
-    /// read.
+    /// `invalid_data` where it is something other than an age file, or git has written both sides
+    /// of a conflict into it; `failed` where it cannot be read.
     pub fn open(path: &Path) -> Result<Option<Self>> {
         let cannot = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidInput => foreign(path, "not a regular file"),
@@ -53,6 +57,10 @@ impl VaultFile {
             return Err(foreign(path, "empty"));
         }
         let armored = beginning == ARMORED;
+        let is_text = armored || beginning.starts_with(CONFLICT);
+        if is_text && has_conflict(&mut file).map_err(cannot)? {
+            return Err(unmerged(path));
+        }
         if !armored && !beginning.starts_with(BINARY) {
             return Err(foreign(path, "not an age file"));
         }
@@ -81,6 +89,15 @@ impl VaultFile {
             false => decrypt(file, size, path, identity),
         }
     }
+}
+
+/// Whether git has written both sides of a conflict into `file`, which is text.
+fn has_conflict(file: &mut File) -> io::Result<bool> {
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    io::Seek::rewind(file)?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    Ok(lines.any(|line| line.starts_with(CONFLICT)))
 }
 
 fn decrypt(
@@ -153,6 +170,15 @@ pub fn not_for(path: &Path, identity: &Identity) -> Error {
         identity.location()
     ))
     .hint("let somebody who can open it run: keyfob vault recipients add KEY; or name another identity in the store's identity setting")
+}
+
+/// The error for a file in which git has left a conflict.
+fn unmerged(path: &Path) -> Error {
+    Error::invalid_data(format!(
+        "the vault {} holds both sides of a merge that git could not make",
+        path.shown()
+    ))
+    .hint(git::way_out("keyfob vault git-setup", path))
 }
 
 fn damaged(path: &Path) -> Error {

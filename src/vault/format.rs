@@ -2,12 +2,15 @@
 //! `file`, what one secret looks like that of `record`.
 //!
 //! ```json
-//! {"keyfob": 1,
+//! {"keyfob": 2,
+//!  "id": "…", "earlier_ids": ["…"],
 //!  "recipients": ["age1…", "ssh-ed25519 AAAA… alice@laptop"],
 //!  "secrets": {"NAME": {"value": "…", "created_at": "…", "updated_at": "…", "version": 2,
 //!                       "versions": [{"version": 1, "value": "…", "updated_at": "…"}]}},
 //!  "deleted": {"NAME": {"deleted": true, …}}}
 //! ```
+//!
+//! Format 1, of the first release, is the same without ids.
 //!
 //! A reader keeps what it was asked for and skips the rest, and a writer carries what it does not
 //! touch over as it stands: nothing is copied out of the plaintext that nobody wants.
@@ -25,12 +28,16 @@ use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::lineage::Lineage;
 use super::record::{Record, damaged};
 use crate::identity::recipients::Recipient;
 use crate::words::error::{Error, Result};
 
-/// The version of the format that this code writes, and the newest it reads.
-pub const FORMAT: u64 = 1;
+/// The newest version of the format, which this code writes.
+pub const FORMAT: u64 = 2;
+
+/// The version without ids, which it reads.
+const FORMAT_WITHOUT_ID: u64 = 1;
 
 /// How long a deleted secret can be restored, and how many of them are kept at most, so that a
 /// vault does not grow for ever.
@@ -80,6 +87,8 @@ impl Serialize for Slot<'_> {
 /// A vault's content, borrowed from its plaintext as far as it was not changed.
 #[derive(Debug, Default)]
 pub struct Document<'a> {
+    /// What tells it from a file that somebody else has made.
+    pub lineage: Lineage,
     /// Who it was encrypted to when it was written last.
     pub recipients: Vec<Recipient>,
     /// The secrets.
@@ -112,6 +121,14 @@ impl<'a> Document<'a> {
             .map_err(|error| explain(text, &error))
     }
 
+    /// The version of its format.
+    pub fn format(&self) -> u64 {
+        match self.lineage.id {
+            Some(_) => FORMAT,
+            None => FORMAT_WITHOUT_ID,
+        }
+    }
+
     /// Drops what has been deleted for too long, and the oldest of too many.
     pub fn forget_long_deleted(&mut self, now: Timestamp) -> Result<()> {
         let mut times = Vec::with_capacity(self.deleted.len());
@@ -132,7 +149,13 @@ impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         // First, so that an older keyfob meets it before anything it doesn't understand.
-        map.serialize_entry("keyfob", &FORMAT)?;
+        map.serialize_entry("keyfob", &self.format())?;
+        if let Some(id) = &self.lineage.id {
+            map.serialize_entry("id", id)?;
+        }
+        if !self.lineage.earlier.is_empty() {
+            map.serialize_entry("earlier_ids", &self.lineage.earlier)?;
+        }
         map.serialize_entry("recipients", &self.recipients)?;
         map.serialize_entry("secrets", &self.secrets)?;
         if !self.deleted.is_empty() {
@@ -168,6 +191,8 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
         while let Some(NameRead(key)) = map.next_key()? {
             match key.as_ref() {
                 "keyfob" => version = Some(map.next_value::<u64>()?),
+                "id" => document.lineage.id = Some(map.next_value()?),
+                "earlier_ids" => document.lineage.earlier = map.next_value()?,
                 "recipients" => document.recipients = map.next_value()?,
                 "secrets" => {
                     document.secrets = map.next_value_seed(self.table(Table::Secrets))?;
@@ -180,7 +205,8 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
             }
         }
         match version {
-            Some(FORMAT) => Ok(document),
+            Some(FORMAT) if document.lineage.id.is_some() => Ok(document),
+            Some(FORMAT_WITHOUT_ID) => Ok(document),
             _ => Err(M::Error::custom("unknown format")),
         }
     }
@@ -322,9 +348,9 @@ mod tests {
             );
         }
         for json in [
-            r#"{"keyfob":2}"#,
+            r#"{"keyfob":3}"#,
             r#"{"keyfob":7,"secrets":["hunter2"]}"#,
-            r#"{"secrets":"hunter2","keyfob":2}"#,
+            r#"{"secrets":"hunter2","keyfob":3}"#,
         ] {
             assert!(fault(json).message().contains("newer keyfob"), "{json}");
         }
@@ -335,6 +361,8 @@ mod tests {
             r#"{"keyfob":1,"hunter2":1}"#,
             r#"{"keyfob":0,"secrets":{}}"#,
             r#"{"keyfob":1,"recipients":["hunter2"]}"#,
+            r#"{"keyfob":2,"recipients":[]}"#,
+            r#"{"keyfob":2,"id":"hunter2"}"#,
             r#"{"keyfob":1,"secrets":{"":{}}}"#,
             r#"{"keyfob":1,"secrets":{"a":{},"a":{}}}"#,
         ] {
@@ -350,6 +378,8 @@ mod tests {
     #[test]
     fn what_was_not_touched_is_carried_over_byte_for_byte() {
         let json = br#"{"keyfob":1,"recipients":[],"secrets":{"a":{ "unknown" : 1 }},"deleted":{"b":{"x":2}}}"#;
+        assert_eq!(written(&Document::parse(json).unwrap()), json);
+        let json = br#"{"keyfob":2,"id":"0123456789abcdef0123456789abcdef","earlier_ids":["00000000000000000000000000000000"],"recipients":[],"secrets":{}}"#;
         assert_eq!(written(&Document::parse(json).unwrap()), json);
     }
 

@@ -5,7 +5,9 @@
 //! moment leaves the old vault or the new one. A file that cannot be opened is never written.
 //!
 //! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
-//! of [`identity`](crate::identity), and how these come together that of `access`. Configuration and printing are the callers'.
+//! of [`identity`](crate::identity), and how these come together that of `access`. Whose work a
+//! file is, `meeting` judges by what [`readers`] remembers. Configuration and printing are the
+//! callers'.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,24 +18,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use format::{Document, Slot, Table};
+use readers::Memory;
 use serde_json::value::RawValue;
 
 use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
+use crate::identity::sealed::Notice;
 use crate::keyring::Ring;
 use crate::words::batch::{Action, Batch, Outcome, Reading, Selection};
 use crate::words::env::Folders;
 use crate::words::error::Result;
-use crate::words::secret::{Entry, Name, SecretValue};
+use crate::words::secret::{Entry, Name, SecretValue, StoreName};
 use crate::words::shown::ShownPath as _;
 
+mod absence;
 mod access;
 pub mod admin;
+pub mod concerns;
 mod edit;
 pub mod file;
 pub mod format;
+pub mod git;
 pub mod history;
+pub mod lineage;
+pub mod meeting;
+pub mod merge;
+pub mod outline;
+pub mod purge;
+pub mod readers;
 pub mod record;
 #[cfg(test)]
 mod tests;
@@ -41,12 +54,15 @@ mod tests;
 /// What a vault is opened with.
 #[derive(Clone)]
 pub struct VaultOptions {
+    /// The store that the vault is, for hints.
+    pub store: StoreName,
     /// The file; without one it is `vault.age` in the data folder.
     pub path: Option<PathBuf>,
     /// The identity the user named; without one it is keyfob's own.
     pub identity: Option<IdentitySource>,
-    /// Public keys that the vault is to be encrypted to beside the user's own, from
-    /// configuration that the user trusts.
+    /// Public keys that the vault is to be encrypted to beside the user's own and no others, from
+    /// configuration that the user trusts; empty where it names none, and the vault says itself
+    /// who reads it.
     pub recipients: Vec<Recipient>,
     /// Where the default vault and keyfob's own identity are.
     pub folders: Folders,
@@ -61,6 +77,11 @@ pub struct VaultOptions {
     pub trust_recorded: bool,
     /// Called when keyfob has made an identity, so that the user can be told.
     pub on_created: Rc<dyn Fn(&Created)>,
+    /// Tells the user something on stderr: who reads a vault, as a rule. `None` where nobody
+    /// listens; nothing is remembered as told then.
+    pub notice: Option<Notice>,
+    /// The variables that no other program may inherit.
+    pub withheld: BTreeSet<String>,
 }
 
 /// An identity was made on the first write. `Display` gives the text to show.
@@ -95,30 +116,45 @@ impl fmt::Display for Created {
 
 /// A vault. Making one touches nothing; each call reads the file as it is then.
 pub struct Vault {
+    store: StoreName,
     path: PathBuf,
+    /// Whether the configuration says where it is.
+    placed: bool,
     source: Option<IdentitySource>,
     recipients: Vec<Recipient>,
     data: PathBuf,
+    memory: Memory,
     keyring: Arc<dyn Ring>,
     lock_timeout: Option<Duration>,
     trust_recorded: bool,
     on_created: Rc<dyn Fn(&Created)>,
+    notice: Option<Notice>,
+    withheld: BTreeSet<String>,
+    /// What was told already, so that a command that reads twice says it once.
+    told: RefCell<BTreeSet<String>>,
     identity: RefCell<Option<Rc<Identity>>>,
 }
 
 impl Vault {
     /// A vault as `options` describe it.
     pub fn new(options: VaultOptions) -> Self {
+        let memory = Memory::new(&options.folders);
         let data = options.folders.data;
         Self {
+            store: options.store,
+            placed: options.path.is_some(),
             path: options.path.unwrap_or_else(|| data.join("vault.age")),
             source: options.identity,
             recipients: options.recipients,
             data,
+            memory,
             keyring: options.keyring,
             lock_timeout: options.lock_timeout,
             trust_recorded: options.trust_recorded,
             on_created: options.on_created,
+            notice: options.notice,
+            withheld: options.withheld,
+            told: RefCell::default(),
             identity: RefCell::default(),
         }
     }
@@ -128,12 +164,26 @@ impl Vault {
         &self.path
     }
 
+    /// Tells the user `message`, once.
+    fn tell(&self, message: String) {
+        if let Some(notice) = &self.notice
+            && self.told.borrow_mut().insert(message.clone())
+        {
+            notice(&message);
+        }
+    }
+
+    /// `keyfob …` for this vault's store, as a hint says it.
+    fn command(&self, words: &str) -> String {
+        format!("keyfob -s {} {words}", self.store)
+    }
+
     /// The secrets whose names `admits` says yes to, sorted by name. Empty where there is no
     /// vault yet.
     ///
     /// # Errors
-    /// As all reading: `invalid_data` for a file that is no vault or damaged, `unauthenticated`
-    /// without an identity that opens it.
+    /// As all reading: `not_found` for a vault that should be there and is not, `invalid_data` for
+    /// a file that is no vault or damaged, `unauthenticated` without an identity that opens it.
     pub fn list(&self, admits: impl Fn(&str) -> bool) -> Result<Vec<Entry>> {
         let keep = |table, name: &str| table == Table::Secrets && admits(name);
         self.look(keep, |document| {
@@ -215,8 +265,9 @@ impl Vault {
     ///
     /// # Errors
     /// `unavailable` where another process holds the
-    /// lock for too long; `untrusted` for recipients that nobody vouches for in a
-    /// vault that is not trusted; what reading fails with. Nothing was changed then.
+    /// lock for too long; `untrusted` for a file that nobody may have written who could read the
+    /// vault; `conflict` in the middle of a merge; what reading fails with. Nothing was changed
+    /// then.
     pub fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         if batch.writes.is_empty() {
             return Ok(Vec::new());

@@ -31,7 +31,7 @@ pub struct Record {
 }
 
 /// One value that a secret has had; or, without a value, its deletion.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Version {
     /// Counts from one and never again.
     pub number: u32,
@@ -67,6 +67,30 @@ impl Record {
         let previous = std::mem::replace(&mut self.current, version);
         self.earlier.insert(0, previous);
         self.earlier.truncate(VERSIONS_KEPT - 1);
+    }
+
+    /// The same secret as `record` with this description and these versions, newest first, of which
+    /// there is at least one where `record` has one.
+    pub fn of(record: &Record, description: Option<String>, versions: Vec<Version>) -> Self {
+        let mut versions = versions.into_iter();
+        Self {
+            description,
+            created_at: record.created_at,
+            current: versions.next().unwrap_or_else(|| record.current.clone()),
+            earlier: versions.take(VERSIONS_KEPT - 1).collect(),
+        }
+    }
+
+    /// The current version.
+    pub fn current(&self) -> &Version {
+        &self.current
+    }
+
+    /// Forgets all versions but the current one; tells how many there were.
+    pub fn forget_earlier(&mut self) -> usize {
+        let count = self.earlier.len();
+        self.earlier = Vec::new();
+        count
     }
 
     /// The current value; `None` of a deleted secret.

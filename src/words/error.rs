@@ -83,6 +83,10 @@ pub enum Cause {
     Unreachable,
     /// It has refused the credential, or what the credential is good for.
     Refused,
+    /// It was never made: the first write makes it.
+    NotMade,
+    /// It was there and is not any more: a write begins it anew.
+    Gone,
 }
 
 /// The crate's result.
@@ -168,6 +172,11 @@ impl Error {
     /// What it tells of the backend.
     pub fn cause(&self) -> Cause {
         self.0.cause
+    }
+
+    /// Whether what it concerns is not there, and a write makes it.
+    pub fn is_absence(&self) -> bool {
+        matches!(self.cause(), Cause::NotMade | Cause::Gone)
     }
 
     /// What happened.

@@ -171,6 +171,7 @@ impl conformance::Subject for Subject {
             folders,
             progress: Rc::new(NoProgress),
             notice: Rc::new(|_| ()),
+            is_heard: true,
             wait: None,
         };
         let name = StoreName::new(self.spec.name())?;

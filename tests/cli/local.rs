@@ -190,7 +190,8 @@ fn fifty_parallel_writers_all_land() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(leftovers.len(), 2, "{leftovers:?}");
+    // The vault, its identity, and what is remembered of vaults.
+    assert_eq!(leftovers.len(), 3, "{leftovers:?}");
 }
 
 #[test]
@@ -211,6 +212,177 @@ fn the_vault_opens_with_age_and_rage_alone() {
             .run();
         run.ok()
             .stdout_has("from keyfob")
-            .stdout_has("\"keyfob\":1");
+            .stdout_has("\"keyfob\":2");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_vault_that_is_not_there_is_missed() {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    let reading: [&[&str]; 8] = [
+        &["list"],
+        &["get", "A"],
+        &["export"],
+        &["run", "--all", "--", "true"],
+        &["show", "A"],
+        &["vault", "info"],
+        &["vault", "recipients", "list"],
+        &["vault", "history", "A"],
+    ];
+    let missed = |home: &Home, what: &str| {
+        for args in reading {
+            let code = if args[0] == "run" { 125 } else { 3 };
+            home.run(args.iter().copied())
+                .code(code)
+                .stdout_is("")
+                .stderr_has(what)
+                .stderr_has("hint: ");
+        }
+    };
+    // Nothing was ever made: there is nothing to miss.
+    let home = Home::new();
+    home.run(["list"]).ok();
+    home.run(["vault", "info"]).ok();
+
+    // A configured path.
+    let mut home = Home::new();
+    home.set("KEYFOB_LOCAL_PATH", "team.age");
+    missed(&home, "there is no vault");
+    home.run(["doctor", "-s", "local"])
+        .ok()
+        .stdout_has("warning");
+    home.write("a.env", "A=1\n");
+    home.run(["import", "-y", "a.env"]).ok().stderr_has("made");
+    home.run(["get", "A"]).ok().stdout_is("1");
+
+    // Deleted beside its identity.
+    fs::remove_file(home.work().join("team.age")).unwrap();
+    missed(&home, "is not there any more");
+    home.unset("KEYFOB_LOCAL_PATH");
+    missed(&home, "there is an identity");
+    home.run(["doctor", "-s", "local"])
+        .code(1)
+        .stdout_has("fault");
+    home.keyfob(["set", "B"])
+        .stdin("2")
+        .run()
+        .ok()
+        .stderr_has("a new one is begun");
+    home.keyfob(["set", "B"])
+        .stdin("3")
+        .run()
+        .ok()
+        .stderr_lacks("begun");
+
+    // Behind a link to what is not mounted.
+    let (vault, mount) = (home.data().join("vault.age"), home.root().join("mnt"));
+    fs::remove_file(&vault).unwrap();
+    symlink(mount.join("usb/vault.age"), &vault).unwrap();
+    missed(&home, "is a link to");
+    for args in [
+        &["set", "C", "--generate"][..],
+        &["delete", "-y", "A"],
+        &["vault", "rekey", "-y"],
+        &["vault", "recipients", "accept", "-y"],
+    ] {
+        home.run(args.iter().copied())
+            .code(3)
+            .stderr_has("is a link to");
+    }
+    assert!(!mount.exists());
+    home.run(["doctor", "-s", "local"])
+        .code(1)
+        .stdout_has("fault");
+}
+
+#[test]
+fn what_was_deleted_is_purged() {
+    let home = Home::new();
+    for (name, values) in [
+        ("A", vec!["one", "two"]),
+        ("B", vec!["one", "two"]),
+        ("C", vec!["x"]),
+    ] {
+        for value in values {
+            home.keyfob(["set", name]).stdin(value).run().ok();
+        }
+    }
+    home.run(["delete", "-y", "A"])
+        .ok()
+        .stderr_has("30 days")
+        .stderr_has("vault purge");
+    // Nobody can be asked.
+    home.run(["vault", "purge"]).code(2);
+    home.run(["vault", "restore", "A"]).ok();
+    home.run(["delete", "-y", "A"]).ok();
+    let purged = home.run(["--json", "vault", "purge", "-y"]).ok().json();
+    assert_eq!(
+        purged,
+        serde_json::json!({"store": "local", "results": [{"name": "A", "action": "deleted"}]})
+    );
+    home.run(["vault", "restore", "A"]).code(3);
+    home.run(["vault", "history", "A"]).code(3);
+    let nothing = home.run(["--json", "vault", "purge", "-y"]).ok().json();
+    assert_eq!(nothing["results"], serde_json::json!([]));
+    // Of one that is there, the earlier versions.
+    home.run(["vault", "purge", "-y", "B"]).ok();
+    home.run(["get", "B"]).ok().stdout_is("two");
+    home.run(["vault", "restore", "B", "1"]).code(3);
+    let some = home
+        .run(["--json", "vault", "purge", "-y", "C", "B", "NONE"])
+        .code(10)
+        .json();
+    assert_eq!(some["results"][0]["action"], "unchanged");
+    assert_eq!(some["results"][2]["error"]["kind"], "not_found");
+    home.keyfob(["set", "A"]).stdin("three").run().ok();
+    let history = home.run(["--json", "vault", "history", "A"]).ok().json();
+    assert_eq!(history.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_identity_is_shown_and_exported() {
+    let home = Home::new();
+    home.run(["identity", "show"]).code(3);
+    home.run(["identity", "export", "-y"]).code(3);
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    let kept = std::fs::read(home.data().join("identity.txt")).unwrap();
+    let shown = home.run(["--json", "identity", "show"]).ok().json();
+    let key = shown["public_key"].as_str().unwrap();
+    assert!(shown["path"].as_str().unwrap().ends_with("identity.txt"));
+    home.run(["identity", "show"])
+        .ok()
+        .stdout_has(key)
+        .lacks("AGE-SECRET-KEY");
+    // Only when it is said, and never over anything.
+    for args in [
+        &["identity", "export"][..],
+        &["identity", "export", "-o", "copy"],
+    ] {
+        home.run(args.iter().copied())
+            .code(2)
+            .lacks("AGE-SECRET-KEY");
+    }
+    home.run(["identity", "export", "-y"]).ok().stdout_is(&kept);
+    home.run(["identity", "export", "-y", "-o", "copy"])
+        .ok()
+        .stdout_is("")
+        .lacks("AGE-SECRET-KEY");
+    assert_eq!(home.read("copy"), kept);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let copy = std::fs::metadata(home.work().join("copy")).unwrap();
+        assert_eq!(copy.permissions().mode() & 0o777, 0o600);
+    }
+    home.run(["identity", "export", "-y", "-o", "copy"]).code(6);
+    // A backup opens the vault elsewhere.
+    let other = Home::new().with("KEYFOB_LOCAL_PATH", home.data().join("vault.age"));
+    let get = other.keyfob(["get", "A"]);
+    get.env("KEYFOB_LOCAL_IDENTITY", home.work().join("copy"))
+        .run()
+        .ok()
+        .stdout_is("1");
 }

@@ -63,3 +63,5 @@ mod sync;
 #[cfg(target_os = "linux")]
 mod transcripts;
 mod trust;
+mod vault_git;
+mod vault_readers;

@@ -60,6 +60,7 @@ fn write(
         folders,
         progress: Rc::new(NoProgress),
         notice: Rc::new(|_| ()),
+        is_heard: true,
         wait: None,
     };
     let store = Store::open(&StoreName::new("neo")?, &config, &Rc::new(services))?;

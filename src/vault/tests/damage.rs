@@ -21,7 +21,7 @@ fn an_existing_vault_never_gets_a_new_identity() {
         assert!(error.message().contains("identity.txt"), "{error:?}");
     }
     assert_eq!(fs::read(vault.path()).unwrap(), before);
-    assert_eq!(files(&home.data()), ["vault.age"]);
+    assert_eq!(files(&home.data()), ["vault.age", "vaults.json"]);
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn a_vault_truncated_anywhere_is_refused_and_untouched() {
     for length in 0..whole.len() {
         assert_refused_and_untouched(&vault, &whole[..length], &format!("{length} bytes"));
     }
-    assert_eq!(files(&home.data()), ["identity.txt", "vault.age"]);
+    assert_eq!(
+        files(&home.data()),
+        ["identity.txt", "vault.age", "vaults.json"]
+    );
 }
 
 #[test]
@@ -97,6 +100,8 @@ fn foreign_files_are_refused_and_untouched() {
     let home = Home::new();
     let vault = home.vault();
     set(&vault, &[("a", b"1")]);
+    // Without it a file by anybody else is not even looked through.
+    fs::remove_file(home.data().join("vaults.json")).unwrap();
     let (key, _) = vault.identity_info().unwrap().unwrap();
     let encrypted = |plaintext: &[u8]| {
         let encryptor = age::Encryptor::with_recipients(std::iter::once(key.as_age())).unwrap();
@@ -118,7 +123,7 @@ fn foreign_files_are_refused_and_untouched() {
         (encrypted(b"SECRET=1\n"), "no JSON inside"),
         (encrypted(b"{\"a\":\"b\"}"), "other JSON inside"),
         (
-            encrypted(b"{\"keyfob\":2,\"secrets\":[]}"),
+            encrypted(b"{\"keyfob\":3,\"secrets\":[]}"),
             "of a newer keyfob",
         ),
         (
@@ -151,7 +156,10 @@ fn writers_wait_for_each_other_and_lose_nothing() {
     });
     assert_eq!(all(&home.vault()).len(), 40);
     assert_eq!(home.said.lock().unwrap().len(), 1);
-    assert_eq!(files(&home.data()), ["identity.txt", "vault.age"]);
+    assert_eq!(
+        files(&home.data()),
+        ["identity.txt", "vault.age", "vaults.json"]
+    );
 }
 
 #[test]
@@ -175,17 +183,23 @@ fn what_a_killed_writer_left_is_cleared_away() {
     set(&vault, &[("a", b"1")]);
     fs::write(home.data().join(".vault.age.0123.keyfob-tmp"), b"half").unwrap();
     set(&vault, &[("a", b"2")]);
-    assert_eq!(files(&home.data()), ["identity.txt", "vault.age"]);
+    assert_eq!(
+        files(&home.data()),
+        ["identity.txt", "vault.age", "vaults.json"]
+    );
 }
 
 #[test]
 fn a_keyring_out_of_reach_does_not_make_a_second_identity() {
     let home = Home::with(FakeKeyring::default());
     set(&home.vault(), &[("a", b"1")]);
-    assert_eq!(files(&home.data()), ["identity.json", "vault.age"]);
+    assert_eq!(
+        files(&home.data()),
+        ["identity.json", "vault.age", "vaults.json"]
+    );
     *home.keyring.absent.lock().unwrap() = true;
     fs::remove_file(home.vault().path()).unwrap();
     let error = home.vault().write(batch(&[("a", b"1")])).unwrap_err();
     assert_eq!(error.kind(), Kind::Unauthenticated);
-    assert_eq!(files(&home.data()), ["identity.json"]);
+    assert_eq!(files(&home.data()), ["identity.json", "vaults.json"]);
 }

@@ -7,10 +7,9 @@ use super::*;
 #[test]
 fn armored_vaults_stay_armored() {
     let home = Home::new();
-    let vault = home.vault();
-    set(&vault, &[("a", &[b'x'; 200_000])]);
+    let (identity, key) = home.identity("key");
+    let vault = home.vault_at(&home.folder.path().join("x.age"), &identity);
     let document = br#"{"keyfob":1,"secrets":{}}"#;
-    let (key, _) = vault.identity_info().unwrap().unwrap();
     let mut document = Document::parse(document).unwrap();
     document.recipients.push(key);
     fs::write(vault.path(), file::encrypt(&document, true).unwrap()).unwrap();

@@ -29,6 +29,7 @@ struct Home {
     folder: TempDir,
     keyring: Arc<FakeKeyring>,
     said: Arc<Mutex<Vec<String>>>,
+    told: Arc<Mutex<Vec<String>>>,
 }
 
 impl Home {
@@ -41,6 +42,7 @@ impl Home {
             folder: tempfile::tempdir().unwrap(),
             keyring: Arc::new(keyring),
             said: Arc::default(),
+            told: Arc::default(),
         }
     }
 
@@ -50,8 +52,10 @@ impl Home {
 
     fn options(&self) -> VaultOptions {
         let said = Arc::clone(&self.said);
+        let told = Arc::clone(&self.told);
         let keyring: Arc<dyn Ring> = self.keyring.clone();
         VaultOptions {
+            store: StoreName::new("local").unwrap(),
             path: None,
             identity: None,
             recipients: Vec::new(),
@@ -63,6 +67,10 @@ impl Home {
             lock_timeout: Some(Duration::from_secs(60)),
             trust_recorded: true,
             on_created: Rc::new(move |created| said.lock().unwrap().push(created.to_string())),
+            notice: Some(Rc::new(move |message| {
+                told.lock().unwrap().push(message.to_owned());
+            })),
+            withheld: BTreeSet::new(),
         }
     }
 

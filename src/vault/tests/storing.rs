@@ -37,7 +37,10 @@ fn the_first_write_makes_vault_and_identity_and_says_so() {
     assert_eq!(get(&vault, "a").unwrap(), b"1");
     assert_eq!(get(&vault, "b").unwrap(), [0xff]);
     assert_eq!(get(&vault, "c"), None);
-    assert_eq!(files(&home.data()), ["identity.txt", "vault.age"]);
+    assert_eq!(
+        files(&home.data()),
+        ["identity.txt", "vault.age", "vaults.json"]
+    );
     set(&home.vault(), &[("c", b"")]);
     let said = home.said.lock().unwrap();
     assert_eq!(said.len(), 1);
@@ -74,7 +77,15 @@ fn a_linked_vault_is_written_where_it_is() {
     std::os::unix::fs::symlink("real/team.age", &link).unwrap();
     let (identity, _) = home.identity("key");
     let vault = home.vault_at(&link, &identity);
-    set(&vault, &[("a", b"1")]);
+    for error in [
+        vault.write(batch(&[("a", b"1")])).unwrap_err(),
+        vault.delete(&[name("a")]).unwrap_err(),
+        vault.list(|_| true).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::NotFound, "{error:?}");
+    }
+    let real = home.folder.path().join("real/team.age");
+    set(&home.vault_at(&real, &identity), &[("a", b"1")]);
     set(&vault, &[("a", b"2")]);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(files(&home.folder.path().join("real")), ["team.age"]);

@@ -182,11 +182,10 @@ fn an_identity_of_the_users_own_is_not_replaced() {
 #[test]
 fn a_recipient_that_is_recorded_twice_is_removed_whole() {
     let home = Home::new();
+    let (mine, my_key) = home.identity("mine");
     let (theirs, their_key) = home.identity("theirs");
-    let vault = home.vault();
-    set(&vault, &[("a", b"1")]);
+    let vault = home.vault_at(&home.folder.path().join("x.age"), &mine);
     let mut document = Document::parse(b"{\"keyfob\":1}").unwrap();
-    let (my_key, _) = vault.identity_info().unwrap().unwrap();
     document.recipients = vec![their_key.clone(), my_key, their_key.clone()];
     fs::write(vault.path(), file::encrypt(&document, false).unwrap()).unwrap();
     vault.remove_recipient(&their_key, false).unwrap();

@@ -1,16 +1,22 @@
 //! `keyfob vault`: what only the local vault can do.
 
-use clap::{Args, Subcommand};
+mod git;
+mod purge;
+mod recipients;
+mod selected;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
+use self::recipients::{RecipientsCommand, marks};
+use self::selected::selected;
 use crate::app::App;
-use crate::identity::recipients::Recipient;
-use crate::providers::local;
 use crate::ui::{Table, prompt, time};
-use crate::vault::Vault;
 use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
-use crate::words::secret::Target;
+use crate::words::secret::{Name, Target};
 use crate::words::shown::ShownPath as _;
 
 /// Look after the local vault
@@ -57,59 +63,87 @@ Examples:
         #[arg(short, long)]
         yes: bool,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum RecipientsCommand {
-    /// List the public keys that the vault is encrypted to
-    #[command(
-        visible_alias = "ls",
-        after_long_help = "Examples:\n  keyfob vault recipients list"
-    )]
-    List,
-    /// Let more keys read the vault
+    /// Take deleted secrets out of the vault for good
+    ///
+    /// A deleted secret can be restored for 30 days; this is the end of it, and of all its versions.
+    /// Of a NAME that is not deleted the earlier versions go, and its value stays. Copies of the file
+    /// elsewhere, in backups or in git's history, keep what they hold.
     #[command(after_long_help = "\
 Examples:
-  keyfob vault recipients add age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
-  keyfob vault recipients add \"$(cat ~/.ssh/id_ed25519.pub)\"")]
-    Add {
-        /// age or SSH public keys
-        #[arg(value_name = "KEY", required = true)]
-        keys: Vec<String>,
+  keyfob vault purge
+  keyfob vault purge -y OLD_TOKEN")]
+    Purge {
+        /// The secrets' names [default: all deleted ones]
+        #[arg(value_name = "NAME")]
+        names: Vec<Name>,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
     },
-    /// Stop encrypting to keys; rotate what they have read already
-    #[command(
-        visible_alias = "rm",
-        after_long_help = "Examples:\n  keyfob vault recipients remove age1ql3z…"
-    )]
-    Remove {
-        /// age or SSH public keys
-        #[arg(value_name = "KEY", required = true)]
-        keys: Vec<String>,
-        /// Remove your own key too, if another one of yours still opens the vault
+    /// Merge two copies of a vault, as git's merge driver
+    ///
+    /// Secret by secret: what one side changed is taken, and where both changed a secret the newer
+    /// change counts, the other goes into its history and is named. The result is written to OURS.
+    /// `keyfob vault git-setup` has git call this.
+    #[command(after_long_help = "\
+Examples:
+  keyfob vault merge base.age ours.age theirs.age")]
+    Merge {
+        /// What both were made of; an empty file is nothing
+        #[arg(value_name = "BASE", value_hint = ValueHint::FilePath)]
+        base: PathBuf,
+        /// Our side, which becomes the result
+        #[arg(value_name = "OURS", value_hint = ValueHint::FilePath)]
+        ours: PathBuf,
+        /// The other side
+        #[arg(value_name = "THEIRS", value_hint = ValueHint::FilePath)]
+        theirs: PathBuf,
+        /// Where the vault has its place, when OURS is a temporary file
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+        path: Option<PathBuf>,
+    },
+    /// Print what of a vault may be seen, for git diff
+    ///
+    /// Its readers, and each secret's name, version and times; never a value. `keyfob vault git-setup`
+    /// has git call this.
+    #[command(after_long_help = "Examples:\n  keyfob vault diff secrets.age")]
+    Diff {
+        /// The vault's file
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Have git merge the vault and show what changed in it
+    ///
+    /// Adds a line to the repository's .gitattributes, which is to be committed, and sets up this
+    /// clone: everybody who works with it runs this once.
+    #[command(after_long_help = "\
+Examples:
+  keyfob vault git-setup
+  keyfob -s team vault git-setup --armor")]
+    GitSetup {
+        /// Make the vault text, as age --armor does; it stays so
         #[arg(long)]
-        force: bool,
+        armor: bool,
     },
 }
 
 pub async fn run(args: VaultArgs, app: &App) -> Result<()> {
     match args.command {
         VaultCommand::Info => info(app),
-        VaultCommand::Recipients { command } => match command {
-            RecipientsCommand::List => list_recipients(app),
-            RecipientsCommand::Add { keys } => add_recipients(&keys, app),
-            RecipientsCommand::Remove { keys, force } => remove_recipients(&keys, force, app),
-        },
+        VaultCommand::Recipients { command } => recipients::run(command, app),
         VaultCommand::History { name } => history(&name, app).await,
         VaultCommand::Restore { name, version } => restore(&name, version, app).await,
         VaultCommand::Rekey { yes } => rekey(yes, app),
+        VaultCommand::Purge { names, yes } => purge::run(names, yes, app),
+        VaultCommand::Merge {
+            base,
+            ours,
+            theirs,
+            path,
+        } => git::merge(&base, &ours, &theirs, path.as_deref(), app),
+        VaultCommand::Diff { file } => git::diff(&file, app),
+        VaultCommand::GitSetup { armor } => git::set_up(armor, app),
     }
-}
-
-/// The vault of the selected store.
-fn selected(app: &App) -> Result<Vault> {
-    let store = app.config()?.store(&app.selected_store()?)?;
-    local::vault(store, app.services()?).map_err(|error| error.store(store.name().as_str()))
 }
 
 fn info(app: &App) -> Result<()> {
@@ -164,66 +198,6 @@ fn info(app: &App) -> Result<()> {
         app.ui.line(&format!("{label}: {text}"))?;
     }
     Ok(())
-}
-
-fn marks(recipient: &crate::vault::admin::RecipientInfo) -> String {
-    let mut marks = Vec::new();
-    if recipient.own {
-        marks.push("yours");
-    }
-    if recipient.configured {
-        marks.push("configured");
-    }
-    if !recipient.recorded {
-        marks.push("with the next write");
-    }
-    if marks.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", marks.join(", "))
-    }
-}
-
-fn list_recipients(app: &App) -> Result<()> {
-    let recipients = selected(app)?.recipients()?;
-    if app.ui.json {
-        return app.ui.document(&json!(recipients));
-    }
-    let mut table = Table::new(&["RECIPIENT", ""]);
-    for recipient in &recipients {
-        table.row([
-            recipient.recipient.to_string(),
-            marks(recipient).trim().to_owned(),
-        ]);
-    }
-    table.print(&app.ui)
-}
-
-fn add_recipients(keys: &[String], app: &App) -> Result<()> {
-    let vault = selected(app)?;
-    let recipients: Vec<Recipient> = keys.iter().map(|key| key.parse()).collect::<Result<_>>()?;
-    let actions = vault.add_recipients(&recipients)?;
-    for (recipient, action) in recipients.iter().zip(&actions) {
-        app.ui.note(&match action {
-            Action::Unchanged => format!("{recipient} can read the vault already"),
-            _ => format!("{recipient} can read the vault from now on"),
-        });
-    }
-    as_json(app, &vault, &json!({ "added": recipients }))
-}
-
-fn remove_recipients(keys: &[String], force: bool, app: &App) -> Result<()> {
-    let vault = selected(app)?;
-    let recipients: Vec<Recipient> = keys.iter().map(|key| key.parse()).collect::<Result<_>>()?;
-    for recipient in &recipients {
-        vault.remove_recipient(recipient, force)?;
-        app.ui.note(&format!(
-            "{recipient} cannot read what is written from now on"
-        ));
-    }
-    app.ui
-        .note("what it has read already it still knows: rotate those secrets");
-    as_json(app, &vault, &json!({ "removed": recipients }))
 }
 
 async fn history(target: &Target, app: &App) -> Result<()> {
@@ -313,13 +287,4 @@ fn rekey(yes: bool, app: &App) -> Result<()> {
     app.ui
         .note(&format!("{} is kept to open older copies", rekeyed.old));
     Ok(())
-}
-
-fn as_json(app: &App, vault: &Vault, change: &serde_json::Value) -> Result<()> {
-    if !app.ui.json {
-        return Ok(());
-    }
-    let mut document = change.clone();
-    document["path"] = json!(vault.path().shown().to_string());
-    app.ui.document(&document)
 }
