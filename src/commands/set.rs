@@ -17,6 +17,7 @@ use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
 use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
+use crate::words::shown;
 use crate::words::text::drop_newline;
 
 /// Store a secret
@@ -108,7 +109,8 @@ fn metadata(args: &SetArgs) -> Result<Metadata> {
         let Some((key, value)) = attribute.split_once('=').filter(|(key, _)| !key.is_empty())
         else {
             return Err(Error::usage(format!(
-                "--attr {attribute:?} is not KEY=VALUE"
+                "--attr {} is not KEY=VALUE",
+                shown::quoted(attribute)
             )));
         };
         if attributes
@@ -131,8 +133,11 @@ fn point_in_time(text: &str) -> Result<Timestamp> {
         return Ok(timestamp);
     }
     let duration: HumanDuration = text.parse().map_err(|_| {
-        Error::usage(format!("{text:?} is neither a time nor a duration"))
-            .hint("write a time like 2030-12-31T00:00:00Z, or a duration like 30d")
+        Error::usage(format!(
+            "{} is neither a time nor a duration",
+            shown::quoted(text)
+        ))
+        .hint("write a time like 2030-12-31T00:00:00Z, or a duration like 30d")
     })?;
     Timestamp::now()
         .checked_add(duration.get())
