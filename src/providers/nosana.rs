@@ -32,6 +32,7 @@ use crate::session::jwt::Life;
 use crate::session::{Session, SessionKey};
 use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
 use crate::words::error::{Cause, Error, Kind, Result};
+use crate::words::object::Object;
 use crate::words::secret::{Entry, Name, SecretValue};
 
 const MAINNET: &str = "https://secrets.nosana.ci";
@@ -210,7 +211,7 @@ impl Nosana {
         struct Login {
             token: String,
         }
-        let Login { token } = response.json()?;
+        let Object(Login { token }) = response.json()?;
         let token = Zeroizing::new(token);
         let now = self.services.sessions.now();
         Ok(Session {

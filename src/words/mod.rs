@@ -10,6 +10,7 @@ pub mod env;
 pub mod error;
 pub mod generate;
 pub mod memory;
+pub mod object;
 pub mod progress;
 pub mod random;
 pub mod scope;
