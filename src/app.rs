@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use crate::config::{Config, LoadOptions};
 use crate::credential;
 use crate::http::{Deadline, Http, Lost};
+use crate::identity::asking;
 use crate::identity::sealed::Notice;
 use crate::keyring::Keyring;
 use crate::providers::{Services, registry};
@@ -194,8 +195,8 @@ impl App {
         }
         let ui = self.ui;
         let folders = self.folders()?.clone();
-        let timeout = self.timeout()?;
-        let timeout = timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit);
+        let timeout = self.limit()?;
+        asking::introduce(ui, timeout);
         let lost = Lost::default();
         let deadline = Rc::new(Deadline::after(timeout).less(lost.clone()));
         let keyring = Keyring::new(&self.env)?
@@ -225,6 +226,15 @@ impl App {
             wait: self.wait.get().copied(),
         };
         Ok(self.services.get_or_init(|| Rc::new(services)))
+    }
+
+    /// How long to wait for somebody else; `None` is for ever.
+    ///
+    /// # Errors
+    /// As [`timeout`](Self::timeout).
+    pub fn limit(&self) -> Result<Option<Duration>> {
+        let timeout = self.timeout()?;
+        Ok(timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit))
     }
 
     /// How long network work may take, as the user says: `None` where nothing is said, no

@@ -36,7 +36,7 @@
 //! | `config` | schema, lookup, merging, trust |
 //! | `ui` | tables, JSON, progress, escaping; prompts |
 //! | `state` | files written whole, and locks |
-//! | `words` | secrets, batches, errors, the environment, durations, random values, texts |
+//! | `words` | secrets, batches, errors, the environment, durations, random values, texts, the process's memory |
 //!
 //! # The way of a value
 //!

@@ -1,6 +1,7 @@
 //! The way in: parse, run, turn a failure into an exit code.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -15,11 +16,13 @@ use crate::exec::leader;
 use crate::exec::start::KEYFOB_FAILED;
 use crate::words::env::Environment;
 use crate::words::error::Error;
+use crate::words::memory;
 use crate::words::random;
 use crate::words::shown;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
+    memory::close();
     silence_panics();
     let env = Environment::from_process();
     if env.var_os(VARIABLE).is_some() {
@@ -31,6 +34,14 @@ pub fn start() -> ExitCode {
     #[cfg(unix)]
     if let Some(request) = leader::Request::read(&args) {
         return lead(&request, &env);
+    }
+    let settings = env.vars().filter(|(name, _)| is_setting(name));
+    for text in args
+        .iter()
+        .map(OsString::as_os_str)
+        .chain(settings.map(|(_, value)| value))
+    {
+        shown::withhold(&text.to_string_lossy(), env.cwd());
     }
     let given = Given::new(&args);
     let cli = match parse(&args, given.color) {
@@ -90,6 +101,13 @@ fn could_not_start(error: std::io::Error) -> Error {
     Error::io("could not start", error)
 }
 
+/// Whether the variable `name` is one of keyfob's own, but for the address of a job, which is no
+/// secret and looks like one.
+fn is_setting(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("KEYFOB_") && !name.ends_with("_JOB")
+}
+
 /// Leads the terminal session of a command that another keyfob stays beside.
 #[cfg(unix)]
 fn lead(request: &leader::Request<'_>, env: &Environment) -> ExitCode {
@@ -122,7 +140,11 @@ fn silence_panics() {
             .location()
             .map(|place| format!("{}:{}", place.file(), place.line()))
             .unwrap_or_default();
-        eprintln!("error: this is a bug in keyfob ({place})");
+        // A stderr that is gone must not panic once more.
+        let _ = writeln!(
+            std::io::stderr(),
+            "error: this is a bug in keyfob ({place})"
+        );
     }));
 }
 
@@ -207,7 +229,17 @@ fn usage(error: &clap::Error, given: &Given) -> Error {
         _ => None,
     };
     if let Some(ContextValue::String(users)) = users.and_then(|kind| error.get(kind)) {
-        text = text.replace(users, &shown::argument(users).to_string());
+        let shown = match error.kind() {
+            ErrorKind::UnknownArgument => shown::surplus(users),
+            _ => shown::name(users),
+        };
+        // In quotes only where it stands there itself.
+        text = match shown {
+            shown::Shown::Plain(_) => text,
+            described => text
+                .replace(&format!("'{users}'"), &described.to_string())
+                .replace(users, &described.to_string()),
+        };
     }
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();

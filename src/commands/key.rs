@@ -80,7 +80,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
     if app.ui.json {
         return app
             .ui
-            .document(&json!({ "address": address, "path": path }));
+            .document(&json!({ "address": address, "path": path.shown().to_string() }));
     }
     app.ui.note(&format!(
         "made {}; whoever has this file is {address}: keep a copy in a safe place",

@@ -98,7 +98,9 @@ fn write_all(dir: &Path, keyfob: Command, app: &App) -> Result<()> {
     }
     if app.ui.json {
         let names: Vec<&str> = pages.iter().map(|page| page.name.as_str()).collect();
-        return app.ui.document(&json!({ "path": dir, "pages": names }));
+        return app
+            .ui
+            .document(&json!({ "path": dir.shown().to_string(), "pages": names }));
     }
     app.ui
         .note(&format!("{} pages in {}", pages.len(), dir.shown()));

@@ -13,6 +13,7 @@ use crate::store::Store;
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue};
+use crate::words::shown::{self, Shown};
 
 /// Waiting for what a backend will have in a moment.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -155,11 +156,15 @@ pub fn wanted(args: &SelectionArgs) -> Result<Wanted> {
     let mut mapped = Vec::new();
     for mapping in &args.env {
         let Some((variable, target)) = mapping.split_once('=') else {
-            return Err(
-                Error::usage(format!("-e {mapping:?} is not VAR=NAME")).hint(format!(
-                    "to keep the name: -e {mapping}={mapping}, or --only {mapping}"
-                )),
-            );
+            return Err(match shown::quoted(mapping) {
+                Shown::Plain(quoted) => {
+                    let error = Error::usage(format!("-e {quoted} is not VAR=NAME"));
+                    error.hint(format!(
+                        "to keep the name: -e {mapping}={mapping}, or --only {mapping}"
+                    ))
+                }
+                described => Error::usage(format!("-e {described} is not VAR=NAME")),
+            });
         };
         mapped.push((variable.to_owned(), target.parse()?));
     }

@@ -18,6 +18,7 @@ use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
 use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
+use crate::words::shown;
 use crate::words::text::drop_newline;
 
 /// Store a secret
@@ -112,7 +113,8 @@ fn metadata(args: &SetArgs) -> Result<Metadata> {
         let Some((key, value)) = attribute.split_once('=').filter(|(key, _)| !key.is_empty())
         else {
             return Err(Error::usage(format!(
-                "--attr {attribute:?} is not KEY=VALUE"
+                "--attr {} is not KEY=VALUE",
+                shown::quoted(attribute)
             )));
         };
         if attributes
@@ -175,8 +177,11 @@ pub fn point_in_time(text: &str) -> Result<Timestamp> {
         };
     }
     let duration: HumanDuration = text.parse().map_err(|_| {
-        Error::usage(format!("{text:?} is neither a time nor a duration"))
-            .hint("write a time like 2030-12-31T00:00:00Z, or a duration like 30d")
+        Error::usage(format!(
+            "{} is neither a time nor a duration",
+            shown::quoted(text)
+        ))
+        .hint("write a time like 2030-12-31T00:00:00Z, or a duration like 30d")
     })?;
     Timestamp::now()
         .checked_add(duration.get())

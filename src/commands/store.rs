@@ -11,7 +11,7 @@ use crate::providers::{ProviderSpec, registry};
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
-use crate::words::shown::ShownPath as _;
+use crate::words::shown::{self, ShownPath as _};
 
 /// List, add and remove configured stores
 #[derive(Debug, Args)]
@@ -138,7 +138,10 @@ fn add(args: &StoreAddArgs, app: &App) -> Result<()> {
     let mut fields = Vec::new();
     for field in &args.fields {
         let Some((key, value)) = field.split_once('=') else {
-            return Err(Error::usage(format!("{field:?} is not FIELD=VALUE")));
+            return Err(Error::usage(format!(
+                "{} is not FIELD=VALUE",
+                shown::quoted(field)
+            )));
         };
         fields.push((key.to_owned(), value.to_owned()));
     }
@@ -161,7 +164,9 @@ fn remove(args: &StoreRemoveArgs, app: &App) -> Result<()> {
 
 fn done(app: &App, what: &str, name: &str, file: &std::path::Path) -> Result<()> {
     if app.ui.json {
-        return app.ui.document(&json!({ "name": name, "path": file }));
+        return app
+            .ui
+            .document(&json!({ "name": name, "path": file.shown().to_string() }));
     }
     app.ui.note(&format!("{name} {what} {}", file.shown()));
     Ok(())

@@ -54,7 +54,9 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
         }
         if app.ui.json {
             let path = std::fs::canonicalize(&file).unwrap_or(file);
-            return app.ui.document(&json!({ "path": path, "trusted": false }));
+            return app
+                .ui
+                .document(&json!({ "path": path.shown().to_string(), "trusted": false }));
         }
         app.ui
             .note(&format!("{} is trusted no longer", file.shown()));
@@ -68,7 +70,7 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
             .map(|allowed| json!({ "field": allowed.key, "value": allowed.value, "line": allowed.line }))
             .collect();
         app.ui.document(&json!({
-            "path": review.path,
+            "path": review.path.shown().to_string(),
             "trusted": review.trusted || !args.show,
             "allowed": allowed,
         }))?;
@@ -100,7 +102,7 @@ fn list(record: &TrustRecord, app: &App) -> Result<()> {
     if app.ui.json {
         let documents: Vec<_> = files
             .iter()
-            .map(|file| json!({ "path": file.path, "state": file.state.as_str() }))
+            .map(|file| json!({ "path": file.path.shown().to_string(), "state": file.state.as_str() }))
             .collect();
         return app.ui.document(&json!(documents));
     }

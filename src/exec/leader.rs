@@ -20,6 +20,7 @@ use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use super::signals;
 use super::start::{KEYFOB_FAILED, failure};
 use crate::words::error::Error;
+use crate::words::memory;
 
 /// The first argument of a keyfob that is a leader. What it says of its own failures, and the
 /// command, follow; see [`Request`].
@@ -107,7 +108,9 @@ pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
 }
 
 fn start(program: &OsStr, args: &[OsString]) -> io::Result<Pid> {
-    let child = Command::new(program).args(args).process_group(0).spawn()?;
+    let mut process = Command::new(program);
+    process.args(args).process_group(0);
+    let child = memory::starting(|| process.spawn())?;
     Ok(Pid::from_child(&child))
 }
 

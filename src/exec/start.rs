@@ -9,6 +9,7 @@ use crate::credential;
 use crate::providers::registry;
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::memory;
 use crate::words::secret::SecretValue;
 
 /// The exit code of `run` when keyfob itself failed before the command started.
@@ -87,11 +88,9 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
     let Some((program, args)) = command.split_first() else {
         return (KEYFOB_FAILED, Error::usage("there is no command to run"));
     };
-    let error = Command::new(program)
-        .args(args)
-        .env_clear()
-        .envs(vars)
-        .exec();
+    let mut process = Command::new(program);
+    process.args(args).env_clear().envs(vars);
+    let error = memory::starting(|| process.exec());
     failure(program, error)
 }
 

@@ -33,6 +33,7 @@ use super::signals::{self, Arrived};
 use super::start::{KEYFOB_FAILED, failure};
 use crate::redact::mask::Masker;
 use crate::words::error::Error;
+use crate::words::memory;
 
 /// How often a background job looks whether it was brought to the foreground, and how long a
 /// stop takes at most to come about.
@@ -154,7 +155,7 @@ impl Outlets {
             .stdin(self.stdin)
             .stdout(self.stdout)
             .stderr(self.stderr);
-        let child = process.spawn();
+        let child = memory::starting(|| process.spawn());
         Ok(child.map(|child| (Pid::from_child(&child), self.outlets)))
     }
 }

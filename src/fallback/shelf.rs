@@ -254,7 +254,7 @@ fn is_older(path: &Path, seconds: u64, now: Timestamp) -> bool {
 pub(super) fn write_file(path: &Path, sealed: &[u8]) -> Result<()> {
     if let Some(header) = read(path, HEADER)?
         && !header.is_empty()
-        && !sealed::is_stamped(&header)
+        && !sealed::is_snapshot(&header)
     {
         return Err(Error::conflict(format!(
             "{} holds something else than a fallback snapshot, and is left as it is",
@@ -281,7 +281,7 @@ pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>> {
 /// tells whether there was one.
 pub(super) fn remove_file(path: &Path) -> Result<bool> {
     match read(path, HEADER)? {
-        Some(header) if sealed::is_stamped(&header) => {
+        Some(header) if sealed::is_snapshot(&header) => {
             state::remove(&state::follow_links(path)?).map(|()| true)
         }
         _ => Ok(false),

@@ -1,5 +1,6 @@
 //! The private keys that open a vault: what they are read from, and which public keys they have.
-//! Where keyfob keeps the one it makes itself is the work of `keeping`.
+//! Where keyfob keeps the one it makes itself is the work of `keeping`, what stands in the files of
+//! others that of `bundle`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,10 @@ use std::path::{Path, PathBuf};
 use age::secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
+use super::bundle::{Bundle, Key};
 use super::private::read_private;
 use super::recipients::Recipient;
+use super::trouble::Trouble;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 use crate::words::shown::ShownPath as _;
@@ -82,20 +85,16 @@ pub struct Identity {
     keys: Vec<Key>,
     recipients: Vec<Recipient>,
     location: Location,
-}
-
-enum Key {
-    X25519(age::x25519::Identity),
-    /// The key, and the text that it was read from.
-    Ssh(Box<age::ssh::Identity>, SecretValue),
+    trouble: Trouble,
 }
 
 impl Identity {
     /// Reads the identity that the user named.
     ///
     /// # Errors
-    /// `unauthenticated` where it is missing, open to others or no identity; `unsupported` where
-    /// it wants a passphrase or a plugin.
+    /// `unauthenticated` where it is missing, open to others or no identity, or its passphrase is
+    /// another; `unsupported` where all of its keys are of kinds that keyfob cannot use; `usage`
+    /// where it wants a passphrase and nobody may be asked.
     pub fn from_source(source: &IdentitySource) -> Result<Self> {
         match source {
             IdentitySource::File(path) => {
@@ -113,30 +112,14 @@ impl Identity {
     /// # Errors
     /// As [`from_source`](Self::from_source).
     pub fn parse(content: &[u8], location: Location) -> Result<Self> {
-        let text = match std::str::from_utf8(content) {
-            Ok(text) => text.trim_start_matches('\u{feff}').trim_start(),
-            Err(_) => "",
-        };
-        let (keys, recipients) = if content.starts_with(b"age-encryption.org/")
-            || text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
-        {
-            return Err(Error::unsupported(format!(
-                "the identity ({location}) is encrypted itself"
-            ))
-            .hint("decrypt it to a file of its own (age -d -o FILE, then chmod 600 FILE) and name that"));
-        } else if text.starts_with("-----BEGIN ") {
-            let (key, recipient) = ssh_key(text, &location)?;
-            (vec![key], vec![recipient])
-        } else {
-            age_keys(text, &location)?
-        };
-        if keys.is_empty() {
-            return Err(bad(&location, "it holds no key"));
-        }
+        let trouble = Trouble::default();
+        let name = format!("identity ({location})");
+        let bundle = Bundle::read(content, &name, &trouble)?;
         Ok(Self {
-            keys,
-            recipients,
+            keys: bundle.keys,
+            recipients: bundle.recipients,
             location,
+            trouble,
         })
     }
 
@@ -178,12 +161,19 @@ impl Identity {
         self.keys.iter().all(|key| matches!(key, Key::X25519(_)))
     }
 
-    /// The keys as the age library takes them.
+    /// The keys as the age library takes them: those first that ask nobody anything.
     pub fn as_age(&self) -> impl Iterator<Item = &dyn age::Identity> {
         self.keys.iter().map(|key| match key {
             Key::X25519(key) => key as &dyn age::Identity,
             Key::Ssh(key, _) => &**key as &dyn age::Identity,
+            Key::Plugin(key) => key as &dyn age::Identity,
         })
+    }
+
+    /// Why some of its keys were not used so far, as a plugin that is missing or a passphrase that
+    /// could not be asked for; `None` where all were.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.words()
     }
 
     /// What nobody knows but those who have it, for each of its keys, as the key of keyed digests.
@@ -191,6 +181,7 @@ impl Identity {
         self.keys.iter().map(|key| match key {
             Key::X25519(key) => SecretValue::from(key.to_string().expose_secret()),
             Key::Ssh(_, text) => text.clone(),
+            Key::Plugin(key) => SecretValue::from(key.text()),
         })
     }
 }
@@ -216,77 +207,6 @@ pub fn generate(now: jiff::Timestamp) -> (Zeroizing<String>, Recipient) {
     text.push_str(secret);
     text.push('\n');
     (text, public)
-}
-
-fn age_keys(text: &str, location: &Location) -> Result<(Vec<Key>, Vec<Recipient>)> {
-    let mut keys = Vec::new();
-    let mut recipients = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        match line.parse::<age::x25519::Identity>() {
-            Ok(key) => {
-                let recipient = Recipient::from(key.to_public());
-                if !recipients.contains(&recipient) {
-                    recipients.push(recipient);
-                    keys.push(Key::X25519(key));
-                }
-            }
-            Err(_) if line.starts_with("AGE-PLUGIN-") || line.starts_with("AGE-SECRET-KEY-PQ-") => {
-                return Err(Error::unsupported(format!(
-                    "the identity ({location}) is of a kind that keyfob cannot use"
-                ))
-                .hint("name one that age-keygen made, or an SSH private key"));
-            }
-            Err(_) if line.starts_with("age1") || line.starts_with("ssh-") => {
-                return Err(bad(location, "that is a public key"));
-            }
-            // The line itself may be a mistyped key.
-            Err(_) => return Err(bad(location, &format!("line {} is no key", number + 1))),
-        }
-    }
-    Ok((keys, recipients))
-}
-
-fn ssh_key(text: &str, location: &Location) -> Result<(Key, Recipient)> {
-    use age::ssh::{Identity as Ssh, UnsupportedKey};
-
-    let key = Ssh::from_buffer(text.as_bytes(), None)
-        .map_err(|_| bad(location, "it is no OpenSSH private key"))?;
-    let locked = || {
-        Error::unsupported(format!(
-            "the identity ({location}) is an SSH key with a passphrase"
-        ))
-        .hint("name a key without one: age-keygen -o FILE makes it; its public key goes into the store's recipients")
-    };
-    match &key {
-        Ssh::Unencrypted(_) => {}
-        Ssh::Encrypted(_)
-        | Ssh::Unsupported(UnsupportedKey::EncryptedPem | UnsupportedKey::EncryptedSsh(_)) => {
-            return Err(locked());
-        }
-        Ssh::Unsupported(UnsupportedKey::Hardware(kind) | UnsupportedKey::Type(kind)) => {
-            return Err(Error::unsupported(format!(
-                "the identity ({location}) is an SSH key of the kind {kind}"
-            ))
-            .hint("only ssh-ed25519 and ssh-rsa keys can decrypt"));
-        }
-    }
-    let recipient = age::ssh::Recipient::try_from(key.clone())
-        .map_err(|_| bad(location, "it is an SSH key that cannot decrypt"))?;
-    // Line ends differ between copies of a key; nothing else does.
-    let words = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
-    let mut secret = Zeroizing::new(Vec::with_capacity(text.len()));
-    secret.extend(words);
-    let key = Key::Ssh(Box::new(key), SecretValue::from(secret));
-    Ok((key, Recipient::from(recipient)))
-}
-
-fn bad(location: &Location, why: &str) -> Error {
-    Error::unauthenticated(format!("the identity ({location}) cannot be used: {why}"))
-        .hint("an identity is what age-keygen makes (AGE-SECRET-KEY-…), or an SSH private key without a passphrase")
 }
 
 #[cfg(test)]
@@ -344,8 +264,11 @@ mod tests {
             (&KEY[..50], Kind::Unauthenticated),
             ("hunter2", Kind::Unauthenticated),
             ("AGE-PLUGIN-YUBIKEY-1QQQ", Kind::Unsupported),
-            ("age-encryption.org/v1\n", Kind::Unsupported),
-            ("-----BEGIN AGE ENCRYPTED FILE-----\n", Kind::Unsupported),
+            ("age-encryption.org/v1\n", Kind::Unauthenticated),
+            (
+                "-----BEGIN AGE ENCRYPTED FILE-----\n",
+                Kind::Unauthenticated,
+            ),
             (
                 "-----BEGIN PRIVATE KEY-----\nhunter2",
                 Kind::Unauthenticated,
@@ -368,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn ssh_keys_work_unless_they_want_a_passphrase() {
+    fn ssh_keys_work_also_with_a_passphrase() {
         let folder = tempfile::tempdir().unwrap();
         for kind in ["ed25519", "rsa"] {
             let Some(path) = ssh_keygen(folder.path(), kind, "") else {
@@ -380,11 +303,18 @@ mod tests {
             assert_eq!(identity.public_key(), &line.parse().unwrap());
             assert!(!identity.is_native());
         }
-        for (kind, passphrase) in [("ed25519", "hunter2"), ("ecdsa", "")] {
-            let path = ssh_keygen(folder.path(), kind, passphrase).unwrap();
-            let error = Identity::from_source(&IdentitySource::File(path)).unwrap_err();
-            assert_eq!(error.kind(), Kind::Unsupported, "{error:?}");
-        }
+        // Its public key is known without the passphrase, for which nobody may be asked here.
+        let path = ssh_keygen(folder.path(), "ed25519", "hunter2").unwrap();
+        let locked = Identity::from_source(&IdentitySource::File(path)).unwrap();
+        let to_it = std::iter::once(locked.public_key().as_age());
+        let sealed = age::Encryptor::with_recipients(to_it).unwrap();
+        let sealed = sealed.wrap_output(Vec::new()).unwrap().finish().unwrap();
+        let opened = age::Decryptor::new_buffered(&*sealed).unwrap();
+        assert!(opened.decrypt(locked.as_age()).is_err());
+        assert!(locked.trouble().unwrap().contains("nothing may be asked"));
+        let path = ssh_keygen(folder.path(), "ecdsa", "").unwrap();
+        let error = Identity::from_source(&IdentitySource::File(path)).unwrap_err();
+        assert_eq!(error.kind(), Kind::Unsupported, "{error:?}");
     }
 
     #[test]

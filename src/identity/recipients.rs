@@ -6,6 +6,7 @@ use std::str::FromStr;
 use age::ssh::ParseRecipientKeyError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::plugin::PluginRecipient;
 use crate::words::error::{Error, Result};
 use crate::words::shown;
 
@@ -22,6 +23,7 @@ enum Encryptor {
     X25519(age::x25519::Recipient),
     Tag(age::tag::Recipient),
     Ssh(Box<age::ssh::Recipient>),
+    Plugin(PluginRecipient),
 }
 
 impl Recipient {
@@ -41,6 +43,15 @@ impl Recipient {
             Encryptor::X25519(recipient) => recipient,
             Encryptor::Tag(recipient) => recipient,
             Encryptor::Ssh(recipient) => &**recipient,
+            Encryptor::Plugin(recipient) => recipient,
+        }
+    }
+
+    /// The name of the plugin that it takes to encrypt to it, if it takes one.
+    pub fn plugin(&self) -> Option<&str> {
+        match &self.encryptor {
+            Encryptor::Plugin(recipient) => Some(recipient.0.plugin()),
+            _ => None,
         }
     }
 
@@ -68,8 +79,16 @@ impl Recipient {
             let key = recipient.to_string();
             return Ok(Self::new(key, None, Encryptor::Tag(recipient)));
         }
+        if let Ok(recipient) = text.parse::<age::plugin::Recipient>() {
+            let key = recipient.to_string();
+            return Ok(Self::new(
+                key,
+                None,
+                Encryptor::Plugin(PluginRecipient(recipient)),
+            ));
+        }
         if text.starts_with("age1") {
-            return refuse("it is mistyped, or of a kind that needs a plugin");
+            return refuse("it is mistyped");
         }
         let mut words = text.splitn(3, ' ');
         let (Some(kind), Some(body)) = (words.next(), words.next()) else {

@@ -11,6 +11,7 @@ use crate::words::batch::{Action, Outcome};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Mark, Name};
+use crate::words::shown;
 
 const VARIABLE: &str = "KEYFOB_CONCURRENCY";
 
@@ -31,7 +32,8 @@ pub fn concurrency(env: &Environment) -> Result<usize> {
     match text.trim().parse() {
         Ok(number @ 1..=MAX) => Ok(number),
         _ => Err(Error::usage(format!(
-            "{VARIABLE} is {text:?}, which is no whole number from 1 to {MAX}"
+            "{VARIABLE} is {}, which is no whole number from 1 to {MAX}",
+            shown::quoted(text)
         ))),
     }
 }

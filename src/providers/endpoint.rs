@@ -20,6 +20,7 @@ use crate::credential::{Credential, Means};
 use crate::http::{Dialect, Peer, Request, Response};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::shown;
 
 /// What a segment of a path keeps as it is; all else is written `%XX`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -84,7 +85,8 @@ impl Endpoint {
     ) -> Result<Self> {
         let text = config.text("base_url").unwrap_or(default);
         let base = Url::parse(text).map_err(|error| {
-            Error::config(format!("{text:?} is no address: {error}")).store(config.name().as_str())
+            Error::config(format!("{} is no address: {error}", shown::quoted(text)))
+                .store(config.name().as_str())
         })?;
         Ok(Self {
             base,

@@ -93,7 +93,9 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         keyring: Arc::new(services.keyring.clone()),
         lock_timeout: services.http.deadline().remaining(),
         trust_recorded: !config.is_from_untrusted("path"),
-        on_created: Rc::new(move |created| notice(&created.to_string())),
+        on_created: Rc::new(move |created| {
+            created.to_string().lines().for_each(|line| notice(line))
+        }),
         notice: services.is_heard.then(|| Rc::clone(&services.notice)),
         withheld: services.withheld.clone(),
     }))

@@ -1,5 +1,5 @@
 //! The forms in which a value may turn up in a text: as it is, line by line, in base64, hex, URLs,
-//! JSON and shell quotes.
+//! JSON, XML and shell quotes.
 //!
 //! Forms hold no line breaks, since a text that wraps its lines is searched as if it did not; see
 //! [`search`](super::search).
@@ -117,6 +117,7 @@ impl Collected {
             }
             self.add_url(spelling);
             self.add_shell(spelling);
+            self.add_xml(spelling);
             if let Ok(text) = std::str::from_utf8(spelling) {
                 self.add_json(text);
             }
@@ -125,6 +126,7 @@ impl Collected {
             let line = line.trim_ascii();
             if line.len() >= SHORTEST && line.len() < core.len() {
                 self.add(line);
+                self.add_xml(line);
                 if let Ok(text) = std::str::from_utf8(line) {
                     self.add_json(text);
                 }
@@ -198,6 +200,26 @@ impl Collected {
         }
     }
 
+    fn add_xml(&mut self, value: &[u8]) {
+        if !value.iter().any(|byte| b"&<>\"'".contains(byte)) {
+            return;
+        }
+        for (quote, apostrophe) in XML_STYLES {
+            let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 6));
+            for byte in value {
+                text.extend_from_slice(match byte {
+                    b'&' => b"&amp;",
+                    b'<' => b"&lt;",
+                    b'>' => b"&gt;",
+                    b'"' => quote.as_bytes(),
+                    b'\'' => apostrophe.as_bytes(),
+                    byte => std::slice::from_ref(byte),
+                });
+            }
+            self.add(&text);
+        }
+    }
+
     fn add_shell(&mut self, value: &[u8]) {
         for (special, escape) in SHELL_STYLES {
             let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 5));
@@ -228,6 +250,18 @@ const URL_STYLES: &[(&str, &str)] = &[
     ("-_.~", "+"),
     ("-_.*", "+"),
     ("", "%20"),
+];
+
+/// What is made of quotes in XML and HTML: texts and attributes; Python's, Java's and PHP's,
+/// Go's, Ruby's and Rust's libraries.
+const XML_STYLES: &[(&str, &str)] = &[
+    ("\"", "'"),
+    ("&quot;", "'"),
+    ("&quot;", "&apos;"),
+    ("&quot;", "&#39;"),
+    ("&quot;", "&#039;"),
+    ("&quot;", "&#x27;"),
+    ("&#34;", "&#39;"),
 ];
 
 /// Bytes that a way of quoting for a shell escapes, and what it puts before them.
@@ -345,6 +379,8 @@ mod tests {
             "p%40ss%2fw%2brd+%22%3c%c3%a9%27%26%22%7e%1b",
             "p%40ss%2Fw%2Brd%20%22%3C%C3%A9'%26%22~%1B",
             "p@ss/w+rd%20%22%3C%C3%A9'&%22~%1B",
+            "p@ss/w+rd &quot;&lt;é&#39;&amp;&quot;~\u{1b}",
+            "p@ss/w+rd \"&lt;é'&amp;\"~\u{1b}",
             r#"p@ss/w+rd \"<é'&\"~\u001b"#,
             r#"p@ss\/w+rd \"<\u00e9'&\"~\u001b"#,
             r#"p@ss/w+rd \"\u003c\u00e9'\u0026\"~\u001b"#,

@@ -17,6 +17,7 @@ use super::text::Text;
 use crate::exec::start::{self, Policy};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::memory;
 
 /// How long git may take to list what is staged, or to hand over the next piece of it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,6 +107,16 @@ impl From<Trouble> for Error {
     }
 }
 
+/// With these, and without its monitor of files, git runs nothing that the repository's own
+/// configuration names: it fetches nothing that is missing, and writes no index, upon which a hook
+/// would run.
+const READ_ONLY: [(&str, &str); 3] = [
+    ("GIT_NO_LAZY_FETCH", "1"),
+    // For the versions that do not know the first.
+    ("GIT_ALLOW_PROTOCOL", "none"),
+    ("GIT_OPTIONAL_LOCKS", "0"),
+];
+
 /// git, without keyfob's credentials in its environment.
 struct Git<'e> {
     vars: BTreeMap<OsString, OsString>,
@@ -117,9 +128,11 @@ impl Git<'_> {
         let mut command = Command::new("git");
         command
             .arg("--literal-pathspecs")
+            .args(["-c", "core.fsmonitor=false"])
             .current_dir(self.folder)
             .env_clear()
             .envs(&self.vars)
+            .envs(READ_ONLY)
             .kill_on_drop(true);
         command
     }
@@ -132,7 +145,7 @@ impl Git<'_> {
     ) -> Result<Vec<u8>, Trouble> {
         let mut command = self.command();
         command.args(args).args(paths).stdin(Stdio::null());
-        let output = timeout(PATIENCE, command.output())
+        let output = timeout(PATIENCE, memory::starting(|| command.output()))
             .await
             .map_err(|_| Trouble::Other(hangs()))?
             .map_err(|error| Trouble::Other(not_started(error)))?;
@@ -167,14 +180,13 @@ struct Contents {
 
 impl Contents {
     fn open(git: &Git<'_>) -> Result<Self> {
-        let mut child = git
-            .command()
+        let mut command = git.command();
+        command
             .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(not_started)?;
+            .stderr(Stdio::null());
+        let mut child = memory::starting(|| command.spawn()).map_err(not_started)?;
         match (child.stdin.take(), child.stdout.take()) {
             (Some(asks), Some(answers)) => Ok(Self {
                 asks,

@@ -18,6 +18,7 @@ use crate::keyring::kernel;
 use crate::keyring::{Keyring, Ring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::shown;
 
 /// The variable that names the rings.
 pub const VARIABLE: &str = "KEYFOB_TOKEN_CACHE";
@@ -66,10 +67,11 @@ impl TokenCache {
             "keyutils" => kernel.into(),
             "none" => Vec::new(),
             word => {
-                return Err(
-                    Error::usage(format!("{VARIABLE}: {word:?} is no token cache"))
-                        .hint("token caches are auto, keyring, keyutils and none"),
-                );
+                return Err(Error::usage(format!(
+                    "{VARIABLE}: {} is no token cache",
+                    shown::quoted(word)
+                ))
+                .hint("token caches are auto, keyring, keyutils and none"));
             }
         };
         Ok(Self { rings })

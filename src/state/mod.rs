@@ -15,6 +15,8 @@ use crate::words::shown::ShownPath as _;
 
 pub mod file;
 pub mod lock;
+#[cfg(unix)]
+mod owner;
 
 /// How temporary files end, in whatever folder: `.NAME.RANDOM.keyfob-tmp`. Whoever writes one
 /// holds a lock on it, which goes with the process; what nobody has locked was left behind.
@@ -41,6 +43,15 @@ impl Mode {
             Mode::Exactly(bits) | Mode::KeepOr(bits) => bits,
         }
     }
+}
+
+/// Whom a written file is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keeper {
+    /// Whoever has the file, or the folder: keyfob keeps it.
+    Owner,
+    /// Whoever writes it.
+    Writer,
 }
 
 /// The content of the file `path`; `None` where there is none.
@@ -81,13 +92,26 @@ pub fn open(path: &Path) -> io::Result<Option<fs::File>> {
 /// that the new one is in place. Also where `path` is something other than a regular file, or one
 /// that this user may not write.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
+    write_whole(path, bytes, mode, Keeper::Owner)
+}
+
+/// The same for what the user has asked to have written there: it is the writer's, whosever file it
+/// replaces.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_output(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
+    write_whole(path, bytes, mode, Keeper::Writer)
+}
+
+fn write_whole(path: &Path, bytes: &[u8], mode: Mode, keeper: Keeper) -> Result<()> {
     let target = follow_links(path)?;
     let old = existing_file(&target)?;
     if let Some(old) = &old {
         check_writable(path, &target, old)?;
     }
     let cannot = |error| cannot_write(path, error);
-    let temporary = write_temporary(&target, bytes, mode, old.as_ref()).map_err(cannot)?;
+    let temporary = write_temporary(&target, bytes, mode, old.as_ref(), keeper).map_err(cannot)?;
     let folder = Folder::open(folder_of(&target)).map_err(cannot)?;
     temporary
         .persist(&target)
@@ -103,7 +127,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
 /// is there then only where the error says so.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let cannot = |error| cannot_write(path, error);
-    let temporary = write_temporary(path, bytes, Mode::PRIVATE, None).map_err(cannot)?;
+    let temporary =
+        write_temporary(path, bytes, Mode::PRIVATE, None, Keeper::Owner).map_err(cannot)?;
     let folder = Folder::open(folder_of(path)).map_err(cannot)?;
     temporary.persist_noclobber(path).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
@@ -146,8 +171,8 @@ fn is_nowhere(error: &io::Error) -> bool {
     )
 }
 
-/// Makes the folder `path`, and those above it that are missing, for their owner alone. One that
-/// exists stays as it is.
+/// Makes the folder `path`, and those above it that are missing, for their owner alone; what root
+/// makes in somebody's folder is theirs. One that exists stays as it is.
 ///
 /// # Errors
 /// `failed` with the folder and the reason.
@@ -156,9 +181,24 @@ pub fn create_folder(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let above = path.ancestors().find(|folder| folder.exists());
     builder
         .create(path)
-        .map_err(|error| Error::io(format!("cannot make the folder {}", path.shown()), error))
+        .map_err(|error| Error::io(format!("cannot make the folder {}", path.shown()), error))?;
+    #[cfg(unix)]
+    if let Some(above) = above {
+        owner::hand_over_folders(path, above);
+    }
+    #[cfg(not(unix))]
+    let _ = above;
+    Ok(())
+}
+
+/// Whether the pipe or socket at `path` was put there by somebody else, in a folder that everybody
+/// can write.
+#[cfg(unix)]
+pub fn is_planted(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| owner::is_planted(path, &file))
 }
 
 /// Removes the temporary files that killed writers left in `folder`; every write in it does that
@@ -188,10 +228,18 @@ pub fn sweep(folder: &Path) {
 /// it is no link.
 ///
 /// # Errors
-/// `failed` for a loop, or where a link cannot be read.
+/// `failed` for a loop, or where a link cannot be read, or where somebody else has put one into a
+/// folder that everybody can write.
 pub fn follow_links(path: &Path) -> Result<PathBuf> {
     let mut target = path.to_path_buf();
     for _ in 0..MAX_LINKS {
+        #[cfg(unix)]
+        if let Some(link) = owner::planted_link(&target) {
+            return Err(Error::failed(format!(
+                "the link {} is not followed: somebody else has put it there, and everybody can write in that folder",
+                link.shown()
+            )));
+        }
         match fs::symlink_metadata(&target) {
             Ok(metadata) if metadata.is_symlink() => {
                 let next = fs::read_link(&target)
@@ -234,6 +282,7 @@ fn write_temporary(
     bytes: &[u8],
     mode: Mode,
     old: Option<&fs::Metadata>,
+    keeper: Keeper,
 ) -> io::Result<NamedTempFile> {
     let mut prefix = OsString::from(".");
     prefix.push(target.file_name().unwrap_or(OsStr::new("")));
@@ -261,6 +310,12 @@ fn write_temporary(
             Ok(()) | Err(TryLockError::Error(_)) => break temporary,
         }
     };
+    #[cfg(unix)]
+    if keeper == Keeper::Owner {
+        owner::hand_over(temporary.as_file(), folder, old)?;
+    }
+    #[cfg(not(unix))]
+    let _ = keeper;
     settle_permissions(temporary.as_file(), mode, old)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
@@ -269,17 +324,8 @@ fn write_temporary(
 
 #[cfg(unix)]
 fn settle_permissions(file: &fs::File, mode: Mode, old: Option<&fs::Metadata>) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
-    if let Some(old) = old {
-        let new = file.metadata()?;
-        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            // Under sudo the file must go on belonging to whose it was. Nobody but root may give
-            // files away, and then it becomes the writer's own; a team's stays its group's.
-            let _ = fchown(file, Some(old.uid()), Some(old.gid()))
-                .or_else(|_| fchown(file, None, Some(old.gid())));
-        }
-    }
     match (mode, old) {
         (Mode::Exactly(bits), _) => file.set_permissions(Permissions::from_mode(bits)),
         (Mode::KeepOr(_), Some(old)) => {
@@ -449,7 +495,7 @@ mod tests {
             fs::write(folder.path().join(name), b"").unwrap();
         }
         let path = folder.path().join("a");
-        let live = write_temporary(&path, b"", Mode::PRIVATE, None).unwrap();
+        let live = write_temporary(&path, b"", Mode::PRIVATE, None, Keeper::Owner).unwrap();
         write_new(&folder.path().join("b"), b"").unwrap();
         live.persist(&path).unwrap();
         assert_eq!(names(folder.path()), [".a.swp", "a", "b", "b.keyfob-tmp"]);

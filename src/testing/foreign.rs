@@ -118,7 +118,7 @@ pub fn point_in_time(text: &str) -> Result<Timestamp> {
 /// `text` as messages have it where an argument, a name or a public key was expected.
 pub fn shown(text: &str) -> [String; 4] {
     [
-        shown::argument(text).to_string(),
+        shown::surplus(text).to_string(),
         shown::name(text).to_string(),
         shown::quoted(text).to_string(),
         shown::public_keys(&[text.to_owned()]).to_string(),

@@ -16,6 +16,7 @@ pub use progress::Bar;
 pub use table::Table;
 
 use crate::words::error::{Error, Result};
+use crate::words::shown::without_keys;
 
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
@@ -90,13 +91,9 @@ impl Ui {
         write_stdout(data).map_err(stdout_error)
     }
 
-    /// Writes one line of data to stdout. Control characters are escaped on a terminal.
+    /// Writes one line of data to stdout, [escaped](escape).
     pub fn line(&self, line: &str) -> Result<()> {
-        let mut text = if self.stdout_is_terminal() {
-            escape(line)
-        } else {
-            line.to_owned()
-        };
+        let mut text = escape(line);
         text.push('\n');
         self.data(text.as_bytes())
     }
@@ -116,7 +113,7 @@ impl Ui {
     /// Says something on stderr, unless quiet.
     pub fn note(&self, message: &str) {
         if !self.quiet {
-            self.stderr(&escape(message));
+            self.stderr(&said(message));
         }
     }
 
@@ -129,13 +126,13 @@ impl Ui {
 
     /// Warns on stderr, quiet or not, of what nobody may overlook.
     pub fn insist(&self, message: &str) {
-        self.stderr(&format!("{YELLOW}warning:{PLAIN} {}", escape(message)));
+        self.stderr(&format!("{YELLOW}warning:{PLAIN} {}", said(message)));
     }
 
     /// Tells on stderr what goes on, from the given verbosity on.
     pub fn trace(&self, level: u8, message: &str) {
         if self.verbose >= level {
-            self.stderr(&format!("{CYAN}keyfob:{PLAIN} {}", escape(message)));
+            self.stderr(&format!("{CYAN}keyfob:{PLAIN} {}", said(message)));
         }
     }
 
@@ -151,8 +148,8 @@ impl Ui {
         };
         self.stderr(&format!(
             "{RED}error:{PLAIN} {}{}",
-            escape(&store),
-            escape(error.message())
+            said(&store),
+            said(error.message())
         ));
         if let Some(hint) = error.hint_text() {
             self.hint(hint);
@@ -161,7 +158,7 @@ impl Ui {
 
     /// Says on stderr what can be done about something.
     pub fn hint(&self, hint: &str) {
-        self.stderr(&format!("{CYAN}hint:{PLAIN} {}", escape(hint)));
+        self.stderr(&format!("{CYAN}hint:{PLAIN} {}", said(hint)));
     }
 
     fn stderr(&self, line: &str) {
@@ -169,6 +166,11 @@ impl Ui {
         // There is nowhere to report that stderr is gone.
         let _ = writeln!(stream, "{line}");
     }
+}
+
+/// A message as it is printed: one line, without anything that the user gave and that may be a key.
+fn said(message: &str) -> String {
+    escape(&without_keys(message.to_owned()))
 }
 
 fn write_stdout(data: &[u8]) -> io::Result<()> {

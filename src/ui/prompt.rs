@@ -1,7 +1,7 @@
 //! Questions to the person at the terminal: hidden input and confirmation.
 
 use dialoguer::theme::SimpleTheme;
-use dialoguer::{Confirm, Password};
+use dialoguer::{Confirm, Input, Password};
 use zeroize::Zeroizing;
 
 use crate::ui::{Ui, escape};
@@ -33,6 +33,18 @@ pub fn credential(ui: &Ui, what: &str) -> Result<Zeroizing<String>> {
         .with_prompt(escape(what))
         .interact()
         .map(Zeroizing::new)
+        .map_err(interrupted)
+}
+
+/// Asks for a line of text.
+///
+/// # Errors
+/// `usage` where nothing may be asked.
+pub fn line(ui: &Ui, what: &str) -> Result<String> {
+    check(ui, what)?;
+    Input::with_theme(&SimpleTheme)
+        .with_prompt(escape(what))
+        .interact_text()
         .map_err(interrupted)
 }
 

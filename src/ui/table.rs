@@ -50,10 +50,10 @@ impl Table {
             table.set_width(columns);
         }
         for row in &self.rows {
-            table
-                .add_row(used.iter().map(|at| {
-                    escape(row.get(*at).map_or("", String::as_str)).replace('\n', "\\n")
-                }));
+            table.add_row(
+                used.iter()
+                    .map(|at| escape(row.get(*at).map_or("", String::as_str))),
+            );
         }
         let text: String = table
             .lines()
@@ -68,12 +68,7 @@ impl Table {
             // A tab or line break inside a cell would shift the columns of whoever reads this.
             let cells: Vec<String> = row
                 .iter()
-                .map(|cell| {
-                    cell.replace('\\', "\\\\")
-                        .replace('\t', "\\t")
-                        .replace('\n', "\\n")
-                        .replace('\r', "\\r")
-                })
+                .map(|cell| escape(&cell.replace('\\', "\\\\")))
                 .collect();
             text.push_str(cells.join("\t").trim_end_matches('\t'));
             text.push('\n');

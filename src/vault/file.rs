@@ -163,11 +163,16 @@ pub fn encrypt(document: &Document<'_>, armored: bool) -> Result<Vec<u8>> {
 
 /// The error for a file that `identity` cannot open.
 pub fn not_for(path: &Path, identity: &Identity) -> Error {
+    let vault = path.shown();
+    let (key, location) = (identity.public_key().key(), identity.location());
+    if let Some(trouble) = identity.trouble() {
+        return Error::unauthenticated(format!(
+            "your identity {key} ({location}) does not open the vault {vault}, and not all of its keys were used: {trouble}"
+        ))
+        .hint("run it on a terminal where something is to be asked, or name another identity in the store's identity setting");
+    }
     Error::unauthenticated(format!(
-        "the vault {} is not encrypted to your identity {} ({})",
-        path.shown(),
-        identity.public_key().key(),
-        identity.location()
+        "the vault {vault} is not encrypted to your identity {key} ({location})"
     ))
     .hint("let somebody who can open it run: keyfob vault recipients add KEY; or name another identity in the store's identity setting")
 }

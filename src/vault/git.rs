@@ -5,11 +5,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use super::Vault;
 use super::meeting::canonical;
 use crate::state;
 use crate::words::error::{Error, Result, shell_word};
+use crate::words::memory;
 use crate::words::shown::ShownPath as _;
 
 /// The name of the driver in git's configuration and attributes.
@@ -23,6 +26,12 @@ const ELSEWHERE: [&str; 5] = [
     "GIT_COMMON_DIR",
     "GIT_PREFIX",
 ];
+
+/// So long is git waited for at most: it looks at a file or two.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether git has ended.
+const LOOK: Duration = Duration::from_micros(500);
 
 /// How the conflict about the vault at `path` is resolved, where `set_up` is the command that has
 /// git merge vaults.
@@ -51,6 +60,7 @@ pub struct SetUp {
 struct Git<'a> {
     folder: &'a Path,
     withheld: &'a BTreeSet<String>,
+    patience: Duration,
 }
 
 impl Git<'_> {
@@ -72,13 +82,30 @@ impl Git<'_> {
         command
     }
 
-    /// Whether git ends well, and what it prints then, else what it complains of.
+    /// Whether git ends well, and what it prints then, else what it complains of: never more than
+    /// a pipe holds.
+    ///
+    /// # Errors
+    /// `unavailable` where it does not end in time.
     fn answer(&self, args: &[&OsStr]) -> Result<(bool, Vec<u8>)> {
-        let output = self
-            .command()
+        let failed = |error| Error::io("git could not be started", error);
+        let mut command = self.command();
+        command
             .args(args)
-            .output()
-            .map_err(|error| Error::io("git could not be started", error))?;
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut git = memory::starting(|| command.spawn()).map_err(failed)?;
+        let begun = Instant::now();
+        while git.try_wait().map_err(failed)?.is_none() {
+            if begun.elapsed() > self.patience {
+                // It may have ended just now.
+                let _ = git.kill();
+                let _ = git.wait();
+                return Err(Error::unavailable("git did not end in time"));
+            }
+            sleep(LOOK);
+        }
+        let output = git.wait_with_output().map_err(failed)?;
         match output.status.success() {
             true => Ok((true, output.stdout)),
             false => Ok((false, output.stderr)),
@@ -113,6 +140,11 @@ fn is_in_repository(folder: &Path) -> bool {
 }
 
 impl Vault {
+    fn git_patience(&self) -> Duration {
+        self.lock_timeout
+            .map_or(PATIENCE, |left| left.min(PATIENCE))
+    }
+
     /// Whether git has the file at `path` as one whose merge is unfinished. Where git cannot tell,
     /// it is not.
     pub(super) fn is_unmerged(&self, path: &Path) -> bool {
@@ -124,6 +156,7 @@ impl Vault {
         let git = Git {
             folder,
             withheld: &self.withheld,
+            patience: self.git_patience(),
         };
         let mut args = words(&["ls-files", "--unmerged", "-z", "--"]);
         args.push(name);
@@ -158,6 +191,7 @@ impl Vault {
         let git = Git {
             folder: state::folder_of(&vault),
             withheld: &self.withheld,
+            patience: self.git_patience(),
         };
         let top = git.output(&words(&["rev-parse", "--show-toplevel"]));
         let top = top.map_err(|error| {

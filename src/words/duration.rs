@@ -8,6 +8,7 @@ use jiff::fmt::friendly::SpanParser;
 use jiff::{SpanRelativeTo, Timestamp};
 
 use crate::words::error::{Error, Result};
+use crate::words::shown;
 
 /// The units, the longest first, with their milliseconds.
 const UNITS: [(&str, u64); 5] = [
@@ -72,7 +73,7 @@ impl FromStr for HumanDuration {
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            Error::usage(format!("{text:?} is no duration: {why}"))
+            Error::usage(format!("{} is no duration: {why}", shown::quoted(text)))
                 .hint("durations are written 500ms, 30s, 5m, 1h30m or 30d")
         };
         if text == "0" {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use crate::words::shown;
+
 /// The kinds: each with its name, its exit code, its word in JSON, and a constructor of that name,
 /// so that call sites read as what happened.
 macro_rules! kinds {
@@ -108,12 +110,13 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`. The message is one sentence without a final stop.
+    /// An error of `kind` that says `message`. The message is one sentence without a final stop. What
+    /// the user gave and may be a key is left out of it ([`shown::withhold`]), and out of hints.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             cause: Cause::Other,
-            message: message.into(),
+            message: shown::without_keys(message.into()),
             hint: None,
             store: None,
             source: None,
@@ -133,7 +136,7 @@ impl Error {
 
     /// The same error with a hint at what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(shown::without_keys(hint.into()));
         self
     }
 
@@ -160,7 +163,8 @@ impl Error {
 
     /// The same error with `prefix: ` before its message.
     pub fn context(mut self, prefix: impl fmt::Display) -> Self {
-        self.0.message = format!("{prefix}: {}", self.0.message);
+        let message = format!("{prefix}: {}", self.0.message);
+        self.0.message = shown::without_keys(message);
         self
     }
 

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::words::error::{Error, Result};
 use crate::words::random;
 use crate::words::secret::SecretValue;
+use crate::words::shown;
 
 /// The forms a spec may have, for help and errors.
 pub const FORMS: &str = "password:N, alnum:N, hex:N (N characters), base64:N (N random bytes, \
@@ -90,7 +91,7 @@ impl FromStr for Spec {
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            Error::usage(format!("{text:?} is no generator: {why}"))
+            Error::usage(format!("{} is no generator: {why}", shown::quoted(text)))
                 .hint(format!("generators are {FORMS}"))
         };
         let (kind, count) = match text.split_once(':') {

@@ -1,5 +1,5 @@
 //! The words that everybody uses: secrets and what is asked of them, errors, the environment,
-//! durations, random values, texts. None of them knows what keyfob does with it.
+//! durations, random values, texts, the process's memory. None of them knows what keyfob does with it.
 
 pub mod batch;
 pub mod digest;
@@ -9,6 +9,7 @@ pub mod encoded;
 pub mod env;
 pub mod error;
 pub mod generate;
+pub mod memory;
 pub mod object;
 pub mod progress;
 pub mod random;

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::words::env::Environment;
 use crate::words::error::io_reason;
+use crate::words::memory;
 
 /// A command, and what it is given.
 pub struct Script<'a> {
@@ -110,7 +111,7 @@ impl Script<'_> {
         if !has_terminal() {
             command.process_group(0);
         }
-        let mut child = command.spawn().map_err(Trouble::Io)?;
+        let mut child = memory::starting(|| command.spawn()).map_err(Trouble::Io)?;
         #[cfg(unix)]
         let mut group = Group::of(&child);
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());

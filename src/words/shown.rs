@@ -8,6 +8,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use zeroize::Zeroizing;
 
 /// What stands in private keys and in nothing else, in any case.
 const MARKS: [&str; 5] = [
@@ -17,6 +20,37 @@ const MARKS: [&str; 5] = [
     // "openssh-key-v1" in base64: how the key begins inside its PEM.
     "b3blbnnzac1rzxk",
     "-----begin ",
+];
+
+/// How the tokens of some vendors begin: letters that stand there for this very purpose.
+const TOKENS: [&str; 27] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xapp-",
+    "AKIA",
+    "ASIA",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "sk-",
+    "hvs.",
+    "hvb.",
+    "npm_",
+    "pypi-",
+    "dop_v1_",
+    "AIza",
+    "SG.",
+    "whsec_",
+    "shpat_",
+    "ya29.",
 ];
 
 /// The shortest private key in any writing has as many characters.
@@ -50,7 +84,13 @@ pub fn is_plain_key(text: &str) -> bool {
 /// [`is_key`].
 fn may_be_key(text: &str) -> bool {
     let text = text.trim();
-    if is_plain_key(text) || text.matches("\\x").count() >= 4 {
+    is_plain_key(text) || is_key_material(text) || ends_in_disorder(without_address(text))
+}
+
+/// Whether `text`, wherever it stands, has the form of a key or a token, so that names of people's
+/// own making are not taken for one.
+fn is_key_material(text: &str) -> bool {
+    if is_marked(text) || has_token(text) || text.matches("\\x").count() >= 4 {
         return true;
     }
     let numbers = text.split(|c: char| !c.is_ascii_digit());
@@ -61,8 +101,24 @@ fn may_be_key(text: &str) -> bool {
     let pieces = text.split(|c: char| !is_of_base64(c));
     let disordered = pieces.filter(|piece| is_disordered(piece));
     disordered.map(str::len).sum::<usize>() >= DISORDERED
-        || ends_in_disorder(text)
         || text.split(['/', '\\', '.']).any(is_long_mixture)
+}
+
+/// Whether a token stands in `text` that its maker lets begin in a way of its own.
+fn has_token(text: &str) -> bool {
+    TOKENS.iter().any(|start| {
+        text.match_indices(start).any(|(at, _)| {
+            let of_token = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+            let begins = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric());
+            let body = text[at + start.len()..].chars().take_while(of_token);
+            let (mut len, mut digits) = (0, 0);
+            for c in body {
+                len += 1;
+                digits += usize::from(c.is_ascii_digit());
+            }
+            begins && len >= 16 && digits > 0
+        })
+    })
 }
 
 /// Whether `text`, given in place of `path`, is a key and no path: it may be one, and there is no
@@ -169,9 +225,9 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// `text`, given where a secret's or a store's name should be: one with a `=` is taken for a name
-/// with its value behind it.
+/// with its value behind it, and one of the form of a key or token for that.
 pub fn name(text: &str) -> Shown<'_> {
-    match text.contains('=') || is_marked(text) {
+    match text.contains('=') || is_key_material(text) && !is_public(text) {
         true => Shown::Described(text.len()),
         false => Shown::Plain(text.into()),
     }
@@ -185,12 +241,80 @@ pub fn quoted(text: &str) -> Shown<'_> {
     }
 }
 
-/// `text` as an argument that nothing takes, or a value of the wrong form.
-pub fn argument(text: &str) -> Shown<'_> {
-    match may_be_key(text) {
-        true => Shown::Described(text.len()),
-        false => name(text),
+/// `text` as an argument that nothing takes: as long as it does not begin as an option does, it may
+/// be whatever people put on a command line by mistake.
+pub fn surplus(text: &str) -> Shown<'_> {
+    match text.starts_with('-') {
+        true => name(text),
+        false => Shown::Described(text.len()),
     }
+}
+
+/// Whether what in `text` may be a key is a public one: a list of such, or a setting with one.
+fn is_public(text: &str) -> bool {
+    let words = text.split(|c: char| c.is_whitespace() || ",='\"".contains(c));
+    let begins = ["age1", "AGE1", "AAAA", "sha256:"];
+    let (public, others): (Vec<_>, Vec<_>) =
+        words.partition(|word| begins.iter().any(|start| word.starts_with(start)));
+    !public.is_empty() && !is_marked(text) && !is_key_material(&others.join(" "))
+}
+
+/// The pieces of texts that the user gave and that may be keys: see [`withhold`].
+static WITHHELD: Mutex<Vec<Zeroizing<String>>> = Mutex::new(Vec::new());
+
+/// Keeps what in `text` may be a key, and is no file of `folder`, out of every message from now on
+/// ([`without_keys`]), whatever it was taken for. Arguments and settings come through here before
+/// anybody reads them.
+pub fn withhold(text: &str, folder: &Path) {
+    let (name, value) = text.split_once('=').unwrap_or(("", text));
+    // The end of base64 is no value.
+    let is_pair = !value.trim_matches('=').is_empty() && !is_key_material(name);
+    let judged = if is_pair { value } else { text };
+    // What of a path is there is no key.
+    if !is_key_material(leading_nowhere(judged, folder)) || is_public(text) {
+        return;
+    }
+    let escaped = format!("{text:?}");
+    let mut pieces = vec![text.trim(), value.trim(), escaped.trim_matches('"')];
+    let of_key = |c: char| is_of_base64(c) || matches!(c, '/' | '-' | '_');
+    for piece in text.split(|c: char| !of_key(c)) {
+        pieces.extend([piece, piece.trim_matches('=')]);
+        pieces.extend(piece.split(['/', '=']));
+    }
+    let is_telling = |piece: &&str| {
+        piece.len() >= SHORTEST || piece.len() >= 12 && piece.contains(|c: char| c.is_ascii_digit())
+    };
+    let mut withheld = WITHHELD.lock().unwrap_or_else(PoisonError::into_inner);
+    for piece in pieces.into_iter().filter(is_telling) {
+        withheld.push(Zeroizing::new(piece.to_owned()));
+    }
+    // What holds others goes first.
+    withheld.sort_by_key(|piece| std::cmp::Reverse(piece.len()));
+    withheld.dedup();
+}
+
+/// What of the path `text` leads nowhere from `folder`, all of it where it is no path.
+fn leading_nowhere<'t>(text: &'t str, folder: &Path) -> &'t str {
+    let is_there = |path: &str| folder.join(path).symlink_metadata().is_ok();
+    if text.is_empty() || is_there(text) {
+        return "";
+    }
+    let mut slashes = text.rmatch_indices('/').map(|(at, _)| at + 1);
+    slashes
+        .find(|end| is_there(&text[..*end]))
+        .map_or(text, |end| &text[end..])
+}
+
+/// `message` without what was [withheld](withhold).
+pub fn without_keys(mut message: String) -> String {
+    let withheld = WITHHELD.lock().unwrap_or_else(PoisonError::into_inner);
+    for piece in withheld.iter() {
+        if message.contains(piece.as_str()) {
+            let described = Shown::Described(piece.len()).to_string();
+            message = message.replace(piece.as_str(), &described);
+        }
+    }
+    message
 }
 
 /// Whether `text`, given where a public key should be, can be a private one, or have one in it.
@@ -226,6 +350,8 @@ mod tests {
 
     use super::*;
     use crate::words::digest;
+
+    const ENCODED: &str = "ewouqqdpTxWk8ZpWyuOzb5dvMgjz1OxfM5XXUB7VHt";
 
     /// A public key, and so the address that a file may be called by.
     const ADDRESS: &str = "4Z7cXSyeFR8wNGMVXUE1TwtKn5D5Vu7FzEv69dokLv7K";
@@ -306,6 +432,62 @@ mod tests {
             );
         }
         assert!(keys(&["12"; 32]).starts_with("(not shown"));
+    }
+
+    #[test]
+    fn names_of_people_s_own_making_are_repeated() {
+        for plain in [
+            "DB_PASSWORD",
+            "AWS_SECRET_ACCESS_KEY_FOR_PRODUCTION_EU_WEST_1",
+            "api-env//etc/app.conf",
+            "s3/a2b4/Bucket-Key_v2",
+            "a1b2c3d4-e5f6-4a7b-8c9d-e0f1a2b3c4d5",
+            "getUserAccountFromDatabase",
+            "sk-learn",
+            "task-with-a-long-name-2024-10-31",
+            "größe/日本語",
+        ] {
+            assert_eq!(name(plain).to_string(), plain);
+        }
+        for token in [
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "x AKIAIOSFODNN7EXAMPLE",
+            "xoxb-263594206564-2343594206574-FGqddMF8t08v8N7Oq4i57vs1",
+            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+            "glpat-ABCdefGHIjklMNOpqr12",
+            &format!("Uint8Array.from([{}])", ["7"; 64].join(",")),
+        ] {
+            assert!(name(token).to_string().starts_with("(not shown"), "{token}");
+        }
+    }
+
+    #[test]
+    fn what_is_withheld_is_in_no_message() {
+        let here = Path::new("/nowhere");
+        let key = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
+        withhold(&format!("A=# me\n{key}\n"), here);
+        for said in [
+            format!("no {key}"),
+            format!("{:?} is no name", format!("# me\n{key}")),
+        ] {
+            let said = without_keys(said);
+            assert!(!said.contains("GQ9778"), "{said}");
+        }
+        let public =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB me@home";
+        let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+        withhold(&format!("recipients={public},{age}"), here);
+        // A path is as good as its end.
+        let folder = tempfile::tempdir().unwrap();
+        let hashed = folder.path().join("3n58xw4373jp0ljirf06d8077j15pc4j");
+        std::fs::create_dir(&hashed).unwrap();
+        let path = hashed.join("new.age").to_str().unwrap().to_owned();
+        withhold(&format!("path={path}"), here);
+        assert_eq!(without_keys(path.clone()), path);
+        withhold(&format!("{ENCODED}=="), here);
+        assert!(!without_keys(format!("{ENCODED} is no name")).contains(ENCODED));
+        assert_eq!(without_keys(public.to_owned()), public);
+        assert_eq!(without_keys(age.to_owned()), age);
     }
 
     #[test]

@@ -417,3 +417,186 @@ fn a_store_that_gives_no_value_back_says_so_before_another_is_asked() {
         .stdout_has("\"A\":")
         .stderr_has("neo is no Nosana store");
 }
+
+#[cfg(unix)]
+mod outputs {
+    use std::fs::{self, Permissions};
+    use std::io::Read as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+    use std::os::unix::net::UnixListener;
+    use std::process::Command;
+    use std::thread;
+
+    use crate::support::home::{BINARY, Home};
+
+    /// Somebody who is neither root nor a user of the machine.
+    const OTHER: u32 = 20_999;
+
+    fn one() -> Home {
+        let home = Home::new();
+        home.keyfob(["set", "G"]).stdin("hello").run().ok();
+        home
+    }
+
+    const TEXT: &str = "G=hello\n";
+
+    #[test]
+    fn what_is_no_file_is_written_through() {
+        let home = one();
+        for path in ["-", "/dev/stdout", "/dev/fd/1"] {
+            let run = home.run(["export", "--all", "-o", path]);
+            assert!(run.ok().text().contains("hello"), "{path}");
+        }
+        let run = home.run(["export", "--all", "-o", "/dev/stderr"]);
+        run.ok().stdout_is("").stderr_has("hello");
+        home.run(["export", "--all", "-o", "/dev/null"])
+            .ok()
+            .quiet();
+        // Appended to, where the shell appends: the file is not replaced.
+        let script = format!("echo first > f; {BINARY} export --all -o /dev/stdout >> f; cat f");
+        let run = home.program("sh", ["-c", &script]).run();
+        assert!(run.ok().text().starts_with("first\n") && run.text().contains("hello"));
+        let script = format!("exec 3> f; {BINARY} export --all -o /dev/fd/3; cat f");
+        let run = home.program("sh", ["-c", &script]).run();
+        assert!(run.ok().text().contains("hello"));
+    }
+
+    #[test]
+    fn pipes_and_sockets_are_written_to_and_stay() {
+        let home = one();
+        let pipe = home.work().join("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let reader = thread::spawn({
+            let pipe = pipe.clone();
+            move || fs::read_to_string(pipe).unwrap()
+        });
+        home.run(["export", "--all", "-o", "pipe"]).ok();
+        assert!(reader.join().unwrap().contains("hello"));
+        let run = home.run(["--timeout", "200ms", "export", "--all", "-o", "pipe"]);
+        run.code(8).stderr_has("nobody reads");
+        let listener = UnixListener::bind(home.work().join("socket")).unwrap();
+        let reader = thread::spawn(move || {
+            let mut text = String::new();
+            listener
+                .accept()
+                .unwrap()
+                .0
+                .read_to_string(&mut text)
+                .unwrap();
+            text
+        });
+        home.run(["export", "--all", "-o", "socket"]).ok();
+        assert!(reader.join().unwrap().contains("hello"));
+    }
+
+    /// A folder that everybody can write, of which root is the owner; `None` without root.
+    fn open_folder(home: &Home, test: &str) -> Option<std::path::PathBuf> {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("left out: {test} needs root");
+            return None;
+        }
+        let open = home.work().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, Permissions::from_mode(0o1777)).unwrap();
+        Some(open)
+    }
+
+    #[test]
+    fn whoever_made_a_file_first_does_not_get_what_is_written() {
+        let home = one();
+        let Some(open) = open_folder(
+            &home,
+            "whoever_made_a_file_first_does_not_get_what_is_written",
+        ) else {
+            return;
+        };
+        home.write("t", "{{ keyfob://local/G }}");
+        for args in [
+            &["export", "--all", "-o", "open/out"][..],
+            &["inject", "-i", "t", "-o", "open/out"],
+        ] {
+            for folder_of in [0, OTHER] {
+                chown(&open, Some(folder_of), None).unwrap();
+                fs::write(open.join("out"), "").unwrap();
+                chown(open.join("out"), Some(OTHER), Some(OTHER)).unwrap();
+                home.run(args).ok();
+                let file = fs::metadata(open.join("out")).unwrap();
+                assert_eq!((file.uid(), file.mode() & 0o777), (0, 0o600), "{args:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn links_and_pipes_of_others_are_not_followed_where_everybody_can_write() {
+        let home = one();
+        let test = "links_and_pipes_of_others_are_not_followed_where_everybody_can_write";
+        let Some(open) = open_folder(&home, test) else {
+            return;
+        };
+        let target = home.write("precious", "mine");
+        symlink(&target, open.join("link")).unwrap();
+        symlink(home.work(), open.join("folder")).unwrap();
+        let pipe = open.join("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        for name in ["link", "folder", "pipe"] {
+            let link = open.join(name);
+            std::os::unix::fs::lchown(link, Some(OTHER), Some(OTHER)).unwrap();
+        }
+        for path in ["open/link", "open/folder/precious", "open/pipe"] {
+            let run = home.run(["export", "--all", "-o", path]);
+            run.code(1).stderr_has("somebody else has put it there");
+        }
+        assert_eq!(home.read("precious"), b"mine");
+        // One's own link is followed.
+        symlink(&target, open.join("own")).unwrap();
+        home.run(["export", "--all", "-o", "open/own"]).ok();
+        assert_eq!(home.read("precious"), TEXT.as_bytes());
+    }
+
+    #[test]
+    fn a_first_use_under_sudo_belongs_to_the_home_s_owner() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("left out: a_first_use_under_sudo_belongs_to_the_home_s_owner needs root");
+            return;
+        }
+        let home = Home::new();
+        for folder in ["home", "config", "data", "cache", "state"] {
+            chown(home.root().join(folder), Some(OTHER), Some(OTHER)).unwrap();
+        }
+        home.keyfob(["set", "G"]).stdin("hello").run().ok();
+        home.run(["store", "add", "web", "neo"]).ok();
+        home.run(["key", "new"]).ok();
+        for path in home.files() {
+            let path = path.as_path();
+            for path in path.ancestors().take_while(|it| *it != home.root()) {
+                let file = fs::metadata(path).unwrap();
+                assert_eq!(
+                    (file.uid(), file.gid()),
+                    (OTHER, OTHER),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+        assert!(home.files().len() >= 4, "{:?}", home.files());
+        // A vault in a folder of root's stays root's.
+        home.keyfob(["set", "G"])
+            .env("KEYFOB_LOCAL_PATH", "v.age")
+            .stdin("x")
+            .run()
+            .ok();
+        assert_eq!(fs::metadata(home.work().join("v.age")).unwrap().uid(), 0);
+    }
+}

@@ -10,6 +10,13 @@ use crate::support::home::Home;
 const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 const BEGUN: &str = "2026-11-25T18:20:58.021491505Z";
 
+/// Gives `home` the identity [`KEY`], as if 0.1 had made it.
+fn keeps_key(home: &Home) {
+    let data = home.data();
+    std::fs::create_dir_all(&data).expect("a folder");
+    home.write_private(data.join("identity.txt"), format!("{KEY}\n"));
+}
+
 /// The hexadecimal digest of parts as 0.1 made it.
 fn digest(parts: &[&str]) -> String {
     let mut hasher = Sha256::new();
@@ -50,8 +57,8 @@ fn plant_replacement(home: &Home, url: &str, old: &str, stage: &str) {
 #[test]
 fn a_replacement_is_shown_and_finished_at_every_stage() {
     for stage in ["begun", "deleted", "creating"] {
-        let (server, mut home) = set_up();
-        home.set("KEYFOB_FALLBACK_KEY", KEY);
+        let (server, home) = set_up();
+        keeps_key(&home);
         let id = server.put("A", "old");
         let listed = home.run(["--json", "show", "A"]).ok().json();
         let created = listed["created_at"].as_str().unwrap().to_owned();
@@ -85,8 +92,8 @@ fn a_replacement_is_shown_and_finished_at_every_stage() {
 
 #[test]
 fn a_replacement_is_superseded_and_dropped() {
-    let (server, mut home) = set_up();
-    home.set("KEYFOB_FALLBACK_KEY", KEY);
+    let (server, home) = set_up();
+    keeps_key(&home);
     plant_replacement(&home, &server.url(), "null", "deleted");
     home.keyfob(["set", "A"]).stdin("newer").run().ok();
     let secret = server.secret("A").unwrap();
@@ -103,8 +110,8 @@ fn a_replacement_is_superseded_and_dropped() {
 
 /// A home with `K` and `L` in the local vault, of which 0.1 has given one a new value.
 fn half_rotated() -> Home {
-    let mut home = Home::new();
-    home.set("KEYFOB_FALLBACK_KEY", KEY);
+    let home = Home::new();
+    keeps_key(&home);
     for (name, value) in [("K", "new"), ("L", "old")] {
         home.keyfob(["set", name]).stdin(value).run().ok();
     }
@@ -164,4 +171,20 @@ fn a_rotation_is_undone() {
     assert_eq!(run.ok().json()[0]["outcome"], "rolled_back");
     assert_eq!(home.read("told"), b"old");
     assert_held(&home, json!({"K": "old", "L": "old"}));
+}
+
+#[test]
+fn without_a_stamp_an_identity_of_the_environment_takes_none() {
+    // Whoever has the public key and may write in the folder can make such a file.
+    let (server, home) = set_up();
+    plant_replacement(&home, &server.url(), "null", "deleted");
+    let given = |args: &[&str]| home.keyfob(args).env("KEYFOB_FALLBACK_KEY", KEY).run();
+    for args in [
+        &["rotate", "--resume"][..],
+        &["rotate", "--undo"],
+        &["rotate", "--list"],
+    ] {
+        given(args).code(13).stderr_has("bears no stamp");
+    }
+    assert!(server.secrets().is_empty());
 }

@@ -16,6 +16,8 @@ mod fallback;
 mod faults;
 mod from_0_1;
 mod fuzz;
+#[cfg(unix)]
+mod identities;
 mod import;
 mod inject;
 #[cfg(unix)]
@@ -25,6 +27,8 @@ mod leaks;
 mod local;
 #[cfg(unix)]
 mod mask;
+#[cfg(target_os = "linux")]
+mod memory;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
 mod neo;

@@ -1,6 +1,6 @@
 //! `keyfob scan`: where values are found, where they are not, and what is said of it.
 
-use crate::support::home::Home;
+use crate::support::home::{Home, set_mode};
 use crate::support::run::Run;
 use crate::support::servers::Nosana;
 use crate::support::solana::Keypair;
@@ -275,4 +275,53 @@ fn a_store_that_cannot_be_asked_is_told_and_the_others_are_looked_for() {
         .stdout_is("");
     home.run(["delete", "-y", "DB_PASSWORD"]).ok();
     scan(&[]).code(8).stdout_is("");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_repository_s_own_configuration_runs_nothing() {
+    let home = Home::new();
+    home.keyfob(["set", "A"])
+        .stdin("hunter22hunter22")
+        .run()
+        .ok();
+    let git = |args: &[&str]| {
+        let run = home.program("git", args);
+        run.env("GIT_CONFIG_GLOBAL", "/dev/null").run().ok();
+    };
+    git(&["init", "-q"]);
+    home.write("a", "hunter22hunter22\n");
+    git(&["add", "a"]);
+    let program = home.write(
+        "evil",
+        "#!/bin/sh\ntouch \"$(dirname \"$0\")/ran\"\nexit 1\n",
+    );
+    set_mode(&program, 0o755);
+    let program = program.to_str().unwrap();
+    for (name, value) in [
+        ("core.fsmonitor", program),
+        ("core.sshCommand", program),
+        ("core.pager", program),
+        ("diff.external", program),
+        ("core.hooksPath", home.work().to_str().unwrap()),
+        ("remote.origin.url", "ssh://example.invalid/x"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.partialclonefilter", "blob:none"),
+        ("extensions.partialClone", "origin"),
+    ] {
+        git(&["config", name, value]);
+    }
+    home.run(["scan", "--staged"])
+        .code(1)
+        .stdout_is("a:1:1: A\n");
+    // An object that is missing is not fetched.
+    let objects = home.work().join(".git/objects");
+    for entry in std::fs::read_dir(&objects).unwrap() {
+        let folder = entry.unwrap();
+        if folder.file_name().len() == 2 {
+            std::fs::remove_dir_all(folder.path()).unwrap();
+        }
+    }
+    home.run(["scan", "--staged"]).code(1);
+    assert!(!home.work().join("ran").exists());
 }

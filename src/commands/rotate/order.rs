@@ -8,6 +8,7 @@ use crate::rotate::plan::{Order, Source};
 use crate::words::error::{Error, Result};
 use crate::words::generate::Spec;
 use crate::words::secret::Reference;
+use crate::words::shown;
 
 /// What the options ask for, an order for each name.
 ///
@@ -145,8 +146,10 @@ fn bare(secret: Reference) -> Order {
 
 fn derivation(text: &str, app: &App) -> Result<(Reference, Derivation)> {
     let Some((target, template)) = text.split_once('=') else {
-        return Err(Error::usage(format!("--derive {text:?} is not NAME=TEXT"))
-            .hint("such as --derive 'DATABASE_URL=postgres://app:{value|url}@db/app'"));
+        return Err(
+            Error::usage(format!("--derive {} is not NAME=TEXT", shown::quoted(text)))
+                .hint("such as --derive 'DATABASE_URL=postgres://app:{value|url}@db/app'"),
+        );
     };
     Ok((app.reference(&target.parse()?)?, template.parse()?))
 }

@@ -24,20 +24,20 @@ use crate::words::shown::ShownPath as _;
 
 mod stamp;
 
-pub use stamp::is_stamped;
-use stamp::{Stamp, Stamped};
+use stamp::{Stamp, Stamped, Tag};
 
 /// The variable that holds an identity where a machine keeps none, as in CI.
 pub const VARIABLE: &str = "KEYFOB_FALLBACK_KEY";
 
-/// What the sealed files are.
+/// What the sealed files are. They bear a stamp that takes the identity to make: whoever has no more
+/// than its public key and may write in their folder could put values and commands into them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// What a change that was interrupted needs to be finished. Whatever identity is at hand may
-    /// open it.
+    /// open it. Those of earlier versions bear no stamp; they are taken from this user's own folder,
+    /// and not where the environment gives the identity, as the folder may come from elsewhere then.
     Journal,
-    /// What is used in place of a backend's answers. It may come from elsewhere, so it bears a
-    /// stamp that takes the identity to make; and where the environment gives an identity, no
+    /// What is used in place of a backend's answers. Where the environment gives an identity, no
     /// other is looked for.
     Snapshot,
 }
@@ -49,6 +49,18 @@ impl Purpose {
             Purpose::Snapshot => "fallback snapshot",
         }
     }
+
+    fn tag(self) -> Tag {
+        match self {
+            Purpose::Journal => "keyfob-journal",
+            Purpose::Snapshot => "keyfob-snapshot",
+        }
+    }
+}
+
+/// Whether `file`, or the beginning of one, is a snapshot's, good or not.
+pub fn is_snapshot(file: &[u8]) -> bool {
+    stamp::bears(file, Purpose::Snapshot.tag())
 }
 
 /// Tells the user something.
@@ -102,10 +114,9 @@ impl Keys {
                 self.purpose.noun()
             ))
         };
-        let stamp = Stamp(identity);
-        let stamp = (self.purpose == Purpose::Snapshot).then_some(&stamp as &dyn age::Recipient);
+        let stamp = Stamp(identity, self.purpose.tag());
         let recipients = identity.recipients().iter().map(Recipient::as_age);
-        let recipients = recipients.chain(stamp);
+        let recipients = recipients.chain([&stamp as &dyn age::Recipient]);
         let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(&error))?;
         let write = || -> std::io::Result<Vec<u8>> {
             let mut output = encryptor.wrap_output(Vec::new())?;
@@ -118,19 +129,30 @@ impl Keys {
     /// What the age file `sealed`, which was read from `path`, holds.
     ///
     /// # Errors
-    /// `unauthenticated` where no identity at hand opens it, `invalid_data` where it is damaged.
+    /// `unauthenticated` where no identity at hand opens it, `invalid_data` where it is damaged or
+    /// bears no stamp and should.
     pub fn decrypt(&self, sealed: &[u8], path: &Path) -> Result<Zeroizing<Vec<u8>>> {
         let noun = self.purpose.noun();
+        let is_earlier =
+            self.purpose == Purpose::Journal && !stamp::bears(sealed, self.purpose.tag());
         let decrypt = |identity: &Identity| {
-            let plaintext = match self.purpose {
-                Purpose::Journal => decrypt(sealed, identity.as_age()),
-                Purpose::Snapshot => decrypt(sealed, iter::once(&Stamped(identity) as _)),
+            let stamped = Stamped(identity, self.purpose.tag());
+            let plaintext = match is_earlier {
+                true => decrypt(sealed, identity.as_age()),
+                false => decrypt(sealed, iter::once(&stamped as _)),
             };
             plaintext
                 .map_err(|_| Error::invalid_data(format!("the {noun} {} is damaged", path.shown())))
         };
         let given = self.given()?;
         let mut plaintext = given.as_ref().map(decrypt).transpose()?.flatten();
+        if is_earlier && plaintext.is_some() {
+            return Err(Error::invalid_data(format!(
+                "the {noun} {} bears no stamp of the identity in {VARIABLE}: an earlier keyfob wrote it, or somebody else",
+                path.shown()
+            ))
+            .hint("finish it with the keyfob that began it, or remove it; what it was to change then stays as it is"));
+        }
         let alone = given.is_some() && self.purpose == Purpose::Snapshot;
         if plaintext.is_none() && !alone {
             plaintext = self.kept()?.map(decrypt).transpose()?.flatten();
@@ -176,11 +198,10 @@ impl Keys {
         if made {
             // The local vault will find it and say nothing any more.
             (self.notice)(&format!(
-                "made an identity and put it into the {}: it opens what keyfob encrypts on this machine, the local vault included\n\
-                 public key: {}",
-                own.location(),
-                own.public_key()
+                "made an identity and put it into the {}: it opens what keyfob encrypts on this machine, the local vault included",
+                own.location()
             ));
+            (self.notice)(&format!("public key: {}", own.public_key()));
         }
         Ok(self.own.get_or_init(|| own))
     }

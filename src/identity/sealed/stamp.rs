@@ -12,28 +12,29 @@ use sha2::Sha256;
 
 use crate::identity::keys::Identity;
 
-/// The name of the stanza. Other age tools pass over stanzas that they do not know.
-const TAG: &str = "keyfob-snapshot";
+/// The name of the stanza, which says what the file is for. Other age tools pass over stanzas that
+/// they do not know.
+pub type Tag = &'static str;
 
-/// Whether `file`, or the beginning of one, is an age file with a stamp, good or not.
-pub fn is_stamped(file: &[u8]) -> bool {
+/// Whether `file`, or the beginning of one, is an age file with the stamp `tag`, good or not.
+pub fn bears(file: &[u8], tag: Tag) -> bool {
     let mut lines = file.split(|byte| *byte == b'\n');
     lines.next() == Some(b"age-encryption.org/v1")
         && lines
             .take_while(|line| !line.starts_with(b"---"))
-            .any(|line| line.strip_prefix(b"-> ") == Some(TAG.as_bytes()))
+            .any(|line| line.strip_prefix(b"-> ") == Some(tag.as_bytes()))
 }
 
 /// The code over the file's key, which binds all of its content, for one of the identity's secrets.
-fn code(secret: &[u8], file_key: &FileKey) -> Option<Hmac<Sha256>> {
+fn code(secret: &[u8], tag: Tag, file_key: &FileKey) -> Option<Hmac<Sha256>> {
     let mut code = Hmac::<Sha256>::new_from_slice(secret).ok()?;
-    code.update(TAG.as_bytes());
+    code.update(tag.as_bytes());
     code.update(file_key.expose_secret());
     Some(code)
 }
 
 /// Puts the stamp of an identity on a file, as a recipient beside those that can open it.
-pub struct Stamp<'a>(pub &'a Identity);
+pub struct Stamp<'a>(pub &'a Identity, pub Tag);
 
 impl age::Recipient for Stamp<'_> {
     fn wrap_file_key(
@@ -41,9 +42,9 @@ impl age::Recipient for Stamp<'_> {
         file_key: &FileKey,
     ) -> Result<(Vec<Stanza>, HashSet<String>), EncryptError> {
         let secret = self.0.secrets().next();
-        let code = secret.and_then(|secret| code(secret.expose(), file_key));
+        let code = secret.and_then(|secret| code(secret.expose(), self.1, file_key));
         let stanzas = code.map(|code| Stanza {
-            tag: TAG.to_owned(),
+            tag: self.1.to_owned(),
             args: Vec::new(),
             body: code.finalize().into_bytes().to_vec(),
         });
@@ -52,7 +53,7 @@ impl age::Recipient for Stamp<'_> {
 }
 
 /// An identity that opens what bears its own stamp, and takes everything else for damaged.
-pub struct Stamped<'a>(pub &'a Identity);
+pub struct Stamped<'a>(pub &'a Identity, pub Tag);
 
 impl age::Identity for Stamped<'_> {
     fn unwrap_stanza(&self, _stanza: &Stanza) -> Option<Result<FileKey, DecryptError>> {
@@ -67,10 +68,10 @@ impl age::Identity for Stamped<'_> {
         };
         let good = stanzas
             .iter()
-            .filter(|stanza| stanza.tag == TAG)
+            .filter(|stanza| stanza.tag == self.1)
             .any(|stamp| {
                 self.0.secrets().any(|secret| {
-                    code(secret.expose(), &file_key)
+                    code(secret.expose(), self.1, &file_key)
                         .is_some_and(|code| code.verify_slice(&stamp.body).is_ok())
                 })
             });
@@ -87,6 +88,12 @@ mod tests {
 
     use super::*;
     use crate::identity::keys::{Location, generate};
+
+    const TAG: Tag = "keyfob-snapshot";
+
+    fn is_stamped(file: &[u8]) -> bool {
+        bears(file, TAG)
+    }
 
     fn identity(keys: &[&str]) -> Identity {
         Identity::parse(keys.concat().as_bytes(), Location::Keyring).unwrap()
@@ -114,9 +121,9 @@ mod tests {
     #[test]
     fn what_bears_the_stamp_opens_also_with_age_alone() {
         let identity = identity(&[&key()]);
-        let file = written(&[identity.public_key().as_age(), &Stamp(&identity)]);
+        let file = written(&[identity.public_key().as_age(), &Stamp(&identity, TAG)]);
         assert!(is_stamped(&file));
-        assert_eq!(read(&file, &Stamped(&identity)).unwrap(), "hello");
+        assert_eq!(read(&file, &Stamped(&identity, TAG)).unwrap(), "hello");
         let plain = identity.as_age().next().unwrap();
         assert_eq!(read(&file, plain).unwrap(), "hello");
     }
@@ -127,19 +134,30 @@ mod tests {
         let theirs = identity(&[&key()]);
         for file in [
             written(&[mine.public_key().as_age()]),
-            written(&[mine.public_key().as_age(), &Stamp(&theirs)]),
+            written(&[mine.public_key().as_age(), &Stamp(&theirs, TAG)]),
         ] {
             assert!(matches!(
-                read(&file, &Stamped(&mine)),
+                read(&file, &Stamped(&mine, TAG)),
                 Err(DecryptError::InvalidMac)
             ));
         }
     }
 
     #[test]
+    fn a_stamp_is_good_for_its_own_purpose_alone() {
+        let mine = identity(&[&key()]);
+        let file = written(&[mine.public_key().as_age(), &Stamp(&mine, "keyfob-journal")]);
+        assert!(!is_stamped(&file));
+        assert!(matches!(
+            read(&file, &Stamped(&mine, TAG)),
+            Err(DecryptError::InvalidMac)
+        ));
+    }
+
+    #[test]
     fn a_stamp_is_good_for_its_own_file_alone() {
         let mine = identity(&[&key()]);
-        let good = written(&[mine.public_key().as_age(), &Stamp(&mine)]);
+        let good = written(&[mine.public_key().as_age(), &Stamp(&mine, TAG)]);
         let stanzas = |file: &[u8]| {
             let end = file.windows(3).position(|three| three == b"---").unwrap();
             String::from_utf8(file[..end].to_vec()).unwrap()
@@ -166,7 +184,7 @@ mod tests {
         let forged = written(&[mine.public_key().as_age(), &Stolen(stamp)]);
         assert!(is_stamped(&forged));
         assert!(matches!(
-            read(&forged, &Stamped(&mine)),
+            read(&forged, &Stamped(&mine, TAG)),
             Err(DecryptError::InvalidMac)
         ));
     }
@@ -175,12 +193,12 @@ mod tests {
     fn what_was_stamped_with_a_key_since_retired_still_opens() {
         let (old, new) = (key(), key());
         let before = identity(&[&old]);
-        let file = written(&[before.public_key().as_age(), &Stamp(&before)]);
+        let file = written(&[before.public_key().as_age(), &Stamp(&before, TAG)]);
         let after = identity(&[&new, &old]);
-        assert_eq!(read(&file, &Stamped(&after)).unwrap(), "hello");
+        assert_eq!(read(&file, &Stamped(&after, TAG)).unwrap(), "hello");
         let other = identity(&[&new]);
         assert!(matches!(
-            read(&file, &Stamped(&other)),
+            read(&file, &Stamped(&other, TAG)),
             Err(DecryptError::NoMatchingKeys)
         ));
     }

@@ -100,6 +100,40 @@ impl Home {
         Keyfob::new(self, BINARY, args)
     }
 
+    /// The same as somebody who is not root, to whom everything in this environment then belongs;
+    /// `None` where it takes a `setpriv` that is missing.
+    #[cfg(unix)]
+    pub fn unprivileged<A: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+    ) -> Option<Keyfob> {
+        const NOBODY: u32 = 65_534;
+        if !rustix::process::geteuid().is_root() {
+            return Some(self.keyfob(args));
+        }
+        if !super::bus::installed("setpriv") {
+            return None;
+        }
+        // Others cannot enter where this binary was built, perhaps.
+        let binary = self.root().join("keyfob");
+        if !binary.exists() {
+            fs::copy(BINARY, &binary).expect("a copy of the binary");
+        }
+        set_mode(&binary, 0o755);
+        let mut open = vec![self.root().to_path_buf()];
+        while let Some(path) = open.pop() {
+            std::os::unix::fs::lchown(&path, Some(NOBODY), Some(NOBODY)).expect("root");
+            if path.is_dir() && !path.is_symlink() {
+                let entries = fs::read_dir(&path).expect("a folder of the test");
+                open.extend(entries.map(|entry| entry.expect("an entry").path()));
+            }
+        }
+        let id = NOBODY.to_string();
+        let drop = ["--reuid", &id, "--regid", &id, "--clear-groups", "--"];
+        let program = self.program("setpriv", drop);
+        Some(program.arg(binary).args(args))
+    }
+
     /// Another program in the same environment, such as a shell that calls the binary.
     pub fn program<A: AsRef<OsStr>>(
         &self,
