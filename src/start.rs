@@ -15,6 +15,7 @@ use crate::exec::leader;
 use crate::exec::start::KEYFOB_FAILED;
 use crate::words::env::Environment;
 use crate::words::error::Error;
+use crate::words::random;
 use crate::words::shown;
 
 /// Runs keyfob with the arguments and the environment of this process.
@@ -37,10 +38,12 @@ pub fn start() -> ExitCode {
         Err(error) => return refuse(&error, &given, &env),
     };
     let app = App::new(cli.global, env);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::io("could not start", error));
+    let runtime = room_to_start().and_then(|()| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(could_not_start)
+    });
     let result = match runtime {
         Ok(runtime) => {
             let result = runtime.block_on(commands::run(cli.command, &app));
@@ -57,6 +60,34 @@ pub fn start() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// How many file descriptors the runtime and its first work take.
+#[cfg(unix)]
+const DESCRIPTORS: usize = 10;
+
+/// Checks that there is what some libraries cannot do without, and abort where they miss it: file
+/// descriptors and random numbers.
+///
+/// # Errors
+/// `failed` with the reason.
+fn room_to_start() -> crate::words::error::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd as _;
+        let stderr = std::io::stderr();
+        let taken: std::io::Result<Vec<_>> = (0..DESCRIPTORS)
+            .map(|_| stderr.as_fd().try_clone_to_owned())
+            .collect();
+        taken.map_err(|error| {
+            could_not_start(error).hint("ulimit -n says how many files may be open, and sets it")
+        })?;
+    }
+    random::fill(&mut [0])
+}
+
+fn could_not_start(error: std::io::Error) -> Error {
+    Error::io("could not start", error)
 }
 
 /// Leads the terminal session of a command that another keyfob stays beside.

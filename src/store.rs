@@ -13,7 +13,7 @@ use crate::providers::groups::Groups;
 use crate::providers::{
     Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions, registry,
 };
-use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version, Write};
+use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
@@ -123,15 +123,31 @@ impl Store {
         checked.map_err(|error| self.named(error))
     }
 
-    /// Checks that each of `writes` can be held, as [`write`](Self::write) does. Asks no server.
+    /// Checks that `write` can be held, as [`write`](Self::write) does of each. Asks no server.
     ///
     /// # Errors
-    /// `invalid_data` for a name that the backend does not take, `unsupported` for a value or
-    /// metadata that the provider has no room for.
-    pub fn check(&self, writes: &[Write]) -> Result<()> {
-        for write in writes {
-            self.check_name(&write.name)?;
-            let metadata = &write.metadata;
+    /// `invalid_data` that names the secret, for a name or a value that the backend cannot hold.
+    pub fn check(&self, write: &Write) -> Result<()> {
+        self.check_name(&write.name)?;
+        if !self.can(Capability::Binary) && write.value.expose_str().is_none() {
+            return Err(self.named(
+                Error::invalid_data(format!(
+                    "the value of {} is not text, and {} holds text alone",
+                    write.name, self.spec.title
+                ))
+                .hint("encode it, as with base64, or keep it in a store that takes any bytes"),
+            ));
+        }
+        let checked = self.provider.check(write);
+        checked.map_err(|error| self.named(error))
+    }
+
+    /// Checks that the store has room for what is named beside the values of `writes`.
+    ///
+    /// # Errors
+    /// `unsupported` that names the option.
+    pub fn check_metadata<'w>(&self, writes: impl IntoIterator<Item = &'w Write>) -> Result<()> {
+        for Write { metadata, .. } in writes {
             for (named, capability, option) in [
                 (
                     metadata.description.is_some(),
@@ -152,10 +168,6 @@ impl Store {
                 if named {
                     self.require(capability, option)?;
                 }
-            }
-            if !self.can(Capability::Binary) && write.value.expose_str().is_none() {
-                let what = format!("the value of {}, which is not text,", write.name);
-                self.require(Capability::Binary, &what)?;
             }
         }
         Ok(())
@@ -185,6 +197,19 @@ impl Store {
         values.map_err(|error| self.named(error))
     }
 
+    /// As [`read`](Self::read), with the numbers of the versions where the backend counts them: for
+    /// what is decided by it and written after.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub async fn read_counted(&self, selection: &Selection) -> Result<Reading> {
+        if !self.can(Capability::Read) {
+            return Err(self.lack(Capability::Read));
+        }
+        let reading = self.provider.read_counted(selection).await;
+        reading.map_err(|error| self.named(error))
+    }
+
     /// The value of one secret.
     ///
     /// # Errors
@@ -195,17 +220,36 @@ impl Store {
     }
 
     /// Stores `batch`; what was stored is [remembered](Self::known) where it cannot be read back.
-    /// The outcomes are in its order.
+    /// The outcomes are in its order; what does not pass [`check`](Self::check) fails in its own,
+    /// and leaves the others alone.
     ///
     /// # Errors
-    /// As [`check`](Self::check), and what the provider fails with; also where keyfob remembers
-    /// what it stored before, and cannot take that back. Nothing was changed then.
-    pub async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
-        self.check(&batch.writes)?;
+    /// As [`check_metadata`](Self::check_metadata), and what the provider fails with; also where
+    /// keyfob remembers what it stored before, and cannot take that back. Nothing was changed then.
+    pub async fn write(&self, mut batch: Batch) -> Result<Vec<Outcome>> {
+        self.check_metadata(&batch.writes)?;
+        let mut refused = BTreeMap::new();
+        let mut writes = Vec::with_capacity(batch.writes.len());
+        for (at, write) in std::mem::take(&mut batch.writes).into_iter().enumerate() {
+            match self.check(&write) {
+                Ok(()) => writes.push(write),
+                Err(error) => {
+                    refused.insert(at, Outcome::new(write.name, Err(error)));
+                }
+            }
+        }
+        if writes.is_empty() {
+            return Ok(refused.into_values().collect());
+        }
+        batch.writes = writes;
         let intents = batch.writes.iter().map(Intent::from).collect();
         let writing = self.begin(intents).await?;
         let outcomes = self.provider.write(batch).await;
-        self.end(writing, outcomes)
+        let mut outcomes = self.end(writing, outcomes)?;
+        for (at, outcome) in refused {
+            outcomes.insert(at, outcome);
+        }
+        Ok(outcomes)
     }
 
     /// Deletes `names`. The outcomes are in their order, and a missing one fails with `not_found`

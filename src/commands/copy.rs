@@ -57,9 +57,6 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
     }
     let sources = selected::open(&wants, app)?;
     let target = app.open(&args.to)?;
-    for name in &names {
-        target.check_name(name)?;
-    }
     pair::check(&sources, &target).await?;
     let read = Found::read(&sources, &wants);
     let asked = Selection::Names(names.clone());
@@ -74,8 +71,7 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
         };
         wanted.push(Write::new(name, value));
     }
-    target.check(&wanted)?;
-    let plan = Plan::new(&wanted, &held, |_| false);
+    let plan = Plan::new(&wanted, &held, |write| target.check(write), |_| false);
     descriptions(&mut wanted, &plan, &origins, &sources, &target).await?;
     let presented = Presented {
         source: "copy",

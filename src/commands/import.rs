@@ -65,7 +65,6 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     let file = input::shown(&args.file);
     let store = app.open(&app.selected_store()?)?;
     let wanted = wanted(pairs)?;
-    store.check(&wanted)?;
     if args.prune && wanted.is_empty() {
         return Err(Error::usage(format!(
             "{file} names no secret, and --prune would delete all of {}",
@@ -88,7 +87,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
         question: (!args.yes).then_some(&question),
         dry_run: args.dry_run,
     };
-    let plan = Plan::new(&wanted, &held, |_| args.prune);
+    let plan = Plan::new(&wanted, &held, |write| store.check(write), |_| args.prune);
     plan::settle(&presented, &plan, wanted, &store, app).await
 }
 

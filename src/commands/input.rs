@@ -8,10 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::formats::{self, Format, Pair};
 use crate::words::error::{Error, Result};
+use crate::words::secret::MAX_VALUE;
 use crate::words::shown::ShownPath as _;
 
-/// No file of secrets is near this size, in bytes.
-pub const MAX_FILE: usize = 64 * 1024 * 1024;
+/// So much of a file of secrets is read, in bytes.
+pub const MAX_FILE: usize = MAX_VALUE;
 
 /// Whether `path` stands for stdin or stdout: `-`.
 pub fn is_standard(path: &Path) -> bool {
@@ -93,7 +94,7 @@ fn read_all(mut source: impl Read, what: &str, most: usize) -> Result<Zeroizing<
         }
         if end > most {
             return Err(Error::invalid_data(format!(
-                "{what} is larger than {} MiB, which no backend takes",
+                "{what} is larger than {} MiB, of which no more is read",
                 most / (1024 * 1024)
             )));
         }

@@ -17,7 +17,12 @@ pub struct Results {
     pub store: StoreName,
     /// What was done, in the order asked for.
     pub outcomes: Vec<Outcome>,
+    /// Whether it was only looked at, and all of this would be.
+    pub dry_run: bool,
 }
+
+/// How many lines of a kind are told where nobody asked for all.
+pub const TOLD: usize = 100;
 
 impl Results {
     /// What was done in `store`.
@@ -25,6 +30,15 @@ impl Results {
         Self {
             store: store.name().clone(),
             outcomes,
+            dry_run: false,
+        }
+    }
+
+    /// What would be done in `store`.
+    pub fn foreseen(store: &Store, outcomes: Vec<Outcome>) -> Self {
+        Self {
+            dry_run: true,
+            ..Self::of(store, outcomes)
         }
     }
 }
@@ -59,19 +73,23 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
             })
         })
         .collect();
+    let fail = match all.iter().any(|results| results.dry_run) {
+        true => "would fail",
+        false => "failed",
+    };
     let result = match failures.first() {
         None => Ok(()),
         Some((store, _, error)) if failures.len() == total => {
             let more = total - 1;
             let error = (*error).clone().store(store.as_str());
             Err(if more > 0 {
-                error.context(format!("all {total} failed, the first"))
+                error.context(format!("all {total} {fail}, the first"))
             } else {
                 error
             })
         }
         Some((store, _, _)) => Err(
-            Error::partial(format!("{} of {total} failed", failures.len())).store(store.as_str()),
+            Error::partial(format!("{} of {total} {fail}", failures.len())).store(store.as_str()),
         ),
     };
     if app.ui.json {
@@ -81,8 +99,18 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
             documents => app.ui.document(&json!(documents))?,
         }
     } else if total > 1 {
-        for (_, outcome, error) in &failures {
+        let told = match app.ui.verbose {
+            0 => TOLD,
+            _ => usize::MAX,
+        };
+        for (_, outcome, error) in failures.iter().take(told) {
             app.ui.warn(&format!("{}: {error}", outcome.name.shown()));
+        }
+        if failures.len() > told {
+            app.ui.warn(&format!(
+                "{} more {fail}; -v names all of them",
+                failures.len() - told
+            ));
         }
     }
     result
@@ -101,5 +129,9 @@ fn as_json(results: &Results) -> serde_json::Value {
             }),
         })
         .collect();
-    json!({ "store": results.store, "results": items })
+    let mut document = json!({ "store": results.store, "results": items });
+    if results.dry_run {
+        document["dry_run"] = json!(true);
+    }
+    document
 }

@@ -1,6 +1,8 @@
 //! A plan for a store: shown, agreed to, carried out and reported, for every command that has one.
 
-use super::outcomes::{Results, report};
+use std::collections::BTreeMap;
+
+use super::outcomes::{Results, TOLD, report};
 use crate::app::App;
 use crate::store::Store;
 use crate::transfer::{Held, Plan, Step};
@@ -37,7 +39,7 @@ pub async fn settle(
         show(plan, presented, store, app);
     }
     if presented.dry_run {
-        return report(app, vec![Results::of(store, plan.outcomes())]);
+        return report(app, vec![Results::foreseen(store, plan.outcomes())]);
     }
     if let Some(question) = question {
         if !prompt::confirm(&app.ui, question)? {
@@ -92,29 +94,52 @@ fn show(plan: &Plan, presented: &Presented<'_>, store: &Store, app: &App) {
         "to be"
     };
     let store = store.name();
+    // Of each kind the first ones: what goes must not be hidden behind what comes.
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
     for Step {
         name,
         action,
         unknown,
+        refusal,
+        ..
     } in &plan.steps
     {
-        // A line each, whatever a name holds.
-        let name = name.as_str().replace('\n', "\\n");
+        let what = match (refusal, action) {
+            (Some(_), Action::Deleted) => format!("is kept in {store}"),
+            (Some(_), _) => format!("cannot be stored in {store}"),
+            (None, Action::Unchanged) => "is unchanged".to_owned(),
+            (None, action) => format!("{would} {} in {store}", action.as_str()),
+        };
         let why = match unknown {
             true => ", as its value there is unknown",
             false => "",
         };
+        // A line each, whatever a name holds.
+        let line = format!("{} {what}{why}", name.as_str().replace('\n', "\\n"));
+        let count = told.entry(what).or_default();
+        *count += 1;
+        // As a rule those that are unchanged are many, and nothing happens to them.
         match action {
-            // As a rule these are many, and nothing happens to them.
-            Action::Unchanged => app.ui.trace(1, &format!("{name} is unchanged")),
-            action => app.ui.note(&format!(
-                "{name} {would} {} in {store}{why}",
-                action.as_str()
-            )),
+            Action::Unchanged => app.ui.trace(1, &line),
+            _ if *count > TOLD => app.ui.trace(1, &line),
+            _ => app.ui.note(&line),
         }
     }
+    if app.ui.verbose == 0 {
+        for (what, count) in told.iter().filter(|(what, _)| *what != "is unchanged") {
+            if *count > TOLD {
+                let more = count - TOLD;
+                app.ui
+                    .note(&format!("and {more} more: {what} (-v names all)"));
+            }
+        }
+    }
+    let refused = match plan.refused() {
+        0 => String::new(),
+        count => format!(", {count} not possible"),
+    };
     app.ui.note(&format!(
-        "{}: {}",
+        "{}: {}{refused}",
         presented.source,
         counted(|action| plan.count(action))
     ));

@@ -11,6 +11,8 @@ use crate::app::App;
 use crate::commands::fallback::FallbackArgs;
 use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::commands::{Failure, fallback, selected};
+#[cfg(target_os = "linux")]
+use crate::exec::room;
 use crate::exec::start;
 #[cfg(unix)]
 use crate::exec::{leader, supervise};
@@ -75,6 +77,8 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
     };
     let ready = values.and_then(|values| {
         let vars = start::child_environment(&app.env, &values, policy)?;
+        #[cfg(target_os = "linux")]
+        room::check(&args.command, &vars, &values)?;
         let masker = args.mask.then(|| masker(&values, app)).transpose()?;
         Ok((vars, masker))
     });

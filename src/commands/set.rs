@@ -69,10 +69,11 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     }
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let mut write = Write::new(reference.name, SecretValue::default());
+    // What the store has no room for is told before anybody is asked for the value, whatever it is.
+    let mut write = Write::new(reference.name, SecretValue::from("any"));
     write.metadata = metadata(&args)?;
-    // What the store has no room for is told before anybody is asked for the value.
-    store.check(std::slice::from_ref(&write))?;
+    store.check_metadata([&write])?;
+    store.check(&write)?;
     write.value = value(&args, &write.name, app).map_err(|error| {
         let hidden = !store.can(Capability::Read);
         match error.kind() {

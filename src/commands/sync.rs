@@ -109,12 +109,11 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     if args.prune {
         check_whole(&sources, &found, &args).await?;
     }
-    target.check(&wanted)?;
     if foreseen.is_none() {
         plan::look_closer(&mut held, &wanted, &target, args.prune).await?;
     }
     let goes = |name: &Name| args.prune && reach.as_ref().is_some_and(|reach| reach.has(name));
-    let plan = Plan::new(&wanted, &held, goes);
+    let plan = Plan::new(&wanted, &held, |write| target.check(write), goes);
     descriptions(&mut wanted, &plan, &origins, &sources, &target).await?;
     let question = format!("Change {}?", args.to);
     let presented = Presented {

@@ -6,6 +6,8 @@ mod copy;
 pub mod leader;
 #[cfg(unix)]
 mod pty;
+#[cfg(target_os = "linux")]
+pub mod room;
 #[cfg(unix)]
 pub mod signals;
 pub mod start;

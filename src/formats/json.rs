@@ -60,29 +60,33 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
             malformed(error.line(), error.column())
         }
     })?;
+    // Lines are counted for errors alone: from the start of the text, each time.
+    let line_at = |offset| line_of(text.as_bytes(), offset);
     let mut pairs = Vec::with_capacity(members.len());
-    let mut lines = HashMap::new();
+    let mut places = HashMap::new();
     for (name, raw) in members {
         let raw = raw.get();
         // `raw` is a part of `text`, so the difference is its place there.
         let offset = (raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        let line = line_of(text.as_bytes(), offset);
         if name.is_empty() {
+            let line = line_at(offset);
             return Err(Error::invalid_data(format!(
                 "the name on line {line} is empty"
             )));
         }
-        if let Some(first) = lines.insert(name.clone(), line) {
-            return Err(duplicate_key(&name, line, first));
+        if let Some(first) = places.insert(name.clone(), offset) {
+            return Err(duplicate_key(&name, line_at(offset), line_at(first)));
         }
+        let unfit = |what| unfit_value(&name, line_at(offset), what);
         let value = match raw.as_bytes().first() {
             Some(b'"') => {
-                let text: String = serde_json::from_str(raw).map_err(|_| malformed(line, 1))?;
+                let text: String =
+                    serde_json::from_str(raw).map_err(|_| malformed(line_at(offset), 1))?;
                 SecretValue::from(text)
             }
-            Some(b'n') => return Err(unfit_value(&name, line, "null")),
-            Some(b'[') => return Err(unfit_value(&name, line, "a list")),
-            Some(b'{') => encoded(raw).ok_or_else(|| unfit_value(&name, line, "an object"))?,
+            Some(b'n') => return Err(unfit("null")),
+            Some(b'[') => return Err(unfit("a list")),
+            Some(b'{') => encoded(raw).ok_or_else(|| unfit("an object"))?,
             _ => SecretValue::from(raw),
         };
         pairs.push((name, value));

@@ -35,6 +35,7 @@ pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
     let text = utf8_input(Toml, bytes)?;
+    // Lines are counted for errors alone: from the start of the text, each time.
     let line_at = |offset| line_of(text.as_bytes(), offset);
     let document = Document::parse(text).map_err(|error| {
         // The error's own rendering would show the line; its message only says what was expected.
@@ -50,9 +51,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
     })?;
     let mut pairs = Vec::new();
     for (name, item) in document.iter() {
-        let span = document.key(name).and_then(|key| key.span());
-        let line = line_at(span.or_else(|| item.span()).map_or(0, |span| span.start));
+        let line = || {
+            let span = document.key(name).and_then(|key| key.span());
+            line_at(span.or_else(|| item.span()).map_or(0, |span| span.start))
+        };
         if name.is_empty() {
+            let line = line();
             return Err(Error::invalid_data(format!(
                 "the name on line {line} is empty"
             )));
@@ -60,10 +64,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
         let value = match item {
             Item::Value(Value::String(value)) => SecretValue::from(value.value().as_str()),
             Item::Value(Value::Array(_)) | Item::ArrayOfTables(_) => {
-                return Err(unfit_value(name, line, "a list"));
+                return Err(unfit_value(name, line(), "a list"));
             }
             Item::Value(Value::InlineTable(_)) | Item::Table(_) | Item::None => {
-                return Err(unfit_value(name, line, "a table"));
+                return Err(unfit_value(name, line(), "a table"));
             }
             Item::Value(_) => {
                 let spelling = item.span().and_then(|span| text.get(span));

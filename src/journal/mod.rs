@@ -182,8 +182,16 @@ impl Journal {
     /// # Errors
     /// Whatever keeps it from being encrypted or written; what was there before is then intact.
     pub fn begin(&self, change: Change) -> Result<Open> {
-        let digest = self.seal(&change)?;
-        Ok(Open { change, digest })
+        let (digest, written) = self.seal(&change)?;
+        let open = Open { change, digest };
+        if let Err(error) = written {
+            // It may be there and not last: what is not begun must not be open.
+            return Err(match self.close(&open) {
+                Ok(()) => error,
+                Err(left) => error.context(left),
+            });
+        }
+        Ok(open)
     }
 
     /// Puts what has changed of `open` on the disk.
@@ -191,11 +199,15 @@ impl Journal {
     /// # Errors
     /// As [`begin`](Self::begin).
     pub fn keep(&self, open: &mut Open) -> Result<()> {
-        open.digest = self.seal(&open.change)?;
-        Ok(())
+        let (digest, written) = self.seal(&open.change)?;
+        if written.is_ok() || self.is_there(&open.change, digest) {
+            open.digest = digest;
+        }
+        written
     }
 
-    fn seal(&self, change: &Change) -> Result<[u8; 32]> {
+    /// Writes `change`: the digest that its file has then, and whether all of that was done.
+    fn seal(&self, change: &Change) -> Result<([u8; 32], Result<()>)> {
         let tag = tag_of(change);
         let path = self.path(&tag);
         let sealed = self.keys.encrypt(&Envelope {
@@ -205,8 +217,14 @@ impl Journal {
         })?;
         state::create_folder(&self.folder)?;
         let _lock = self.lock()?;
-        state::write_atomically(&path, &sealed, Mode::PRIVATE)?;
-        Ok(Sha256::digest(&sealed).into())
+        let written = state::write_atomically(&path, &sealed, Mode::PRIVATE);
+        Ok((Sha256::digest(&sealed).into(), written))
+    }
+
+    /// Whether the file of `change` has the content of this digest.
+    fn is_there(&self, change: &Change, digest: [u8; 32]) -> bool {
+        let sealed = fs::read(self.path(&tag_of(change)));
+        sealed.is_ok_and(|sealed| <[u8; 32]>::from(Sha256::digest(&sealed)) == digest)
     }
 
     /// What stands under `tag`; `None` where there is nothing.

@@ -19,7 +19,7 @@ use crate::http::Log;
 use crate::identity::keys::IdentitySource;
 use crate::identity::recipients::Recipient;
 use crate::vault::{Vault, VaultOptions};
-use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
+use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 use crate::words::shown::ShownPath as _;
@@ -159,6 +159,10 @@ impl Provider for LocalVault {
 
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
         self.told("read", |vault| vault.read(selection))
+    }
+
+    async fn read_counted(&self, selection: &Selection) -> Result<Reading> {
+        self.told("read", |vault| vault.read_counted(selection))
     }
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {

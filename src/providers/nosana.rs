@@ -397,6 +397,11 @@ impl Provider for Nosana {
         Ok(())
     }
 
+    fn check(&self, write: &Write) -> Result<()> {
+        self.check_name(&write.name)?;
+        chunks(std::slice::from_ref(write), &[0]).map(drop)
+    }
+
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
         let stored = self.fetch_named(filter.named.as_slice()).await?;
         Ok(stored

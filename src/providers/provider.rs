@@ -15,7 +15,7 @@ use super::support::CA_FILE;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
 use crate::journal;
-use crate::words::batch::{Batch, Filter, Outcome, Restored, Selection, Version};
+use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -143,6 +143,14 @@ pub trait Provider {
         Ok(())
     }
 
+    /// Checks that `write` can be held, name and value, before anything is sent.
+    ///
+    /// # Errors
+    /// `invalid_data` that says which rule of the backend it breaks.
+    fn check(&self, write: &Write) -> Result<()> {
+        self.check_name(&write.name)
+    }
+
     /// The entries that pass `filter`, sorted by name, without values.
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>>;
 
@@ -152,7 +160,15 @@ pub trait Provider {
         Err(Error::unsupported("no value can be read back"))
     }
 
-    /// Stores `batch` in the backend's cheapest way. The outcomes are in the batch's order.
+    /// As [`read`](Self::read), with the numbers of the versions where the backend counts them.
+    async fn read_counted(&self, selection: &Selection) -> Result<Reading> {
+        Ok(Reading {
+            values: self.read(selection).await?,
+            versions: None,
+        })
+    }
+
+    /// Stores `batch`, all of which has passed [`check`](Self::check), in the backend's cheapest way. The outcomes are in the batch's order.
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>>;
 
     /// Deletes `names`; a missing one fails with `not_found` in its own outcome. The outcomes

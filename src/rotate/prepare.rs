@@ -123,7 +123,11 @@ impl Engine<'_> {
                 false => State::Untouched,
             },
         };
-        store.check(&[step.write()])?;
+        let write = step.write();
+        store.check_metadata([&write])?;
+        store.check(&write).map_err(|error| {
+            error.context(format!("{} cannot hold the new value", step.reference))
+        })?;
         Ok(step)
     }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Result, shell_word};
 use crate::words::shown::ShownPath as _;
 
 pub mod file;
@@ -77,50 +77,66 @@ pub fn open(path: &Path) -> io::Result<Option<fs::File>> {
 /// at is replaced. The folder must exist.
 ///
 /// # Errors
-/// `failed` with the file and the reason; the old content is then intact. Also where `path` is
-/// something other than a regular file.
+/// `failed` with the file and the reason; the old content is then intact, unless the error says
+/// that the new one is in place. Also where `path` is something other than a regular file, or one
+/// that this user may not write.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
     let target = follow_links(path)?;
     let old = existing_file(&target)?;
-    let temporary = write_temporary(&target, bytes, mode, old.as_ref())
-        .map_err(|error| cannot_write(path, error))?;
+    if let Some(old) = &old {
+        check_writable(path, &target, old)?;
+    }
+    let cannot = |error| cannot_write(path, error);
+    let temporary = write_temporary(&target, bytes, mode, old.as_ref()).map_err(cannot)?;
+    let folder = Folder::open(folder_of(&target)).map_err(cannot)?;
     temporary
         .persist(&target)
-        .map_err(|error| cannot_write(path, error.error))?;
-    sync_folder(folder_of(&target)).map_err(|error| cannot_write(path, error))
+        .map_err(|error| cannot(error.error))?;
+    folder.sync().map_err(|error| in_place(path, error))
 }
 
 /// Makes the file `path` with `bytes` in it, for its owner alone, and never touches one that
 /// exists. The folder must exist.
 ///
 /// # Errors
-/// `conflict` where there is something at `path` already, else `failed` with the reason.
+/// `conflict` where there is something at `path` already, else `failed` with the reason; the file
+/// is there then only where the error says so.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = write_temporary(path, bytes, Mode::PRIVATE, None)
-        .map_err(|error| cannot_write(path, error))?;
+    let cannot = |error| cannot_write(path, error);
+    let temporary = write_temporary(path, bytes, Mode::PRIVATE, None).map_err(cannot)?;
+    let folder = Folder::open(folder_of(path)).map_err(cannot)?;
     temporary.persist_noclobber(path).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
             Error::conflict(format!("{} exists already", path.shown()))
         } else {
-            cannot_write(path, error.error)
+            cannot(error.error)
         }
     })?;
-    sync_folder(folder_of(path)).map_err(|error| cannot_write(path, error))
+    folder.sync().map_err(|error| in_place(path, error))
 }
 
 /// Removes the file `path`, for good: the folder is synced. One that is not there is as good, and
 /// so is a folder that is not.
 ///
 /// # Errors
-/// `failed` with the file and the reason.
+/// `failed` with the file and the reason; the file is gone then only where the error says so.
 pub fn remove(path: &Path) -> Result<()> {
-    let or_nowhere = |result: io::Result<()>| match result {
-        Err(error) if is_nowhere(&error) => Ok(()),
-        result => result,
+    let cannot = |error| Error::io(format!("cannot remove {}", path.shown()), error);
+    let folder = match Folder::open(folder_of(path)) {
+        Err(error) if is_nowhere(&error) => return Ok(()),
+        folder => folder.map_err(cannot)?,
     };
-    or_nowhere(fs::remove_file(path))
-        .and_then(|()| or_nowhere(sync_folder(folder_of(path))))
-        .map_err(|error| Error::io(format!("cannot remove {}", path.shown()), error))
+    match fs::remove_file(path) {
+        Err(error) if !is_nowhere(&error) => return Err(cannot(error)),
+        _ => {}
+    }
+    folder.sync().map_err(|error| {
+        let what = format!(
+            "{} is removed, but may be there again after a power failure",
+            path.shown()
+        );
+        Error::io(what, error)
+    })
 }
 
 fn is_nowhere(error: &io::Error) -> bool {
@@ -282,19 +298,64 @@ fn settle_permissions(
     Ok(())
 }
 
-/// Makes a rename in `folder` last through a power cut.
+/// A folder in which a name is about to change. It is opened before that, so that what it takes to
+/// make the change last is at hand when the change is done.
+struct Folder(#[cfg(unix)] fs::File);
+
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match fs::File::open(folder)?.sync_all() {
-        // Some network file systems cannot sync a folder, and need not.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
-        result => result,
+impl Folder {
+    fn open(path: &Path) -> io::Result<Self> {
+        fs::File::open(path).map(Self)
+    }
+
+    /// Makes what was renamed in it last through a power cut.
+    fn sync(&self) -> io::Result<()> {
+        match self.0.sync_all() {
+            // Some network file systems cannot sync a folder, and need not.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            result => result,
+        }
     }
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
+impl Folder {
+    fn open(_path: &Path) -> io::Result<Self> {
+        Ok(Self())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The error where the new content of `path` is there, and only making it last has failed.
+fn in_place(path: &Path, error: io::Error) -> Error {
+    let what = format!(
+        "the new content of {} is in place, but may not survive a power failure",
+        path.shown()
+    );
+    Error::io(what, error)
+}
+
+/// Refuses to replace a file that may not be written, as editors do: replacing it would need no more
+/// than a folder that may.
+fn check_writable(path: &Path, target: &Path, old: &fs::Metadata) -> Result<()> {
+    let shown = path.shown();
+    let refused = |why: &str| Error::failed(format!("cannot write {shown}: {why}"));
+    // Root may write it all the same, and was told not to.
+    if old.permissions().readonly() {
+        let command = format!("chmod u+w {}", shell_word(&target.to_string_lossy()));
+        return Err(refused("it is read only").hint(format!("{command} lets it be changed")));
+    }
+    match fs::File::options().write(true).open(target) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(refused("it is read only for you")
+                .hint("it belongs to somebody else, or its permissions say so: ls -l shows which"))
+        }
+        // Whatever else is wrong shows when it is replaced.
+        _ => Ok(()),
+    }
 }
 
 fn cannot_write(path: &Path, error: io::Error) -> Error {
@@ -312,7 +373,7 @@ fn cannot_change(act: &str, path: &Path, folder: &Path, error: io::Error) -> Err
             "it takes another file beside it for a moment, so {folder} itself must be writable"
         ),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room and try again; nothing was changed".to_owned()
+            format!("make room and try again; {} is as it was", path.shown())
         }
         _ => return error,
     };
@@ -362,6 +423,21 @@ mod tests {
     }
 
     #[test]
+    fn an_error_after_the_rename_says_what_is_in_place() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let path = Path::new("/x/a");
+        let before = cannot_write(path, full());
+        assert!(before.message().starts_with("cannot write /x/a: "));
+        assert_eq!(
+            before.hint_text(),
+            Some("make room and try again; /x/a is as it was")
+        );
+        let after = in_place(path, full());
+        assert!(after.message().contains("/x/a is in place"), "{after}");
+        assert_eq!(after.hint_text(), None);
+    }
+
+    #[test]
     fn what_killed_writers_left_goes_and_what_is_being_written_stays() {
         let folder = tempfile::tempdir().unwrap();
         for name in [
@@ -400,6 +476,29 @@ mod tests {
             assert_eq!(bits(&path), 0o640);
             write_atomically(&path, b"y", Mode::PRIVATE).unwrap();
             assert_eq!(bits(&path), 0o600);
+        }
+
+        #[test]
+        fn what_is_read_only_is_not_replaced() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a b");
+            fs::write(&path, b"old").unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(0o444)).unwrap();
+            let link = folder.path().join("link");
+            symlink("a b", &link).unwrap();
+            for written in [&path, &link] {
+                for mode in [Mode::PRIVATE, Mode::KeepOr(0o600)] {
+                    let error = write_atomically(written, b"new", mode).unwrap_err();
+                    assert!(error.message().contains("is read only"), "{error:?}");
+                    let hint = error.hint_text().unwrap();
+                    assert!(hint.starts_with("chmod u+w '"), "{hint}");
+                }
+            }
+            assert_eq!(fs::read(&path).unwrap(), b"old");
+            assert_eq!(bits(&path), 0o444);
+            fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+            write_atomically(&link, b"new", Mode::KeepOr(0o600)).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new");
         }
 
         #[test]

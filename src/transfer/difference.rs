@@ -65,10 +65,12 @@ impl Comparison {
 
 fn difference(a: &Held, b: &Held, name: &Name) -> Option<Difference> {
     let likeness = match (a, b) {
-        (Held::Values(values), other) | (other, Held::Values(values)) => match values.get(name) {
-            Some(value) => other.compare(name, value),
-            None => None,
-        },
+        (Held::Values(reading), other) | (other, Held::Values(reading)) => {
+            match reading.values.get(name) {
+                Some(value) => other.compare(name, value),
+                None => None,
+            }
+        }
         // Neither tells its values.
         _ => (a.has(name) && b.has(name)).then_some(Likeness::Unknown),
     };

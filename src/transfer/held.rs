@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::providers::Capability;
 use crate::store::Store;
-use crate::words::batch::{Filter, Selection};
+use crate::words::batch::{Filter, Reading, Selection};
 use crate::words::error::Result;
 use crate::words::secret::{Mark, Name, SecretValue};
 use crate::written::{Known, Likeness};
@@ -12,7 +12,7 @@ use crate::written::{Known, Likeness};
 /// What a store holds.
 pub enum Held {
     /// Names and values.
-    Values(BTreeMap<Name, SecretValue>),
+    Values(Reading),
     /// Names and marks, of a store whose values cannot be read back, and what keyfob remembers of
     /// what it stored there.
     Names {
@@ -24,13 +24,18 @@ pub enum Held {
 }
 
 impl Held {
-    /// Asks `store` once: for these names, or for all it has.
+    /// Asks `store` once: for these names, or for all it has. What it cannot hold it does not.
     ///
     /// # Errors
     /// Whatever the store answers, naming it.
     pub async fn by(store: &Store, selection: &Selection) -> Result<Self> {
         if store.can(Capability::Read) {
-            return store.read(selection).await.map(Self::Values);
+            let selection = possible(store, selection);
+            if matches!(&selection, Selection::Names(names) | Selection::Listed(names) if names.is_empty())
+            {
+                return Ok(Self::Values(Reading::default()));
+            }
+            return store.read_counted(&selection).await.map(Self::Values);
         }
         let mut marks = BTreeMap::new();
         for entry in store.list(&Filter::default()).await? {
@@ -55,11 +60,11 @@ impl Held {
         names: impl Iterator<Item = &'n Name>,
     ) -> Result<Vec<Name>> {
         // Groups have ids beside their names.
-        let Self::Values(values) = self else {
+        let Self::Values(Reading { values, .. }) = self else {
             return Ok(Vec::new());
         };
         let missing: Vec<Name> = names
-            .filter(|name| !values.contains_key(*name))
+            .filter(|name| !values.contains_key(*name) && store.check_name(name).is_ok())
             .cloned()
             .collect();
         if missing.is_empty() || !store.can(Capability::Groups) {
@@ -74,7 +79,7 @@ impl Held {
     /// Its names, sorted.
     pub fn names(&self) -> Box<dyn Iterator<Item = &Name> + '_> {
         match self {
-            Self::Values(values) => Box::new(values.keys()),
+            Self::Values(Reading { values, .. }) => Box::new(values.keys()),
             Self::Names { marks, .. } => Box::new(marks.keys()),
         }
     }
@@ -82,7 +87,7 @@ impl Held {
     /// Whether it has something under `name`.
     pub fn has(&self, name: &Name) -> bool {
         match self {
-            Self::Values(values) => values.contains_key(name),
+            Self::Values(Reading { values, .. }) => values.contains_key(name),
             Self::Names { marks, .. } => marks.contains_key(name),
         }
     }
@@ -90,7 +95,15 @@ impl Held {
     /// Its value under `name`, where it tells values.
     pub fn value(&self, name: &Name) -> Option<&SecretValue> {
         match self {
-            Self::Values(values) => values.get(name),
+            Self::Values(Reading { values, .. }) => values.get(name),
+            Self::Names { .. } => None,
+        }
+    }
+
+    /// What a write over what is held under `name` is to [expect](crate::words::batch::Write::expected).
+    pub fn expected(&self, name: &Name) -> Option<u32> {
+        match self {
+            Self::Values(reading) => reading.expected(name),
             Self::Names { .. } => None,
         }
     }
@@ -98,13 +111,28 @@ impl Held {
     /// How what is held under `name` compares with `value`; `None` where nothing is.
     pub fn compare(&self, name: &Name, value: &SecretValue) -> Option<Likeness> {
         match self {
-            Self::Values(values) => values.get(name).map(|held| match held == value {
-                true => Likeness::Same,
-                false => Likeness::Other,
-            }),
+            Self::Values(Reading { values, .. }) => {
+                values.get(name).map(|held| match held == value {
+                    true => Likeness::Same,
+                    false => Likeness::Other,
+                })
+            }
             Self::Names { marks, known } => marks
                 .get(name)
                 .map(|mark| known.compare(name, mark.as_ref(), value)),
         }
+    }
+}
+
+/// Those of `selection` that `store` can hold by their names.
+fn possible(store: &Store, selection: &Selection) -> Selection {
+    let possible = |names: &[Name]| {
+        let names = names.iter().filter(|name| store.check_name(name).is_ok());
+        names.cloned().collect()
+    };
+    match selection {
+        Selection::All => Selection::All,
+        Selection::Names(names) => Selection::Names(possible(names)),
+        Selection::Listed(names) => Selection::Listed(possible(names)),
     }
 }

@@ -19,7 +19,7 @@ pub use difference::{Comparison, Difference};
 pub use held::Held;
 
 /// What is to become of a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Step {
     /// The secret.
     pub name: Name,
@@ -27,23 +27,35 @@ pub struct Step {
     pub action: Action,
     /// Whether it is stored only because nobody can tell what is there.
     pub unknown: bool,
+    /// Why it will not be done, where that is known already.
+    pub refusal: Option<Error>,
+    /// What its write is to [expect](Write::expected).
+    expected: Option<u32>,
 }
 
 /// What is to become of each secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The wanted secrets in their order, then those that go, sorted.
     pub steps: Vec<Step>,
 }
 
 impl Plan {
-    /// What makes `held` into `wanted`, in which no name comes twice; of what else is held, that
-    /// goes of which `goes` says so.
-    pub fn new(wanted: &[Write], held: &Held, goes: impl Fn(&Name) -> bool) -> Self {
+    /// What makes `held` into `wanted`, in which no name comes twice; what does not pass `check`
+    /// cannot be stored. Of what else is held, that goes of which `goes` says so, unless something
+    /// cannot be stored.
+    pub fn new(
+        wanted: &[Write],
+        held: &Held,
+        check: impl Fn(&Write) -> Result<()>,
+        goes: impl Fn(&Name) -> bool,
+    ) -> Self {
         let step = |name: &Name, action, unknown| Step {
             name: name.clone(),
             action,
             unknown,
+            refusal: None,
+            expected: held.expected(name),
         };
         let mut steps: Vec<Step> = wanted
             .iter()
@@ -54,61 +66,87 @@ impl Plan {
                     Some(Likeness::Other) => (Action::Updated, false),
                     Some(Likeness::Unknown) => (Action::Updated, true),
                 };
-                step(&write.name, action, unknown)
+                let refusal = match action {
+                    Action::Unchanged => None,
+                    _ => check(write).err(),
+                };
+                Step {
+                    refusal,
+                    ..step(&write.name, action, unknown)
+                }
             })
             .collect();
+        let refused = steps.iter().any(|step| step.refusal.is_some());
         let kept: BTreeSet<&Name> = wanted.iter().map(|write| &write.name).collect();
         let gone = held
             .names()
             .filter(|name| !kept.contains(name) && goes(name));
-        steps.extend(gone.map(|name| step(name, Action::Deleted, false)));
+        steps.extend(gone.map(|name| Step {
+            refusal: refused.then(kept_back),
+            ..step(name, Action::Deleted, false)
+        }));
         Self { steps }
+    }
+
+    /// The steps that are to be taken.
+    fn taken(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.refusal.is_none())
     }
 
     /// How many secrets `action` is planned for.
     pub fn count(&self, action: Action) -> usize {
-        self.steps
-            .iter()
-            .filter(|step| step.action == action)
-            .count()
+        self.taken().filter(|step| step.action == action).count()
+    }
+
+    /// How many it does nothing for, although that is wanted.
+    pub fn refused(&self) -> usize {
+        self.steps.len() - self.taken().count()
     }
 
     /// Whether it leaves everything as it is.
     pub fn is_nothing(&self) -> bool {
-        self.count(Action::Unchanged) == self.steps.len()
+        self.taken().all(|step| step.action == Action::Unchanged)
     }
 
     /// The names of those that are stored.
     pub fn stored(&self) -> impl Iterator<Item = &Name> {
-        let stored = self
-            .steps
-            .iter()
-            .filter(|step| matches!(step.action, Action::Created | Action::Updated));
-        stored.map(|step| &step.name)
+        self.writes().map(|step| &step.name)
     }
 
-    /// What it comes to when all goes well.
+    fn writes(&self) -> impl Iterator<Item = &Step> {
+        let writes = |action| matches!(action, Action::Created | Action::Updated);
+        self.taken().filter(move |step| writes(step.action))
+    }
+
+    /// What it comes to when all else goes well.
     pub fn outcomes(&self) -> Vec<Outcome> {
         let steps = self.steps.iter();
+        let result = |step: &Step| step.refusal.clone().map_or(Ok(step.action), Err);
         steps
-            .map(|step| Outcome::new(step.name.clone(), Ok(step.action)))
+            .map(|step| Outcome::new(step.name.clone(), result(step)))
             .collect()
     }
 
-    /// Carries the plan out: what is new or changed is stored in one batch, and only once all of
-    /// it is stored, what is to go is deleted. The outcomes are in the plan's order.
+    /// Carries the plan out: what is new or changed is stored in one batch, unless somebody has
+    /// changed it since (where the store counts versions), and only once all of it is stored, what is
+    /// to go is deleted. The outcomes are in the plan's order.
     ///
     /// # Errors
     /// What the store answers, where nothing was changed.
     pub async fn carry_out(&self, wanted: Vec<Write>, store: &Store) -> Result<Vec<Outcome>> {
-        let stored: BTreeSet<&Name> = self.stored().collect();
+        let stored: BTreeMap<&Name, Option<u32>> = self
+            .writes()
+            .map(|step| (&step.name, step.expected))
+            .collect();
         let writes: Vec<Write> = wanted
             .into_iter()
-            .filter(|write| stored.contains(&write.name))
+            .filter_map(|write| {
+                let expected = *stored.get(&write.name)?;
+                Some(Write { expected, ..write })
+            })
             .collect();
         let gone: Vec<Name> = self
-            .steps
-            .iter()
+            .taken()
             .filter(|step| step.action == Action::Deleted)
             .map(|step| step.name.clone())
             .collect();
@@ -127,9 +165,7 @@ impl Plan {
                     result => result,
                 }
             } else {
-                Err(Error::failed(
-                    "it was kept, as not everything else was stored",
-                ))
+                Err(kept_back())
             };
             done.extend(match deleted {
                 Ok(outcomes) => outcomes.into_iter().map(gone_already).collect(),
@@ -145,6 +181,11 @@ impl Plan {
             .map(|planned| done.remove(&planned.name).unwrap_or(planned))
             .collect())
     }
+}
+
+/// Why nothing is deleted.
+fn kept_back() -> Error {
+    Error::failed("it is kept, as not everything else is stored")
 }
 
 /// A secret that somebody else deleted in the meantime is as gone as it was to be.

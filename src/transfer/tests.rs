@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::words::batch::Reading;
 use crate::words::env::Folders;
 use crate::words::scope::Scope;
 use crate::words::secret::{Mark, SecretValue};
@@ -17,7 +18,10 @@ fn wanted(pairs: &[(&str, &str)]) -> Vec<Write> {
 
 fn values(pairs: &[(&str, &str)]) -> Held {
     let pairs = wanted(pairs).into_iter();
-    Held::Values(pairs.map(|write| (write.name, write.value)).collect())
+    Held::Values(Reading {
+        values: pairs.map(|write| (write.name, write.value)).collect(),
+        versions: None,
+    })
 }
 
 /// A store that lists `names`, into which keyfob has written `stored`.
@@ -130,7 +134,7 @@ fn a_plan_says_what_becomes_of_each() {
     ];
     let wanted = wanted(&[("C", "3"), ("B", "new"), ("A", "1"), ("D", "4")]);
     for (held, goes, expected) in cases {
-        let plan = Plan::new(&wanted, &held, goes);
+        let plan = Plan::new(&wanted, &held, |_| Ok(()), goes);
         assert_eq!(steps(&plan), expected);
         assert!(!plan.is_nothing());
         let stored: Vec<&str> = plan.stored().map(Name::as_str).collect();
@@ -141,13 +145,59 @@ fn a_plan_says_what_becomes_of_each() {
 #[test]
 fn a_plan_that_leaves_everything_as_it_is_does_nothing() {
     for held in [values(&[("A", "1")]), names(&["A"], &[("A", "1")])] {
-        let plan = Plan::new(&wanted(&[("A", "1")]), &held, |_| true);
+        let plan = Plan::new(&wanted(&[("A", "1")]), &held, |_| Ok(()), |_| true);
         assert!(plan.is_nothing());
         assert_eq!(plan.count(Action::Unchanged), 1);
     }
-    assert!(Plan::new(&[], &values(&[]), |_| true).is_nothing());
-    let unknown = Plan::new(&wanted(&[("A", "1")]), &names(&["A"], &[]), |_| true);
+    assert!(Plan::new(&[], &values(&[]), |_| Ok(()), |_| true).is_nothing());
+    let unknown = Plan::new(
+        &wanted(&[("A", "1")]),
+        &names(&["A"], &[]),
+        |_| Ok(()),
+        |_| true,
+    );
     assert!(!unknown.is_nothing());
+}
+
+#[test]
+fn what_cannot_be_stored_is_refused_alone_and_keeps_back_what_would_go() {
+    let wanted = wanted(&[("A", "1"), ("ODD", "2"), ("SAME", "3")]);
+    let check = |write: &Write| match write.name.as_str() {
+        // What is there already can be held.
+        "ODD" | "SAME" => Err(Error::invalid_data("odd")),
+        _ => Ok(()),
+    };
+    let held = values(&[("SAME", "3"), ("OLD", "4")]);
+    let plan = Plan::new(&wanted, &held, check, |_| true);
+    let refused = |plan: &Plan| -> Vec<String> {
+        let steps = plan.steps.iter().filter(|step| step.refusal.is_some());
+        steps.map(|step| step.name.to_string()).collect()
+    };
+    assert_eq!(refused(&plan), ["ODD", "OLD"]);
+    assert_eq!(plan.refused(), 2);
+    let stored: Vec<&str> = plan.stored().map(Name::as_str).collect();
+    assert_eq!(stored, ["A"]);
+    assert_eq!(plan.count(Action::Deleted), 0);
+    let kinds: Vec<Option<Kind>> = plan
+        .outcomes()
+        .iter()
+        .map(|outcome| outcome.result.as_ref().err().map(Error::kind))
+        .collect();
+    let [ok, odd, kept] = [None, Some(Kind::InvalidData), Some(Kind::Failed)];
+    assert_eq!(kinds, [ok, odd, ok, kept]);
+    let alone = Plan::new(&wanted[1..2], &values(&[]), check, |_| true);
+    assert!(alone.is_nothing());
+}
+
+#[test]
+fn a_write_expects_what_was_read_where_versions_are_counted() {
+    let mut held = values(&[("A", "1")]);
+    assert_eq!(held.expected(&name("A")), None);
+    if let Held::Values(reading) = &mut held {
+        reading.versions = Some(BTreeMap::from([(name("A"), 3)]));
+    }
+    assert_eq!(held.expected(&name("A")), Some(3));
+    assert_eq!(held.expected(&name("B")), Some(0));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Vault;
+use super::file::VaultFile;
 use super::format::{Document, FORMAT};
 use super::history;
 use crate::identity::keys::{Identity, IdentitySource, Location};
@@ -181,7 +182,7 @@ impl Vault {
             .hint("make another (age-keygen -o FILE), add its public key (keyfob vault recipients add KEY), name it as the store's identity, then remove the old key"));
         }
         let target = state::follow_links(&self.path)?;
-        if !target.exists() {
+        if VaultFile::open(&target)?.is_none() {
             return Err(no_vault(self));
         }
         self.needed_identity()?;
@@ -195,12 +196,17 @@ impl Vault {
         let old = self.needed_identity()?;
         let document = self.parse(&opened)?;
         self.refuse_foreign(&document, &old)?;
-        let new = self.remember(self.keeping().replace(&old)?);
+        let before = state::read(&target)?;
+        let replaced = self.keeping().replace(&old);
+        let new = self.remember(replaced.map_err(|error| error.context("the vault is as it was"))?);
         self.apply(&target, &opened, |_, _| Ok(((), true)))
             .map_err(|error| {
-                error.context(
-                    "the new identity is in place, but the vault still opens with the old one only",
-                )
+                // It may have failed when the vault was written.
+                let is_as_before = state::read(&target).is_ok_and(|now| now == before);
+                error.context(match is_as_before {
+                    true => "the new identity is in place, but the vault still opens with the old one only",
+                    false => "the vault is rekeyed",
+                })
             })?;
         self.keeping().forget_replaced(&old);
         Ok(Rekeyed {

@@ -23,7 +23,7 @@ pub fn put(
     let name = write.name.as_str();
     let description = write.metadata.description;
     let Some(slot) = document.secrets.get_mut(name) else {
-        if let Some(expected) = write.expected {
+        if let Some(expected) = write.expected.filter(|expected| *expected > 0) {
             return Ok(Err(Error::conflict(format!(
                 "{name} is gone, and was at version {expected}"
             ))));
@@ -50,10 +50,13 @@ pub fn put(
     if let Some(expected) = write.expected
         && expected != record.version()
     {
-        return Ok(Err(Error::conflict(format!(
-            "{name} is at version {} already, and was at version {expected}",
-            record.version()
-        ))));
+        return Ok(Err(Error::conflict(match expected {
+            0 => format!("{name} was made by somebody else in the meantime"),
+            _ => format!(
+                "{name} is at version {} already, and was at version {expected}",
+                record.version()
+            ),
+        })));
     }
     let new_value = record.value() != Some(&write.value);
     let new_description = description.is_some() && description != record.description;

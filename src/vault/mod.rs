@@ -16,12 +16,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use format::{Document, Slot, Table};
+use serde_json::value::RawValue;
 
 use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
 use crate::keyring::Ring;
-use crate::words::batch::{Action, Batch, Outcome, Selection};
+use crate::words::batch::{Action, Batch, Outcome, Reading, Selection};
 use crate::words::env::Folders;
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
@@ -152,6 +153,43 @@ impl Vault {
     /// # Errors
     /// As [`list`](Self::list).
     pub fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
+        let mut values = BTreeMap::new();
+        self.look_at(selection, |name, raw| {
+            let value = record::parse_value(name.as_str(), raw)?;
+            values.insert(name, value);
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// As [`read`](Self::read), with the numbers of their current versions.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub fn read_counted(&self, selection: &Selection) -> Result<Reading> {
+        let (mut values, mut versions) = (BTreeMap::new(), BTreeMap::new());
+        self.look_at(selection, |name, raw| {
+            let value = record::parse_value(name.as_str(), raw)?;
+            versions.extend(
+                record::parse_entry(name.clone(), raw)?
+                    .version
+                    .map(|number| (name.clone(), number)),
+            );
+            values.insert(name, value);
+            Ok(())
+        })?;
+        Ok(Reading {
+            values,
+            versions: Some(versions),
+        })
+    }
+
+    /// Has `look` look at each secret of `selection` that is there.
+    fn look_at(
+        &self,
+        selection: &Selection,
+        mut look: impl FnMut(Name, &RawValue) -> Result<()>,
+    ) -> Result<()> {
         let wanted: Option<BTreeSet<&str>> = match selection {
             Selection::All => None,
             Selection::Names(names) | Selection::Listed(names) => {
@@ -162,13 +200,12 @@ impl Vault {
             table == Table::Secrets && wanted.as_ref().is_none_or(|names| names.contains(name))
         };
         self.look(keep, |document| {
-            let mut values = BTreeMap::new();
             for (name, slot) in &document.secrets {
                 if let Slot::Kept(raw) = slot {
-                    values.insert(Name::new(name.as_ref())?, record::parse_value(name, raw)?);
+                    look(Name::new(name.as_ref())?, raw)?;
                 }
             }
-            Ok(values)
+            Ok(())
         })
         .map(Option::unwrap_or_default)
     }

@@ -52,6 +52,23 @@ impl Selection {
     }
 }
 
+/// Values as they were read, at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The values; a missing secret is not among them.
+    pub values: BTreeMap<Name, SecretValue>,
+    /// The numbers of their versions; `None` where the backend counts none.
+    pub versions: Option<BTreeMap<Name, u32>>,
+}
+
+impl Reading {
+    /// What a write over what was read of `name` is to [expect](Write::expected).
+    pub fn expected(&self, name: &Name) -> Option<u32> {
+        let versions = self.versions.as_ref()?;
+        Some(versions.get(name).copied().unwrap_or_default())
+    }
+}
+
 /// One secret to be stored.
 #[derive(Clone, Debug)]
 pub struct Write {
@@ -61,8 +78,8 @@ pub struct Write {
     pub value: SecretValue,
     /// Its metadata, as far as the caller names it. What is `None` or absent stays as it is.
     pub metadata: Metadata,
-    /// The version that must be the current one, else nothing is stored and its outcome is a
-    /// `conflict`; not looked at where the backend counts no versions.
+    /// The version that must be the current one, or 0 where there must be none, else nothing is
+    /// stored and its outcome is a `conflict`; not looked at where the backend counts no versions.
     pub expected: Option<u32>,
 }
 

@@ -17,8 +17,9 @@ use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::shown::{self, Shown};
 
-/// No backend holds a value near this size, in bytes.
-pub const MAX_VALUE: usize = 16 * 1024 * 1024;
+/// So much of a value is read, in bytes, wherever it comes from. What a store takes is for the store
+/// to say.
+pub const MAX_VALUE: usize = 64 * 1024 * 1024;
 
 /// What the bytes of a value stand for, as far as its source tells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -198,7 +198,7 @@ fn the_secret_key_must_come_with_every_change_and_the_error_says_why() {
     home.keyfob(args)
         .stdin("\n")
         .run()
-        .code(2)
+        .code(13)
         .stderr_has("never returns it");
     assert_eq!(server.secret_key("s3", "a").unwrap(), "old");
     assert_eq!(server.asked(), Vec::<String>::new());
@@ -226,7 +226,7 @@ fn what_cannot_be_stored_is_refused_before_anything_is_sent() {
     home.keyfob(["set", "s3/a"])
         .stdin(b"\xff".as_slice())
         .run()
-        .code(7);
+        .code(13);
     for name in ["plain", "/a", "s3/", "../a", "s3/.."] {
         set(&home, &[name], "v")
             .run()

@@ -65,8 +65,6 @@ fn what_cannot_be_copied_is_refused_before_anything_is_written() {
     world.put("local", "A", "1");
     world.put("local", "s3/a", "1");
     world.put("nosana", "A", "2");
-    let set = world.home.keyfob(["set", "-q", "s3/bytes"]);
-    set.stdin(vec![0xff, 0]).run().ok();
     for (args, code, word) in [
         // Names that the target cannot hold, and pairs that are none: nobody is asked.
         (&["A", "bytenite"][..], 13, "TYPE/ID"),
@@ -77,10 +75,9 @@ fn what_cannot_be_copied_is_refused_before_anything_is_written() {
         (&["A", "nowhere"], 3, "nowhere"),
         (&["neo"], 2, "REF"),
         (&["A"], 2, "STORE"),
-        // What is missing, or no text.
+        // What is missing.
         (&["A", "gone", "neo"], 3, "gone"),
         (&["keyfob://nosana/gone", "A", "neo"], 3, "gone"),
-        (&["s3/a", "s3/bytes", "bytenite"], 7, "s3/bytes"),
     ] {
         let run = world.home.run([&["copy"], args].concat());
         run.code(code).stdout_is("").stderr_has(word);

@@ -125,20 +125,95 @@ fn a_file_with_an_error_changes_nothing_and_is_not_repeated() {
 }
 
 #[test]
-fn what_the_store_cannot_hold_is_refused_before_anything_is_sent() {
-    let (server, home, _) = set_up();
+fn what_the_store_cannot_hold_fails_alone_and_a_dry_run_says_so() {
+    let (_server, home, _) = set_up();
     home.write(
         "bytes.json",
         r#"{"GOOD": "1", "BYTES": {"base64": "/wA="}}"#,
     );
-    home.run(["import", "bytes.json"])
-        .code(7)
-        .stderr_has("BYTES");
     home.write("name.json", r#"{"GOOD": "1", "__proto__": "x"}"#);
-    home.run(["import", "name.json"])
-        .code(13)
-        .stderr_has("__proto__");
-    assert!(server.requests().is_empty());
+    let large = json!({"GOOD": "1", "LARGE": "x".repeat(1_100_000)});
+    home.write("large.json", large.to_string());
+    for (file, bad) in [
+        ("bytes.json", "BYTES"),
+        ("name.json", "__proto__"),
+        ("large.json", "LARGE"),
+    ] {
+        let dry = home.run(["--json", "import", "--dry-run", file]);
+        let mut foreseen = dry.code(10).json();
+        assert_eq!(foreseen["dry_run"], true);
+        assert_eq!(
+            home.run(["--json", "list"]).ok().json(),
+            json!([]),
+            "{file}"
+        );
+        let run = home.run(["--json", "import", "-y", file]).code(10).clone();
+        let done = run.json();
+        foreseen.as_object_mut().unwrap().remove("dry_run");
+        assert_eq!(done, foreseen, "{file}");
+        assert_eq!(done["store"], "nosana");
+        let failed = results_of(&done, "failed");
+        assert_eq!(failed.len(), 1, "{file}");
+        assert_eq!(failed[0]["name"], bad);
+        assert_eq!(failed[0]["error"]["kind"], "invalid_data");
+        let said = failed[0]["error"]["message"].as_str().unwrap();
+        assert!(said.contains(bad), "{said}");
+        assert_eq!(results_of(&done, "created").len(), 1);
+        home.run(["import", "-y", file])
+            .code(10)
+            .stderr_has(&format!("{bad} cannot be stored in nosana"))
+            .stderr_has("1 of 2 failed");
+        home.run(["delete", "-y", "GOOD"]).ok();
+    }
+    // Where nothing can be stored, its own kind.
+    home.write("alone.json", r#"{"__proto__": "x"}"#);
+    let alone = home.run(["--json", "import", "-y", "alone.json"]);
+    assert_eq!(alone.code(13).json()["results"][0]["action"], "failed");
+    assert_eq!(alone.error()["kind"], "invalid_data");
+    // What would go stays, as not everything is stored.
+    home.keyfob(["set", "OTHER"]).stdin("kept").run().ok();
+    for args in [&["--dry-run"][..], &["-y"]] {
+        let run = home.keyfob(["--json", "import", "--prune", "bytes.json"]);
+        let told = run.args(args).run().code(10).json();
+        let failed = results_of(&told, "failed");
+        let kept = failed.iter().find(|item| item["name"] == "OTHER").unwrap();
+        assert_eq!(kept["error"]["kind"], "failed");
+    }
+    home.run(["get", "OTHER"]).ok().stdout_is("kept");
+}
+
+fn results_of(document: &Value, action: &str) -> Vec<Value> {
+    let results = document["results"].as_array().unwrap().iter();
+    results
+        .filter(|item| item["action"] == action)
+        .cloned()
+        .collect()
+}
+
+#[test]
+fn of_very_many_a_hundred_of_a_kind_are_named() {
+    let home = Home::new();
+    let many: serde_json::Map<String, Value> = (0..300)
+        .map(|number| (format!("N{number:03}"), json!("v")))
+        .collect();
+    home.write("many.json", Value::from(many).to_string());
+    home.keyfob(["set", "OLD"]).stdin("x").run().ok();
+    let args = ["import", "--dry-run", "--prune", "many.json"];
+    let run = home.run(args);
+    run.ok()
+        .stderr_has("N099 would be created")
+        .stderr_lacks("N100 would be created")
+        .stderr_has("and 200 more: would be created in local (-v names all)")
+        .stderr_has("OLD would be deleted")
+        .stderr_has("300 created, 1 deleted");
+    home.keyfob(["-v"])
+        .args(args)
+        .run()
+        .ok()
+        .stderr_has("N299 would be created")
+        .stderr_lacks("and 200 more");
+    let json = home.keyfob(["--json"]).args(args).run().ok().json();
+    assert_eq!(json["results"].as_array().unwrap().len(), 301);
 }
 
 #[test]

@@ -12,6 +12,8 @@ mod docs;
 mod doctor;
 mod export;
 mod fallback;
+#[cfg(target_os = "linux")]
+mod faults;
 mod from_0_1;
 mod fuzz;
 mod import;

@@ -154,8 +154,8 @@ fn values_that_are_not_text_are_refused() {
     home.keyfob(["set", "A"])
         .stdin(vec![0xff, 0xfe])
         .run()
-        .code(7)
-        .stderr_has("text");
+        .code(13)
+        .stderr_has("the value of A is not text");
     assert!(server.requests().is_empty());
 }
 

@@ -29,6 +29,25 @@ fn the_command_gets_the_secrets_and_none_of_keyfob_s_credentials() {
         .stdout_lacks("IDENTITY");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_secret_that_no_variable_holds_is_named_before_the_command_starts() {
+    let home = home_with(&[("SMALL", "1"), ("LARGE", &"x".repeat(140_000))]);
+    for mask in [&["--mask"][..], &[]] {
+        let started = home.work().join("started");
+        let mut run = vec!["run"];
+        run.extend(mask);
+        run.extend(["--", "touch", started.to_str().unwrap()]);
+        let told = home.run(&run);
+        told.code(125)
+            .stderr_has("at most here: LARGE")
+            .stderr_has("--except");
+        assert!(!started.exists());
+    }
+    let run = home.run(["run", "--except", "LARGE", "--", "printenv", "SMALL"]);
+    run.ok().stdout_is("1\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_it_like_the_command_itself() {

@@ -170,6 +170,18 @@ impl Provider for ByteNite {
         parts(name).map(drop)
     }
 
+    fn check(&self, write: &Write) -> Result<()> {
+        self.check_name(&write.name)?;
+        for key in write.metadata.attributes.keys() {
+            record::check_attribute(key)?;
+        }
+        if write.value.is_empty() {
+            return Err(Error::invalid_data(format!("the secret key of {} is missing", write.name))
+                .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again"));
+        }
+        Ok(())
+    }
+
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
         let wanted = filter.secret_type.as_deref();
         let named = self.fetch_named(wanted).await?;
@@ -189,9 +201,6 @@ impl Provider for ByteNite {
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
-        for write in &batch.writes {
-            check(write)?;
-        }
         let before = self.fetch_named(None).await?;
         let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
             self.put(write, before.get(&write.name), batch.if_absent)
@@ -244,18 +253,6 @@ impl Provider for ByteNite {
         forgotten.extend(credential?);
         Ok(forgotten)
     }
-}
-
-/// Refuses what cannot be stored, before anything is sent.
-fn check(write: &Write) -> Result<()> {
-    for key in write.metadata.attributes.keys() {
-        record::check_attribute(key)?;
-    }
-    if write.value.is_empty() {
-        return Err(Error::usage(format!("the secret key of {} is missing", write.name))
-            .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again"));
-    }
-    Ok(())
 }
 
 fn text(value: &SecretValue) -> &str {

@@ -26,7 +26,7 @@ use self::wire::RawGroup;
 use super::groups::Groups;
 use super::{Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, bulk};
 use crate::config::schema::{Field, Schema, Shape};
-use crate::words::batch::{Batch, Filter, Outcome, Selection};
+use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -118,6 +118,11 @@ impl Provider for Northflank {
         self.place(name).map(drop)
     }
 
+    fn check(&self, write: &Write) -> Result<()> {
+        let place = self.place(&write.name)?;
+        place.item.check_value(&write.value)
+    }
+
     fn groups(&self) -> Option<&dyn Groups> {
         Some(self)
     }
@@ -181,7 +186,6 @@ impl Provider for Northflank {
         let mut wishes = Vec::with_capacity(batch.writes.len());
         for (at, write) in batch.writes.iter().enumerate() {
             let Place { group, item } = self.place(&write.name)?;
-            item.check_value(&write.value)?;
             wishes.push((
                 group,
                 Wish {

@@ -9,6 +9,7 @@ use super::{NEW, ROTATION, World, assert_mixture_is_shown, assert_resumed, asser
 use crate::support::home::BINARY;
 use crate::support::servers::Server;
 use crate::support::servers::faults::Fault;
+use crate::support::trace::can_trace;
 use crate::support::wait::until;
 
 /// When a process is killed.
@@ -104,18 +105,6 @@ const DISK: [&str; 7] = [
     "unlink",
     "unlinkat",
 ];
-
-/// Whether processes can be killed at their system calls here.
-fn can_trace(test: &str) -> bool {
-    let traced = std::process::Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "true"])
-        .output();
-    let can = traced.is_ok_and(|output| output.status.success());
-    if !can {
-        println!("skipped: {test}: strace is not installed or may not trace");
-    }
-    can
-}
 
 /// Kills `command` at every step on the disk after what `before` did, has `finish` finish, and
 /// counts.

@@ -12,5 +12,6 @@ pub mod keyutils;
 pub mod run;
 pub mod servers;
 pub mod solana;
+pub mod trace;
 pub mod wait;
 pub mod world;

@@ -207,29 +207,45 @@ fn a_rate_limit_is_waited_for_and_the_waiting_is_shown() {
 }
 
 #[test]
-fn bytes_and_names_that_the_target_cannot_hold_are_refused_before_anything_is_written() {
+fn bytes_and_names_that_the_target_cannot_hold_fail_alone() {
     let world = World::new();
     world.put("local", "s3/good", "1");
     let set = world.home.keyfob(["set", "-q", "s3/bytes"]);
     set.stdin(vec![0xff, 0]).run().ok();
     for to in ["nosana", "bytenite", "neo"] {
-        let run = world.sync(&["local", to]);
-        run.code(7).stderr_has("s3/bytes");
+        let expected = owned([("s3/bytes", "failed"), ("s3/good", "created")]);
+        let dry = world.sync(&["local", to, "--dry-run"]);
+        assert_eq!(actions(dry.code(10)), expected, "{to}");
+        assert_eq!(dry.json()["dry_run"], true);
         assert_eq!(world.changes(to), Vec::<String>::new(), "{to}");
+        let run = world.sync(&["local", to]);
+        assert_eq!(actions(run.code(10)), expected, "{to}");
+        let error = &run.json()["results"][0]["error"];
+        assert_eq!(error["kind"], "invalid_data", "{to}");
+        let copy = world.home.run(["copy", "s3/bytes", "s3/good", to]);
+        copy.code(10).stderr_has("s3/bytes");
     }
     world.home.run(["delete", "-y", "s3/bytes"]).ok();
     world.put("local", "no-type", "1");
     world.put("local", "a b", "1");
-    for (to, name) in [("bytenite", "a b"), ("northflank", "a b")] {
+    for (to, no_type) in [("bytenite", "failed"), ("northflank", "created")] {
         let run = world.sync(&["local", to]);
-        run.code(13).stderr_has(name);
-        assert_eq!(world.changes(to), Vec::<String>::new(), "{to}");
+        let results = actions(run.code(10));
+        assert_eq!(
+            results[..2],
+            owned([("a b", "failed"), ("no-type", no_type)])
+        );
+        let run = world.home.run(["--json", "copy", "a b", to]);
+        run.code(13);
+        assert_eq!(run.json()["results"][0]["error"]["kind"], "invalid_data");
+        let run = world.home.run(["copy", "a b", "s3/good", to]);
+        run.code(10).stderr_has("a b");
     }
     let run = world.sync(&["local", "nosana"]);
-    let created = owned([
+    let done = owned([
         ("a b", "created"),
         ("no-type", "created"),
-        ("s3/good", "created"),
+        ("s3/good", "unchanged"),
     ]);
-    assert_eq!(actions(run.ok()), created);
+    assert_eq!(actions(run.ok()), done);
 }
