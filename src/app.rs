@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use crate::config::{Config, LoadOptions};
 use crate::credential;
-use crate::http::{Deadline, Http};
+use crate::http::{Deadline, Http, Lost};
 use crate::identity::sealed::Notice;
 use crate::keyring::Keyring;
 use crate::providers::{Services, registry};
@@ -195,10 +195,12 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let timeout = self.timeout()?;
-        let deadline = Rc::new(Deadline::after(
-            timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit),
-        ));
-        let keyring = Keyring::new(&self.env)?;
+        let timeout = timeout.map_or(Some(DEFAULT_TIMEOUT), HumanDuration::limit);
+        let lost = Lost::default();
+        let deadline = Rc::new(Deadline::after(timeout).less(lost.clone()));
+        let keyring = Keyring::new(&self.env)?
+            .within(timeout)
+            .telling(lost, move |text| ui.warn(text));
         let bar = Bar::new(self.ui.quiet);
         let beside = bar.clone();
         let log = Rc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
@@ -206,7 +208,9 @@ impl App {
         let notice: Notice = Rc::new(move |message| beside.aside(|| ui.note(message)));
         let http = Http::new(deadline, log);
         let services = Services {
-            http: http.with_notice(Rc::clone(&notice)),
+            http: http
+                .in_environment(&self.env)
+                .with_notice(Rc::clone(&notice)),
             sessions: Sessions::new(
                 TokenCache::from_env(&self.env, &keyring)?,
                 Some(folders.cache.clone()),

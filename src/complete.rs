@@ -43,6 +43,8 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
     ("init", "default", stores),
     ("store add", "provider", providers),
     ("store remove", "name", stores),
+    ("group create", "secret_type", secret_types),
+    ("group update", "secret_type", secret_types),
     ("vault history", "name", secrets),
     ("vault restore", "name", secrets),
 ];
@@ -91,6 +93,12 @@ fn providers(_: &App) -> Vec<CompletionCandidate> {
         .iter()
         .map(|spec| CompletionCandidate::new(spec.name()).help(Some(spec.title.into())))
         .collect()
+}
+
+/// What a group's secrets may be given to.
+fn secret_types(_: &App) -> Vec<CompletionCandidate> {
+    let types = ["environment", "arguments", "environment-arguments"];
+    types.map(CompletionCandidate::new).into()
 }
 
 /// The names in the selected store, where that is on this disk.

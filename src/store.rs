@@ -178,11 +178,31 @@ impl Store {
     /// # Errors
     /// `unsupported` for a type where secrets have none.
     pub async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        if filter.secret_type.is_some() && !self.can(Capability::Types) {
-            return Err(self.lack(Capability::Types));
-        }
+        self.check_filter(filter)?;
         let entries = self.provider.list(filter).await;
         entries.map_err(|error| self.named(error))
+    }
+
+    /// The same for somebody who looks: where a rate limit ends the work, what was read by then, and
+    /// the error that says what was not.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn list_what_can_be_read(
+        &self,
+        filter: &Filter,
+    ) -> Result<(Vec<Entry>, Option<Error>)> {
+        self.check_filter(filter)?;
+        let listed = self.provider.list_what_can_be_read(filter).await;
+        let (entries, rest) = listed.map_err(|error| self.named(error))?;
+        Ok((entries, rest.map(|error| self.named(error))))
+    }
+
+    fn check_filter(&self, filter: &Filter) -> Result<()> {
+        match filter.secret_type.is_some() && !self.can(Capability::Types) {
+            true => Err(self.lack(Capability::Types)),
+            false => Ok(()),
+        }
     }
 
     /// The values of the selected secrets; a missing one is not in the answer.

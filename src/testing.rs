@@ -2,10 +2,12 @@
 //! it changes with every version.
 
 pub mod conformance;
+pub mod foreign;
 
 use clap::CommandFactory;
 
 use crate::commands::{Cli, ManualPage};
+pub use crate::config::edit::{add_store, remove_store, set_default_store};
 pub use crate::config::schema::{Field, Schema, Shape};
 pub use crate::config::{Config, LoadOptions, StoreConfig};
 pub use crate::http::{Deadline, Http};

@@ -11,12 +11,13 @@ use super::{output, selected};
 use crate::app::App;
 use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::formats::{self, Format, Jobs, Options, Pair};
-use crate::select::{Found, Source};
+use crate::select::{Destination, Found, Naming, Source};
 use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 use crate::words::shown::ShownPath as _;
+use crate::words::text::is_variable_name;
 
 /// Write secrets in a file format
 ///
@@ -32,6 +33,7 @@ Examples:
   keyfob export --format github               # in a step of GitHub Actions
   keyfob export --format k8s --name api-env | kubectl apply -f -
   keyfob export -s gpu --format nosana --upper
+  keyfob export -s bytenite --format bytenite --prefix other/
 
 With nothing named: the [env] table of the configuration where there is one, else all of the store.
 
@@ -40,6 +42,7 @@ Formats:
            to the file that GITHUB_ENV names, for the steps to come
   nosana   holds no values: the names for a job's definition (nosana/secrets), and the environment
            block of a .nosana-ci.yml
+  bytenite holds no values: the ids for platformConfig.secrets in the manifest.json of an app
   json     writes a value that is not text as {\"base64\": \"…\"}; k8s holds any bytes, too
 
 With --json the format is json; with --json and -o, stdout tells which names are in the file.")]
@@ -135,7 +138,17 @@ async fn names(
     let plan = selected::plan(&args.selection, app)?;
     let stores = selected::open(&plan.wants(), app)?;
     let found = Found::list(&stores).await?;
-    let chosen = selected::choose(&plan, &found, &args.selection, app)?;
+    let chosen = match jobs.named_after {
+        None => selected::choose(&plan, &found, &args.selection, app)?,
+        // The vendor names the variables, so that any name will do here.
+        Some(_) => plan.choose(
+            &found,
+            Naming {
+                destination: Destination::Store,
+                ..selected::naming(&args.selection)
+            },
+        )?,
+    };
     options.endpoint = endpoint(jobs, &stores, app).await?;
     let mut pairs = Vec::with_capacity(chosen.variables.len());
     for (variable, source) in chosen.variables {
@@ -151,7 +164,23 @@ async fn names(
             .insert(variable.clone(), reference.name.as_str().to_owned());
         pairs.push((variable, SecretValue::default()));
     }
+    if let Some(named_after) = jobs.named_after {
+        let names = options.source_names.values().map(|name| named_after(name));
+        warn_of_odd_names(jobs, names.filter(|name| !is_variable_name(name)), app);
+    }
     Ok(pairs)
+}
+
+/// Warns of `odd` names, which jobs' variables cannot be named after.
+fn warn_of_odd_names<'a>(jobs: Jobs, odd: impl Iterator<Item = &'a str>, app: &App) {
+    let odd: Vec<&str> = odd.collect();
+    if !odd.is_empty() {
+        app.ui.warn(&format!(
+            "{} names variables after secrets, and these are no names of variables: {}",
+            jobs.vendor,
+            odd.join(", ")
+        ));
+    }
 }
 
 /// The Secret Manager that the secrets are in; `None` where no store is one.
@@ -160,9 +189,10 @@ async fn endpoint(jobs: Jobs, stores: &[Store], app: &App) -> Result<Option<Stri
     for store in stores {
         if store.spec().name() != jobs.provider {
             app.ui.warn(&format!(
-                "{} is no {1} store: jobs find its secrets only once they are in {1}'s Secret Manager",
+                "{} is no {} store: jobs find its secrets only once they are in {}",
                 store.name(),
-                jobs.vendor
+                jobs.vendor,
+                jobs.place
             ));
             continue;
         }

@@ -4,9 +4,11 @@ use clap::Args;
 
 use crate::app::App;
 use crate::commands::selected::WaitArg;
+use crate::store::Store;
 use crate::ui::{Table, json, time};
 use crate::words::batch::Filter;
 use crate::words::error::Result;
+use crate::words::secret::Entry;
 
 /// List the secrets of a store, never their values
 ///
@@ -36,11 +38,18 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
         secret_type: args.secret_type,
         named: None,
     };
-    let entries = store.list(&filter).await?;
+    let (entries, rest) = store.list_what_can_be_read(&filter).await?;
+    show(entries, rest.is_none(), &store, app)?;
+    // What was read is shown, and what was not is said.
+    rest.map_or(Ok(()), Err)
+}
+
+/// Shows `entries`, which are all that the store has where it is `whole`.
+fn show(entries: Vec<Entry>, whole: bool, store: &Store, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json(&entries)?);
     }
-    if entries.is_empty() {
+    if entries.is_empty() && whole {
         app.ui.note(&format!(
             "there are no secrets in the store {}",
             store.name()

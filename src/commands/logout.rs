@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::fallback::shelf::{Origin, Shelf};
+use crate::keyring::Unreachable;
 use crate::store::Store;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
@@ -46,6 +47,14 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
     if let Some(error) = failure {
         tell(&forgotten, &store, app);
         return Err(error);
+    }
+    let is_hosted = store.spec().name() != "local";
+    let keyring = &app.services()?.keyring;
+    if is_hosted && keyring.probe().why == Some(Unreachable::Absent) {
+        app.ui.note(&format!(
+            "{}: there is no OS keyring in this session; what another session has kept in one stays",
+            store.name()
+        ));
     }
     if app.ui.json {
         return app

@@ -40,7 +40,7 @@ mod vault;
 pub use failure::Failure;
 pub use man::{Page as ManualPage, pages as manual_pages};
 
-pub use set::value_as_argument;
+pub use set::{point_in_time, value_as_argument};
 
 use clap::{CommandFactory, Parser, Subcommand};
 

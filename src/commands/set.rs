@@ -128,10 +128,18 @@ fn metadata(args: &SetArgs) -> Result<Metadata> {
     })
 }
 
-/// A time, or a duration from now.
-fn point_in_time(text: &str) -> Result<Timestamp> {
+/// A time to come, or a duration from now. What has expired already would be stored for nobody: it
+/// is a slip, as a secret that is to go is deleted.
+pub fn point_in_time(text: &str) -> Result<Timestamp> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
-        return Ok(timestamp);
+        let now = Timestamp::now();
+        return match timestamp > now {
+            true => Ok(timestamp),
+            false => Err(Error::usage(format!(
+                "--expires-at {text:?} is in the past: this machine's clock says {now:.0}"
+            ))
+            .hint("give a time to come, or delete the secret instead (keyfob delete)")),
+        };
     }
     let duration: HumanDuration = text.parse().map_err(|_| {
         Error::usage(format!("{text:?} is neither a time nor a duration"))

@@ -51,8 +51,14 @@ pub(super) fn split_list(text: &str) -> Vec<String> {
 /// # Errors
 /// What is wrong with it, fit for "`NAME` …"; never the URL itself, which may hold a password.
 pub fn base_url(text: &str) -> Result<String, String> {
+    // What a file or a paste leaves around it.
+    let text = text.trim();
     // The parser forgives these; a configuration that needs forgiving is a mistake.
-    let scheme_ok = text.starts_with("https://") || text.starts_with("http://");
+    let has_scheme = |scheme: &str| {
+        let head = text.get(..scheme.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(scheme))
+    };
+    let scheme_ok = has_scheme("https://") || has_scheme("http://");
     if !scheme_ok || text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
         return Err("must be a URL that begins with https://".to_owned());
     }
@@ -131,6 +137,9 @@ mod tests {
             ("http://localhost:8080/", "http://localhost:8080"),
             ("http://127.9.8.7:1/v1", "http://127.9.8.7:1/v1"),
             ("http://[::1]:9", "http://[::1]:9"),
+            ("HTTPS://api.example.com", "https://api.example.com"),
+            ("Http://localhost:1", "http://localhost:1"),
+            (" https://api.example.com/\r\n", "https://api.example.com"),
         ] {
             assert_eq!(base_url(text).as_deref(), Ok(normal), "{text}");
         }
@@ -148,7 +157,6 @@ mod tests {
             ("https:example.com", begin),
             ("https:\\\\example.com", begin),
             ("https://exa mple.com", begin),
-            (" https://example.com", begin),
             ("https://exam\tple.com", begin),
             ("http://example.com", plain),
             ("http://localhost.example.com", plain),

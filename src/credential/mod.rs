@@ -44,6 +44,8 @@ pub struct Means<'a> {
     pub keyring: &'a Keyring,
     /// Whose deadline ends its command, and whose log is told where it was found.
     pub http: &'a Http,
+    /// Tells the user what matters beyond this command.
+    pub notice: &'a dyn Fn(&str),
 }
 
 /// Where a credential comes from.
@@ -74,7 +76,11 @@ pub struct Credential {
     base_url: String,
     field: &'static str,
     command_field: String,
+    /// What it is kept under in the keyring.
     account: String,
+    /// What it was kept under by earlier versions: the same for all stores of a provider at one
+    /// address.
+    shared: String,
     /// What is sent to the server: printable ASCII without spaces.
     found: OnceCell<Zeroizing<String>>,
 }
@@ -83,16 +89,18 @@ impl Credential {
     /// The credential in `field` of a store, good at `base_url` and, where it is good for a part of
     /// that alone, with the fields `scope` of the store as they are. Looks for nothing yet.
     ///
-    /// What is kept in the keyring is kept for these, so that a changed configuration finds nothing
-    /// to send elsewhere.
+    /// What is kept in the keyring is kept for these and the store's name, so that a changed
+    /// configuration finds nothing to send elsewhere, and another store nothing at all.
     pub fn new(
         config: &StoreConfig,
         base_url: &str,
         field: &'static str,
         scope: &[&'static str],
     ) -> Self {
+        let shared = account(config, base_url, field, scope);
         Self {
-            account: account(config, base_url, field, scope),
+            account: format!("{shared}#store={}", config.name()),
+            shared,
             config: config.clone(),
             base_url: base_url.to_owned(),
             field,
@@ -139,9 +147,23 @@ impl Credential {
     /// Where it comes from; `None` where there is none. Runs no command, and asks the keyring only
     /// where nothing else is configured.
     pub fn source(&self, keyring: &Keyring) -> Option<Source> {
-        self.configured().or_else(|| {
-            matches!(keyring.get(&self.account), Ok(Some(_))).then_some(Source::Keyring)
-        })
+        self.configured()
+            .or_else(|| matches!(self.kept(keyring), Ok(Some(_))).then_some(Source::Keyring))
+    }
+
+    /// What the keyring has, and whether all stores at its address share it.
+    fn kept(&self, keyring: &Keyring) -> Result<Option<Kept>, Unreachable> {
+        if let Some(secret) = keyring.get(&self.account)? {
+            return Ok(Some(Kept {
+                secret,
+                is_shared: false,
+            }));
+        }
+        let shared = keyring.get(&self.shared)?;
+        Ok(shared.map(|secret| Kept {
+            secret,
+            is_shared: true,
+        }))
     }
 
     /// Keeps `secret` in the OS keyring.
@@ -160,19 +182,28 @@ impl Credential {
             })
     }
 
-    /// Forgets what is kept in the OS keyring; tells whether there was something. A machine without
-    /// a keyring has nothing.
+    /// Forgets what is kept in the OS keyring; tells in words what there was. What earlier versions
+    /// have kept for all stores at the address goes as well, as the store would use it. In a session
+    /// without a keyring nothing is forgotten.
     ///
     /// # Errors
     /// `failed` where there is a keyring and it cannot be used.
-    pub fn forget(&self, keyring: &Keyring) -> Result<bool> {
-        match keyring.delete(&self.account) {
-            Ok(there_was) => Ok(there_was),
-            Err(Unreachable::Absent) => Ok(false),
-            Err(why) => Err(Error::failed(format!(
-                "a credential that may be kept cannot be forgotten: {why}"
-            ))),
+    pub fn forget(&self, keyring: &Keyring) -> Result<Vec<String>> {
+        const WHAT: &str = "the credential in the OS keyring";
+        let shared = format!("{WHAT} that all stores at {} shared", self.base_url);
+        let mut forgotten = Vec::new();
+        for (account, what) in [(&self.account, WHAT.to_owned()), (&self.shared, shared)] {
+            match keyring.delete(account) {
+                Ok(true) => forgotten.push(what),
+                Ok(false) | Err(Unreachable::Absent) => {}
+                Err(why) => {
+                    return Err(Error::failed(format!(
+                        "a credential that may be kept cannot be forgotten: {why}"
+                    )));
+                }
+            }
         }
+        Ok(forgotten)
     }
 
     /// Where it is configured to come from.
@@ -203,8 +234,17 @@ impl Credential {
                 };
                 return Ok((command::output(&self.command_field, &script).await?, source));
             }
-            None => match means.keyring.get(&self.account) {
-                Ok(Some(bytes)) => return Ok((bytes, Source::Keyring)),
+            None => match self.kept(means.keyring) {
+                Ok(Some(kept)) => {
+                    if kept.is_shared {
+                        let name = self.config.name();
+                        (means.notice)(&format!(
+                            "{name}: its credential was kept by an earlier version, for all stores at {}; keyfob login {name} keeps one for it alone",
+                            self.base_url,
+                        ));
+                    }
+                    return Ok((kept.secret, Source::Keyring));
+                }
                 Ok(None) | Err(Unreachable::Absent) => String::new(),
                 Err(why) => format!(", and {why}"),
             },
@@ -226,7 +266,13 @@ impl Credential {
     }
 }
 
-/// The account under which the keyring has a credential. The first field of a provider that is
+/// What the keyring has.
+struct Kept {
+    secret: Zeroizing<Vec<u8>>,
+    is_shared: bool,
+}
+
+/// The account under which the keyring has a credential for all stores at an address. The first field of a provider that is
 /// one goes without its name.
 fn account(config: &StoreConfig, base_url: &str, field: &str, scope: &[&str]) -> String {
     let mut account = format!(
@@ -329,6 +375,7 @@ mod tests {
             withheld: &BTreeSet::new(),
             keyring: &keyring,
             http: &Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+            notice: &|_| (),
         };
         let secret = credential.get(&means).await?.to_owned();
         Ok((secret, credential.source(&keyring).unwrap()))
@@ -405,7 +452,7 @@ mod tests {
         let keyring = Keyring::default();
         let error = credential(&[]).keep(&keyring, "hunter2").unwrap_err();
         assert_eq!(error.kind(), Kind::Failed);
-        assert!(!credential(&[]).forget(&keyring).unwrap());
+        assert!(credential(&[]).forget(&keyring).unwrap().is_empty());
     }
 
     #[test]
@@ -414,9 +461,11 @@ mod tests {
         let of = |config: &StoreConfig, url, field, scope: &[&'static str]| {
             Credential::new(config, url, field, scope).account
         };
-        // As 0.1 has named it.
         let first = of(&team, "https://a.example/", "token", &[]);
-        assert_eq!(first, "credential:role:https://a.example");
+        assert_eq!(first, "credential:role:https://a.example#store=role");
+        // As 0.1 has named it.
+        let shared = Credential::new(&team, "https://a.example/", "token", &[]).shared;
+        assert_eq!(shared, "credential:role:https://a.example");
         let all = [
             first,
             of(&team, "https://b.example", "token", &[]),

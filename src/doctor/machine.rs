@@ -47,9 +47,9 @@ fn keyring(status: &Status) -> Finding {
         Some(Unreachable::Slow) => Finding::warning(
             CHECK,
             name,
-            "it did not answer in time, which every command that needs it waits for",
+            "it did not answer in time, and commands go on without it",
         )
-        .hint("restart it; to do without it, unset DBUS_SESSION_BUS_ADDRESS"),
+        .hint("restart it; to do without it, set DBUS_SESSION_BUS_ADDRESS=disabled:"),
         Some(Unreachable::Faulty(what)) => {
             Finding::warning(CHECK, name, format!("it is faulty: {what}"))
                 .hint(format!("see what the system says of it; {without}"))

@@ -6,40 +6,31 @@ use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::finding::Finding;
+use crate::http::proxy;
 use crate::words::env::Environment;
 use crate::words::shown::ShownPath as _;
 
 /// Servers compare times to the minute at the strictest; half of that is no reason to worry.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
-/// The variables that name the proxy for https, the one that counts first; plain http is for
-/// loopback, and never goes through one.
-const PROXIES: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
-/// The variables that name what is reached directly all the same.
-const DIRECT: [&str; 2] = ["NO_PROXY", "no_proxy"];
-
 /// What the environment says of the way to servers.
 pub(super) fn settings(env: &Environment) -> Vec<Finding> {
-    let mut found = vec![proxy(env)];
+    let mut found = vec![proxy_in_use(env)];
     found.extend(certificates(env));
     found
 }
 
-fn proxy(env: &Environment) -> Finding {
+fn proxy_in_use(env: &Environment) -> Finding {
     const CHECK: &str = "proxy";
     let first = |names: &'static [&'static str]| {
         names.iter().find_map(|name| Some((*name, env.var(name)?)))
     };
-    let Some((variable, text)) = first(&PROXIES) else {
+    let Some((variable, text)) = first(&proxy::VARIABLES) else {
         return Finding::ok(CHECK, "", "no variable sets one");
     };
-    // The client takes an address without a scheme for http.
-    let url = match text.contains("://") {
-        true => Url::parse(text),
-        false => Url::parse(&format!("http://{text}")),
-    };
-    let host = url.as_ref().ok().and_then(Url::host_str);
-    let (Ok(url), Some(host)) = (&url, host) else {
+    let url = proxy::address(text);
+    let host = url.as_ref().and_then(Url::host_str);
+    let (Some(url), Some(host)) = (&url, host) else {
         return Finding::warning(
             CHECK,
             variable,
@@ -64,7 +55,7 @@ fn proxy(env: &Environment) -> Finding {
     if !url.username().is_empty() || url.password().is_some() {
         shown.push_str(" with a password");
     }
-    if let Some((_, hosts)) = first(&DIRECT) {
+    if let Some((_, hosts)) = first(&proxy::DIRECT) {
         shown.push_str(&format!(", but directly to {hosts}"));
     }
     Finding::ok(CHECK, variable, shown)
@@ -125,7 +116,7 @@ mod tests {
     use crate::doctor::Status;
 
     fn proxied(vars: &[(&str, &str)]) -> Finding {
-        proxy(&Environment::from_vars(vars.iter().copied(), "/"))
+        proxy_in_use(&Environment::from_vars(vars.iter().copied(), "/"))
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::ShownPath as _;
 
-mod content;
+pub(crate) mod content;
 pub mod freshness;
 pub mod shelf;
 

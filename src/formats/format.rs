@@ -40,6 +40,8 @@ pub enum Format {
     K8s,
     /// The names, for a Nosana job
     Nosana,
+    /// The ids, for a ByteNite app's manifest
+    Bytenite,
 }
 
 impl fmt::Display for Format {
@@ -51,12 +53,17 @@ impl fmt::Display for Format {
 }
 
 /// Whose jobs are given secrets by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Jobs {
     /// The provider whose stores the names are looked up in.
     pub provider: &'static str,
     /// What people call the vendor.
     pub vendor: &'static str,
+    /// Where jobs find their secrets.
+    pub place: &'static str,
+    /// After what of a secret's name the vendor names the variables that jobs get it as; `None`
+    /// where the file says which they are.
+    pub named_after: Option<fn(&str) -> &str>,
 }
 
 /// What some formats want to know beyond names and values.

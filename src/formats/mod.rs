@@ -6,6 +6,7 @@
 //! secret, and never a changed value. Which secrets go where, and into which file, is the
 //! commands' affair.
 
+mod bytenite;
 mod docker;
 mod dotenv;
 mod dotenv_reader;
@@ -87,12 +88,17 @@ impl Format {
             Self::Github => written(|pairs, _| github::variables(pairs)),
             Self::K8s => written(k8s::write),
             Self::Nosana => written(nosana::write),
+            Self::Bytenite => written(bytenite::write),
         }
     }
 
     /// Whose jobs it names secrets to, where it holds no values.
     pub fn jobs(self) -> Option<Jobs> {
-        (self == Self::Nosana).then_some(nosana::JOBS)
+        match self {
+            Self::Nosana => Some(nosana::JOBS),
+            Self::Bytenite => Some(bytenite::JOBS),
+            _ => None,
+        }
     }
 
     /// The formats that [`read`] knows.

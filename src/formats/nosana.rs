@@ -19,6 +19,8 @@ use crate::words::error::Result;
 pub(super) const JOBS: Jobs = Jobs {
     provider: "nosana",
     vendor: "Nosana",
+    place: "Nosana's Secret Manager",
+    named_after: None,
 };
 
 /// The secret manager that is named where none is said.

@@ -7,74 +7,156 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
 
+use super::Log;
+use super::certificates::{self, Bundle};
+use super::proxy::{CGI, Proxies, Way};
+use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// The clients made so far: as a rule one, more only where stores differ in their certificates.
+/// How many headers an answer may have; the library's own bound is met by some gateways.
+const MAX_HEADERS: usize = 1024;
+
+/// The variable that names a file of certificates in place of the system's.
+const CERTIFICATES: &str = "SSL_CERT_FILE";
+
+/// The clients made so far: as a rule one, more only where stores differ in their certificates, or
+/// in whether a proxy stands in between.
 #[derive(Default)]
 pub struct Clients {
-    made: RefCell<HashMap<(Option<PathBuf>, bool), Client>>,
+    proxies: Proxies,
+    /// The file that replaces the system's certificates, where one is named.
+    system: Option<PathBuf>,
+    made: RefCell<HashMap<Key, Client>>,
 }
 
+/// What clients differ in: the authorities' file, and how the server is reached; `None` for plain
+/// http.
+type Key = (Option<PathBuf>, Option<Way>);
+
 impl Clients {
+    /// Those that reach servers as `env` says.
+    pub fn new(env: &Environment) -> Self {
+        Self {
+            proxies: Proxies::new(env),
+            system: env
+                .var(CERTIFICATES)
+                .map(|path| env.resolve(path, env.cwd())),
+            made: RefCell::default(),
+        }
+    }
+
+    /// How `url` is reached.
+    pub fn way(&self, url: &Url) -> Way {
+        match url.scheme() {
+            "https" => self.proxies.way(url),
+            _ => Way::Direct,
+        }
+    }
+
     /// The client for `url`, made on first use; it trusts the certificates in `ca_file` besides the
     /// system's own.
-    pub fn get(&self, ca_file: Option<&Path>, url: &Url) -> Result<Client> {
-        let encrypted = url.scheme() == "https";
-        let key = (ca_file.map(Path::to_owned), encrypted);
+    pub fn get(&self, ca_file: Option<&Path>, url: &Url, log: &Log) -> Result<Client> {
+        let way = (url.scheme() == "https").then(|| self.way(url));
+        let key = (ca_file.map(Path::to_owned), way);
         let mut made = self.made.borrow_mut();
         if let Some(client) = made.get(&key) {
             return Ok(client.clone());
         }
-        let client = build(ca_file, encrypted)?;
+        let client = match &key.1 {
+            Some(way) => self.encrypted(ca_file, way, log)?,
+            None => plain()?,
+        };
         made.insert(key, client.clone());
         Ok(client)
     }
+
+    fn encrypted(&self, ca_file: Option<&Path>, way: &Way, log: &Log) -> Result<Client> {
+        if self.proxies.passed_over {
+            log(&format!("{CGI} is set: no variable's proxy is used"));
+        }
+        let failed = |error: &reqwest::Error| {
+            format!(
+                "could not set up TLS: {}",
+                super::trouble::root_cause(error)
+            )
+        };
+        let builder = || -> Result<reqwest::ClientBuilder> {
+            let builder = builder();
+            Ok(match way {
+                Way::System => builder,
+                Way::Direct => builder.no_proxy(),
+                Way::Through(proxy) => {
+                    let proxy = reqwest::Proxy::all(proxy.url.clone())
+                        .map_err(|error| Error::unavailable(failed(&error)))?;
+                    builder.no_proxy().proxy(proxy)
+                }
+            })
+        };
+        let own = ca_file
+            .map(|path| read_certificates(path, log))
+            .transpose()?;
+        let made = match &own {
+            Some(own) => builder()?.tls_certs_merge(own.iter().cloned()),
+            None => builder()?,
+        };
+        let error = match (made.build(), own) {
+            (Ok(client), _) => return Ok(client),
+            // Where the system has none to go with them.
+            (Err(error), Some(own)) => match builder()?.tls_certs_only(own).build() {
+                Ok(client) => return Ok(client),
+                Err(_) => error,
+            },
+            (Err(error), None) => error,
+        };
+        let bad = self.system.as_deref().and_then(|path| {
+            let why = certificates::read(path).err()?;
+            Some(format!("{CERTIFICATES} {}: {why}", path.shown()))
+        });
+        Err(match bad {
+            Some(bad) => Error::unavailable(format!("could not set up TLS: {bad}"))
+                .hint(format!("correct {CERTIFICATES}, or leave it out")),
+            None => Error::unavailable(failed(&error))
+                .hint("install the system's CA certificates (package ca-certificates), or name a PEM file with SSL_CERT_FILE or ca_file"),
+        }
+        .made_of(error.without_url()))
+    }
 }
 
-fn build(ca_file: Option<&Path>, encrypted: bool) -> Result<Client> {
+fn builder() -> reqwest::ClientBuilder {
     // Installing fails where a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = Client::builder()
+    Client::builder()
         .user_agent(concat!("keyfob/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
-        .redirect(redirect::Policy::none());
-    if encrypted {
-        if let Some(path) = ca_file {
-            builder = builder.tls_certs_merge(read_certificates(path)?);
-        }
-    } else {
-        // Plain http is for loopback alone: reading the system's certificates would be wasted,
-        // and a proxy would carry the credential off this machine in the clear.
-        builder = builder.tls_certs_only([]).no_proxy();
-    }
-    builder.build().map_err(|error| {
-        Error::unavailable(format!(
-            "could not set up TLS: {}",
-            super::trouble::root_cause(&error)
-        ))
-        .made_of(error.without_url())
-        .hint("install the system's CA certificates (package ca-certificates), or name a PEM file with SSL_CERT_FILE or ca_file")
-    })
+        .http1_max_headers(MAX_HEADERS)
+        .redirect(redirect::Policy::none())
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<Certificate>> {
-    let pem = std::fs::read(path).map_err(|error| {
-        Error::config(format!(
-            "could not read ca_file {}: {}",
-            path.shown(),
-            crate::words::error::io_reason(&error)
-        ))
-        .made_of(error)
-    })?;
-    match Certificate::from_pem_bundle(&pem) {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(Error::config(format!(
-            "ca_file {} holds no PEM certificate",
-            path.shown()
-        ))),
+/// Plain http is for loopback alone: reading the system's certificates would be wasted, and a proxy
+/// would carry the credential off this machine in the clear.
+fn plain() -> Result<Client> {
+    let made = builder().tls_certs_only([]).no_proxy().build();
+    made.map_err(|error| Error::unavailable("could not set up HTTP").made_of(error.without_url()))
+}
+
+/// The certificates in `ca_file` that can be used; the others are told at `-v`.
+fn read_certificates(ca_file: &Path, log: &Log) -> Result<Vec<Certificate>> {
+    let shown = ca_file.shown();
+    let Bundle { good, bad } = certificates::read(ca_file)
+        .map_err(|why| Error::config(format!("ca_file {shown}: {why}")))?;
+    for bad in bad {
+        log(&format!("ca_file {shown}: {bad}, and is left out"));
     }
+    good.iter()
+        .map(|certificate| {
+            Certificate::from_der(certificate).map_err(|error| {
+                Error::config(format!("ca_file {shown} cannot be used"))
+                    .made_of(error.without_url())
+            })
+        })
+        .collect()
 }

@@ -1,16 +1,36 @@
 //! The one deadline that bounds all network work of a command.
 
 use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long one try may take where there is no deadline at all.
 const UNBOUNDED_ATTEMPT: Duration = Duration::from_secs(60);
+
+/// Time that was spent on waiting in vain for something that is no network work, and that no
+/// deadline is to be shortened by. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Lost(Arc<AtomicU64>);
+
+impl Lost {
+    /// Adds `time`, in whole milliseconds.
+    pub fn add(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.0.fetch_add(millis, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
 
 /// The end of the command's network work, moved on while bulk work makes progress.
 #[derive(Debug)]
 pub struct Deadline {
     timeout: Option<Duration>,
     end: Cell<Option<Instant>>,
+    lost: Lost,
 }
 
 impl Deadline {
@@ -19,12 +39,24 @@ impl Deadline {
         Self {
             timeout,
             end: Cell::new(timeout.and_then(|timeout| Instant::now().checked_add(timeout))),
+            lost: Lost::default(),
         }
+    }
+
+    /// The same, which moves by the time that is `lost`.
+    pub fn less(self, lost: Lost) -> Self {
+        Self { lost, ..self }
     }
 
     /// The moment itself; `None` where there is no deadline.
     pub fn end(&self) -> Option<Instant> {
-        self.end.get()
+        let end = self.end.get()?;
+        Some(end.checked_add(self.lost.get()).unwrap_or(end))
+    }
+
+    /// How long the work was given when it began.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
     }
 
     /// How much is left; `None` where there is no deadline, zero where it has passed.
@@ -87,6 +119,15 @@ mod tests {
     fn one_try_leaves_room_for_another() {
         let deadline = Deadline::after(Some(Duration::from_secs(30)));
         assert_eq!(deadline.attempt_limit(), Some(Duration::from_secs(20)));
+    }
+
+    #[test]
+    fn what_is_lost_elsewhere_is_not_taken_off() {
+        let lost = Lost::default();
+        let deadline = Deadline::after(Some(Duration::from_secs(1))).less(lost.clone());
+        assert!(!deadline.allows(Duration::from_secs(2)));
+        lost.add(Duration::from_secs(2));
+        assert!(deadline.allows(Duration::from_secs(2)));
     }
 
     #[test]

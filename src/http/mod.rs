@@ -5,12 +5,17 @@
 //! what can go wrong on the way into errors that name host, operation and the server's own words.
 
 mod address;
+mod certificates;
 mod client;
 mod deadline;
+pub mod proxy;
 mod request;
 mod response;
 mod retry;
+mod tls;
 mod trouble;
+mod wait;
+mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -22,15 +27,18 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-pub use deadline::Deadline;
+pub use deadline::{Deadline, Lost};
 pub use request::{Dialect, Header, Request, is_transient};
 pub use response::Response;
 pub use retry::pauses;
 
+use crate::words::env::Environment;
 use crate::words::error::Result;
 use client::Clients;
+use retry::{Budget, Pauses};
 
 /// How many bytes of an answer are read before it is called endless.
 const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -41,9 +49,11 @@ const MAX_REDIRECTS: usize = 5;
 /// A server that asks for a longer wait is not waited for, deadline or none.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A server that asks for so long a wait may be asked again for as long as the deadline allows.
-/// Shorter ones, none at all and times past too, count as the growing pauses do.
-const PATIENT: Duration = Duration::from_secs(1);
+/// An answer that is longer is large: not many of them are read at once.
+const LARGE: usize = 1024 * 1024;
+
+/// How many large answers are read at once: each may take up 32 MiB.
+const LARGE_AT_ONCE: usize = 2;
 
 /// A wait that a server asks for is told when it is longer.
 const UNTOLD: Duration = Duration::from_secs(1);
@@ -71,6 +81,10 @@ pub struct Http {
     clocks: Rc<RefCell<BTreeMap<String, SignedDuration>>>,
     /// Whether a request was ever sent.
     asked: Rc<Cell<bool>>,
+    /// How often something may still be sent again.
+    budget: Rc<Budget>,
+    /// Taken while a large answer is read.
+    large: Rc<Semaphore>,
 }
 
 impl Http {
@@ -84,6 +98,16 @@ impl Http {
             told: RefCell::default(),
             clocks: Rc::default(),
             asked: Rc::default(),
+            budget: Rc::default(),
+            large: Rc::new(Semaphore::new(LARGE_AT_ONCE)),
+        }
+    }
+
+    /// The same, which reaches servers as `env` says: by which proxies, with which certificates.
+    pub fn in_environment(self, env: &Environment) -> Self {
+        Self {
+            clients: Rc::new(Clients::new(env)),
+            ..self
         }
     }
 
@@ -106,6 +130,8 @@ impl Http {
             told: RefCell::default(),
             clocks: Rc::clone(&self.clocks),
             asked: Rc::clone(&self.asked),
+            budget: Rc::clone(&self.budget),
+            large: Rc::clone(&self.large),
         }
     }
 
@@ -131,25 +157,29 @@ impl Http {
     /// `unavailable` when no answer came, `rate_limited` when the server asks to wait beyond the
     /// deadline, `invalid_data` for an endless body or a redirect to somewhere else.
     pub async fn send(&self, peer: &Peer, request: &Request) -> Result<Response> {
-        let client = self.clients.get(peer.ca_file.as_deref(), &request.url)?;
-        let mut pauses = retry::pauses(retry::TIMES);
+        let client = self
+            .clients
+            .get(peer.ca_file.as_deref(), &request.url, &self.log)?;
+        let mut pauses = Pauses::new(&self.deadline, &self.budget);
         loop {
             let result = self.attempt(&client, peer, request).await;
             let Some(decided) = retry::decide(request, &result) else {
+                if result.is_ok() {
+                    self.budget.give_back();
+                }
                 return result.map_err(|trouble| trouble.into_error(request));
             };
-            let pause = match (decided, pauses.next()) {
-                (retry::Pause::Backoff, Some(pause)) => pause,
-                (retry::Pause::Told(told), Some(pause)) => told.max(pause),
-                (retry::Pause::Told(told), None) if told >= PATIENT => told,
-                (_, None) => return result.map_err(|trouble| trouble.into_error(request)),
+            let Some(pause) = pauses.next(decided) else {
+                return result.map_err(|trouble| trouble.into_error(request));
             };
             if !self.deadline.allows(pause) || pause > LONGEST_WAIT {
-                return match result {
-                    Ok(response) if response.status == StatusCode::TOO_MANY_REQUESTS => {
-                        Err(response.rate_limited(pause))
+                return match (result, decided) {
+                    (Ok(response), _) if response.status == StatusCode::TOO_MANY_REQUESTS => {
+                        let told = response.retry_after();
+                        Err(response.rate_limited(told.unwrap_or_default()))
                     }
-                    other => other.map_err(|trouble| trouble.into_error(request)),
+                    (Ok(response), retry::Pause::Told(told)) => Err(response.unavailable_for(told)),
+                    (other, _) => other.map_err(|trouble| trouble.into_error(request)),
                 };
             }
             (self.log)(&format!(
@@ -172,7 +202,9 @@ impl Http {
             return;
         };
         let host = address::host(&response.url);
-        let end = Instant::now() + pause;
+        let Some(end) = Instant::now().checked_add(pause) else {
+            return;
+        };
         let told = self.told.borrow().get(&host).copied();
         if told.is_some_and(|until| until + UNTOLD > end) {
             return;
@@ -230,14 +262,21 @@ impl Http {
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                 .body(reqwest::Body::from(Bytes::from_owner(body.clone())));
         }
+        let way = self.clients.way(url);
         let result = async {
-            let mut answer = builder.send().await?;
+            let trouble = |error| trouble::Trouble::of(error, &way);
+            let mut answer = builder.send().await.map_err(trouble)?;
             let status = answer.status();
             let headers = answer.headers().clone();
             let mut body = Zeroizing::new(Vec::new());
-            while let Some(chunk) = answer.chunk().await? {
-                if body.len() + chunk.len() > MAX_BODY {
+            let mut large = None;
+            while let Some(chunk) = answer.chunk().await.map_err(trouble)? {
+                let length = body.len() + chunk.len();
+                if length > MAX_BODY {
                     return Err(trouble::Trouble::endless());
+                }
+                if length > LARGE && large.is_none() {
+                    large = self.large.acquire().await.ok();
                 }
                 body.extend_from_slice(&chunk);
             }
@@ -302,10 +341,19 @@ fn redirect_target(
         .and_then(|location| location.to_str().ok())
         .and_then(|location| from.join(location).ok());
     match target {
-        Some(target) if followable && target.origin() == request.url.origin() => Ok(Some(target)),
+        Some(target)
+            if followable && target.origin() == request.url.origin() && !has_user(&target) =>
+        {
+            Ok(Some(target))
+        }
         Some(target) => Err(trouble::Trouble::redirected(&target)),
         None => Err(trouble::Trouble::redirects()),
     }
+}
+
+/// Whether `url` brings a user of its own, in whose name nobody asked.
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 #[cfg(test)]
@@ -348,6 +396,13 @@ mod tests {
         let from = first.join("/new/one").unwrap();
         let next = redirect_target(&request, &from, &answer).unwrap().unwrap();
         assert_eq!(next.path(), "/new/two");
+        let mut answer = answer;
+        for location in ["//me:hunter2@127.0.0.1:9/two", "//me@127.0.0.1:9/two"] {
+            let location = HeaderValue::from_static(location);
+            answer.headers.insert(LOCATION, location);
+            let trouble = redirect_target(&request, &from, &answer).unwrap_err();
+            assert!(!trouble.to_string().contains("me"), "{trouble}");
+        }
     }
 
     #[tokio::test]

@@ -107,7 +107,11 @@ impl Request {
     }
 }
 
-/// Whether the status says that the same request may succeed later.
+/// Whether the status says that the same request may succeed later; 520 to 527 are a CDN's words for
+/// a server that it cannot reach.
 pub fn is_transient(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+    matches!(
+        status.as_u16(),
+        408 | 429 | 500 | 502 | 503 | 504 | 520..=527
+    )
 }

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_ENCODING, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{StatusCode, Url};
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use super::address::{host, status_text};
 use super::request::{Dialect, Request};
+use super::{LONGEST_WAIT, wait, words};
 use crate::words::error::{Cause, Error, Kind, Result};
 
-/// How many characters of a server's own words an error repeats.
-const WORDS: usize = 300;
+/// What some editors and frameworks put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A whole answer, whatever its status.
 pub struct Response {
@@ -32,13 +32,18 @@ pub struct Response {
 }
 
 impl Response {
-    pub(super) fn new(
+    /// The answer to `request`, as it came.
+    pub fn new(
         dialect: Dialect,
         request: &Request,
         status: StatusCode,
         headers: HeaderMap,
-        body: Zeroizing<Vec<u8>>,
+        mut body: Zeroizing<Vec<u8>>,
     ) -> Self {
+        // Some write it before their JSON, and no JSON has one.
+        if body.starts_with(BYTE_ORDER_MARK) {
+            body.drain(..BYTE_ORDER_MARK.len());
+        }
         Self {
             status,
             headers,
@@ -77,29 +82,17 @@ impl Response {
 
     /// The clock of the server, from its `Date` header.
     pub fn date(&self) -> Option<Timestamp> {
-        http_date(self.headers.get(DATE)?.to_str().ok()?)
+        wait::date(self.headers.get(DATE)?.to_str().ok()?)
     }
 
-    /// How long the server asks to wait: `Retry-After` in seconds or as a date, else what the
-    /// vendor's own header says.
+    /// How long the server asks to wait: what `Retry-After` says, else the vendor's own header; `None`
+    /// where neither says anything that makes sense.
     pub fn retry_after(&self) -> Option<Duration> {
         let now = self.date().unwrap_or_else(Timestamp::now);
-        if let Some(text) = self.header(RETRY_AFTER.as_str()) {
-            if let Ok(seconds) = text.parse::<u64>() {
-                return Some(Duration::from_secs(seconds));
-            }
-            if let Some(at) = http_date(text) {
-                return Some(Duration::try_from(at.duration_since(now)).unwrap_or_default());
-            }
-        }
-        let reset: i64 = self.header(self.dialect.reset?)?.parse().ok()?;
-        // A reset so large is a Unix time, not a number of seconds to wait.
-        let seconds = if reset > 1_000_000_000 {
-            reset - now.as_second()
-        } else {
-            reset
-        };
-        Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+        let asked = self.header(RETRY_AFTER.as_str());
+        asked
+            .and_then(|text| wait::retry_after(text, now))
+            .or_else(|| wait::reset(self.header(self.dialect.reset?)?, now))
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -178,6 +171,8 @@ impl Response {
             "a web page instead of an answer"
         } else if self.body.is_empty() {
             "an empty body instead of an answer"
+        } else if self.is_compressed() {
+            "a compressed body, which was not asked for"
         } else {
             what
         };
@@ -197,12 +192,22 @@ impl Response {
     /// The error for a server that wants a longer pause than the deadline has room for.
     pub fn rate_limited(&self, wait: Duration) -> Error {
         let error = self.error(Kind::RateLimited);
-        match wait.as_secs() {
-            0 => error.hint("try again later, or give --timeout more time"),
-            seconds => error.hint(format!(
-                "try again in {seconds} s, or give --timeout more than that"
-            )),
+        match wait.is_zero() {
+            true => error.hint("try again later, or give --timeout more time"),
+            false => error.hint(wait_hint(wait)),
         }
+    }
+
+    /// The error for a server that cannot serve anything now, and says for how long.
+    pub fn unavailable_for(&self, wait: Duration) -> Error {
+        self.error(Kind::Unavailable).hint(wait_hint(wait))
+    }
+
+    /// Whether it is compressed, which keyfob never asks for.
+    fn is_compressed(&self) -> bool {
+        let encoding = self.header(CONTENT_ENCODING.as_str());
+        encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity"))
+            || self.body.starts_with(&[0x1f, 0x8b])
     }
 
     /// Whether it is a web page, which no API answers.
@@ -215,50 +220,25 @@ impl Response {
     /// The server's own words: the message of its JSON, or its text; cut, on one line, and
     /// without anything the request held that is secret.
     pub fn words(&self) -> String {
-        let mut words = match serde_json::from_slice::<serde_json::Value>(&self.body) {
+        let words = match serde_json::from_slice::<serde_json::Value>(&self.body) {
             Ok(json) => (self.dialect.message)(&json).unwrap_or_default(),
-            Err(_) if self.is_html() => String::new(),
+            Err(_) if self.is_html() || self.is_compressed() => String::new(),
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
-        for secret in &self.sensitive {
-            words = cut_out(&words, secret);
-        }
-        let mut line: String = words
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-            .chars()
-            .filter(|c| !c.is_control())
-            .collect();
-        if line.chars().count() > WORDS {
-            line = line.chars().take(WORDS).chain(['…']).collect();
-        }
-        line
+        words::shown(&words, &self.sensitive)
     }
 }
 
-/// `words` without `secret`, plain or as JSON writes it.
-fn cut_out(words: &str, secret: &str) -> String {
-    if secret.trim().is_empty() {
-        return words.to_owned();
+/// What to do about a server that asks to wait.
+fn wait_hint(wait: Duration) -> String {
+    match wait <= LONGEST_WAIT {
+        // Rounded up: it is not over before.
+        true => format!(
+            "try again in {} s, or give --timeout more than that",
+            wait.as_millis().div_ceil(1000)
+        ),
+        false => "try again another day: the server asks to wait for longer than one".to_owned(),
     }
-    let mut words = words.replace(secret, "[hidden]");
-    let json = Zeroizing::new(serde_json::Value::from(secret).to_string());
-    let escaped = json.trim_start_matches('"').trim_end_matches('"');
-    if !escaped.is_empty() && escaped != secret {
-        words = words.replace(escaped, "[hidden]");
-    }
-    // A value of several lines may be repeated line by line.
-    for line in secret.lines().filter(|line| line.trim().len() >= 4) {
-        words = words.replace(line.trim(), "[hidden]");
-    }
-    words
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    rfc2822::DateTimeParser::new()
-        .parse_timestamp(text.trim())
-        .ok()
 }
 
 #[cfg(test)]
@@ -389,16 +369,31 @@ mod tests {
         );
         assert_eq!(
             wait(&[date, ("retry-after", "Sun, 06 Nov 1994 08:40:37 GMT")]),
-            Some(Duration::ZERO)
+            None
         );
+        for bad in ["0", "soon", "-1", "Sun, 06 Nov 1994 08:40:37 GMT"] {
+            assert_eq!(
+                wait(&[date, ("retry-after", bad), ("x-reset", "12")]),
+                Some(Duration::from_secs(12)),
+                "{bad}"
+            );
+        }
         assert_eq!(wait(&[("x-reset", "12")]), Some(Duration::from_secs(12)));
         assert_eq!(wait(&[]), None);
     }
 
     #[test]
-    fn words_are_cut_and_on_one_line() {
-        let words = response(500, &[], &format!("a\r\n\u{1b}[31mb{}", "x".repeat(1000))).words();
-        assert!(words.starts_with("a [31mb"), "{words}");
-        assert_eq!(words.chars().count(), WORDS + 1);
+    fn a_byte_order_mark_is_no_part_of_an_answer() {
+        let answer = response(200, &[], "\u{feff}[1]");
+        assert_eq!(answer.json::<Vec<u8>>().unwrap(), [1]);
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_said() {
+        let gzip = response(200, &[("content-encoding", "gzip")], "x");
+        let error = gzip.json::<Vec<u8>>().unwrap_err();
+        let what = "answered 200 OK with a compressed body, which was not asked for";
+        assert!(error.message().ends_with(what), "{error}");
+        assert_eq!(gzip.words(), "");
     }
 }

@@ -1,12 +1,14 @@
 //! What can go wrong before there is an answer.
 
-use std::error::Error as _;
+use std::borrow::Cow;
 use std::fmt;
 
 use reqwest::Url;
 
 use super::address::host;
+use super::proxy::{Proxy, Way};
 use super::request::Request;
+use super::tls;
 use crate::words::error::{Cause, Error, Kind};
 
 /// Why an exchange gave no answer.
@@ -17,7 +19,10 @@ pub struct Trouble {
     cause: Cause,
     unsent: bool,
     passing: bool,
-    hint: Option<&'static str>,
+    unlikely: bool,
+    hint: Option<Cow<'static, str>>,
+    /// What stands between, where the trouble is its.
+    by: Option<String>,
     /// Without its address, whose query may hold anything.
     source: Option<reqwest::Error>,
 }
@@ -30,7 +35,9 @@ impl Trouble {
             cause: Cause::Other,
             unsent: false,
             passing: false,
+            unlikely: false,
             hint: None,
+            by: None,
             source: None,
         }
     }
@@ -43,7 +50,7 @@ impl Trouble {
                 true => Cause::Unreachable,
                 false => Cause::Other,
             },
-            hint: Some("give --timeout more time, or see with -v where it goes"),
+            hint: Some("give --timeout more time, or see with -v where it goes".into()),
             ..Self::new(Kind::Unavailable, "the deadline has passed")
         }
     }
@@ -73,7 +80,7 @@ impl Trouble {
     pub fn redirected(target: &Url) -> Self {
         Self {
             hint: Some(
-                "the address may be wrong, or a login page of the network stands in between; credentials never follow a redirect",
+                "the address may be wrong, or a login page of the network stands in between; credentials never follow a redirect".into(),
             ),
             ..Self::new(
                 Kind::InvalidData,
@@ -96,6 +103,11 @@ impl Trouble {
         self.passing
     }
 
+    /// Whether waiting long for it is likely to be in vain.
+    pub fn unlikely(&self) -> bool {
+        self.unlikely
+    }
+
     /// The error of the whole request.
     pub fn into_error(self, request: &Request) -> Error {
         let error = Error::new(
@@ -103,7 +115,7 @@ impl Trouble {
             format!(
                 "could not {}: {}: {}",
                 request.operation,
-                host(&request.url),
+                self.by.unwrap_or_else(|| host(&request.url)),
                 self.what
             ),
         )
@@ -117,33 +129,56 @@ impl Trouble {
             None => error,
         }
     }
-}
 
-impl From<reqwest::Error> for Trouble {
-    fn from(error: reqwest::Error) -> Self {
-        let cause = root_cause(&error);
-        let certificate = cause.contains("certificate");
-        let what = if error.is_timeout() {
-            "no answer in time".to_owned()
-        } else if certificate {
-            format!("its certificate is not trusted ({cause})")
-        } else {
-            cause
-        };
-        Self {
-            what,
+    /// What `error` says of an exchange on this `way`.
+    pub fn of(error: reqwest::Error, way: &Way) -> Self {
+        let mut trouble = Self {
             kind: Kind::Unavailable,
             cause: match error.is_builder() {
                 true => Cause::Other,
                 false => Cause::Unreachable,
             },
             // A name that does not resolve or a port that refuses saw nothing of the request.
-            unsent: error.is_connect() && !certificate,
-            passing: !certificate && !error.is_builder(),
-            hint: certificate.then_some(
-                "name the authority's PEM file with SSL_CERT_FILE or the store's ca_file if you trust it",
-            ),
-            source: Some(error.without_url()),
+            unsent: error.is_connect(),
+            passing: !error.is_builder(),
+            ..Self::new(Kind::Unavailable, "no answer in time")
+        };
+        if let Some(words) = tls::words(&error) {
+            trouble.what = words.what;
+            trouble.hint = words.hint.map(Into::into);
+            (trouble.unsent, trouble.passing) = (false, false);
+        } else if !error.is_timeout() {
+            trouble.what = root_cause(&error);
+            trouble.unlikely = trouble.what.contains("name or service not known");
+            trouble.passing &= !is_nonsense(&trouble.what);
+        }
+        if let Way::Through(proxy) = way {
+            trouble.blame(&error, proxy);
+        }
+        trouble.source = Some(error.without_url());
+        trouble
+    }
+
+    /// Says so where it is the proxy that does not answer, or answers something else than that the
+    /// way is open.
+    fn blame(&mut self, error: &reqwest::Error, proxy: &Proxy) {
+        let is_its = chain(error).any(|error| error.to_string().starts_with("tunnel error"));
+        let unconnected = error.is_connect() && error.is_timeout();
+        if !is_its && !unconnected {
+            return;
+        }
+        self.by = Some(proxy.shown());
+        match self.what.as_str() {
+            "tunnel error: proxy authorization required" => {
+                "it wants a user and a password".clone_into(&mut self.what);
+                self.hint = Some(proxy.password_hint().into());
+                // Each try is a failed logon, and some make an account be locked.
+                (self.unsent, self.passing) = (false, false);
+            }
+            "tunnel error: unsuccessful" => {
+                "it does not open the way to the server".clone_into(&mut self.what);
+            }
+            _ => {}
         }
     }
 }
@@ -154,21 +189,27 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// Whether `what` is said of bytes that are no HTTP, which would come again.
+fn is_nonsense(what: &str) -> bool {
+    what.contains("parsed") || what.contains("invalid chunk") || what.contains("head is too large")
+}
+
+/// `error` and all that it is made of, the outermost first.
+fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let outermost: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(outermost), |error| error.source())
+}
+
 /// The innermost cause, which is the one that says something ("connection refused").
 pub fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
+    // reqwest puts the address into its outermost text, query included.
+    let Some(cause) = chain(error).skip(1).last() else {
+        return "the request failed".to_owned();
+    };
     let text = cause.to_string();
     let text = match text.find(" (os error ") {
-        Some(end) => text[..end].to_owned(),
-        None => text,
+        Some(end) => &text[..end],
+        None => &text,
     };
-    // reqwest puts the address into its outermost text, query included.
-    if error.source().is_none() {
-        "the request failed".to_owned()
-    } else {
-        text.to_lowercase()
-    }
+    text.to_lowercase()
 }

@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -242,34 +242,8 @@ impl Journal {
             }
         };
         let plaintext = self.keys.decrypt(&sealed, &path)?;
-        // serde_json's own text may quote the content.
-        let unknown = |error: serde_json::Error| {
-            Error::invalid_data(format!(
-                "the journal {} holds something unknown at column {}",
-                path.shown(),
-                error.column()
-            ))
-            .hint("it may have been written by a newer keyfob")
-        };
-        let envelope: Envelope<&RawValue> = serde_json::from_slice(&plaintext).map_err(unknown)?;
-        let entry = envelope.entry.get();
-        let change = match envelope.keyfob {
-            _ if envelope.tag != tag => None,
-            1 if tag.starts_with(REPLACEMENT) => {
-                let earlier: change::Earlier = serde_json::from_str(entry).map_err(unknown)?;
-                Some(earlier.try_into()?)
-            }
-            1 | FORMAT => Some(serde_json::from_str(entry).map_err(unknown)?),
-            _ => None,
-        };
-        let change: Change = change.ok_or_else(|| {
-            Error::invalid_data(format!(
-                "the journal {} was written for something else",
-                path.shown()
-            ))
-        })?;
         Ok(Some(Open {
-            change,
+            change: parse(&plaintext, tag, &path)?,
             digest: Sha256::digest(&sealed).into(),
         }))
     }
@@ -349,4 +323,37 @@ impl Journal {
     fn lock(&self) -> Result<Lock> {
         Lock::acquire(&[&self.folder], Some(self.patience))
     }
+}
+
+/// The change that `plaintext`, which stands in the file at `path`, is under `tag`.
+///
+/// # Errors
+/// `invalid_data` where it is damaged, or stands for something else.
+pub(crate) fn parse(plaintext: &[u8], tag: &str, path: &Path) -> Result<Change> {
+    // serde_json's own text may quote the content.
+    let unknown = |error: serde_json::Error| {
+        Error::invalid_data(format!(
+            "the journal {} holds something unknown at column {}",
+            path.shown(),
+            error.column()
+        ))
+        .hint("it may have been written by a newer keyfob")
+    };
+    let envelope: Envelope<&RawValue> = serde_json::from_slice(plaintext).map_err(unknown)?;
+    let entry = envelope.entry.get();
+    let change = match envelope.keyfob {
+        _ if envelope.tag != tag => None,
+        1 if tag.starts_with(REPLACEMENT) => {
+            let earlier: change::Earlier = serde_json::from_str(entry).map_err(unknown)?;
+            Some(earlier.try_into()?)
+        }
+        1 | FORMAT => Some(serde_json::from_str(entry).map_err(unknown)?),
+        _ => None,
+    };
+    change.ok_or_else(|| {
+        Error::invalid_data(format!(
+            "the journal {} was written for something else",
+            path.shown()
+        ))
+    })
 }

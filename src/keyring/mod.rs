@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
+use crate::http::Lost;
 use crate::words::duration::HumanDuration;
 use crate::words::env::Environment;
 use crate::words::error::Error;
@@ -32,8 +33,10 @@ mod gate;
 #[cfg(target_os = "linux")]
 #[path = "keyutils.rs"]
 pub mod kernel;
+mod memory;
 mod ring;
 
+use memory::Memory;
 use ring::{Fault, Outlook};
 pub use ring::{Ring, Unreachable};
 
@@ -43,6 +46,10 @@ pub const TIMEOUT_VARIABLE: &str = "KEYFOB_KEYRING_TIMEOUT";
 
 /// What they may take where it says nothing. A person waits for it once, not at every call.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What they may take where it did not answer earlier in this login session: enough for one that does
+/// again.
+const BRIEF: Duration = Duration::from_millis(100);
 
 /// The service under which everything of keyfob is kept; the account tells entries apart.
 const SERVICE: &str = "keyfob";
@@ -77,8 +84,17 @@ struct State {
     verdict: Option<Unreachable>,
     /// What calls may still take.
     left: Duration,
+    /// Where it is remembered that it did not answer.
+    memory: Option<Memory>,
+    /// What was waited for in vain.
+    lost: Lost,
+    /// Told when it does not answer, and did before.
+    notice: Option<Notice>,
     stage: Stage,
 }
+
+/// Tells the user something.
+type Notice = Box<dyn Fn(&str) + Send>;
 
 enum Stage {
     /// Nothing was called yet.
@@ -108,17 +124,49 @@ impl Keyring {
         let timeout = env.var(TIMEOUT_VARIABLE).map(str::parse::<HumanDuration>);
         let timeout = timeout.transpose();
         let timeout = timeout.map_err(|error| error.context(TIMEOUT_VARIABLE))?;
-        let keyring = Self::made(gate::Gate::new(env).map_or(Stage::Absent, Stage::New));
-        if let Some(timeout) = timeout {
-            keyring.state().left = timeout.limit().unwrap_or(Duration::MAX);
-        }
+        let gate = gate::Gate::new(env);
+        // Who says how long to wait is waited for, each time.
+        let memory = gate
+            .as_ref()
+            .filter(|_| timeout.is_none())
+            .and_then(|gate| Memory::new(env, gate.address()));
+        let keyring = Self::made(gate.map_or(Stage::Absent, Stage::New));
+        let mut state = keyring.state();
+        state.left = match timeout {
+            Some(timeout) => timeout.limit().unwrap_or(Duration::MAX),
+            None if memory.as_ref().is_some_and(Memory::is_silent) => BRIEF,
+            None => TIMEOUT,
+        };
+        state.memory = memory;
+        drop(state);
         Ok(keyring)
+    }
+
+    /// The same, whose calls take no more than `limit` together.
+    pub fn within(self, limit: Option<Duration>) -> Self {
+        let mut state = self.state();
+        state.left = limit.map_or(state.left, |limit| limit.min(state.left));
+        drop(state);
+        self
+    }
+
+    /// The same, which adds to `lost` what was waited for in vain, and tells `notice` of it, once in
+    /// a login session.
+    pub fn telling(self, lost: Lost, notice: impl Fn(&str) + Send + 'static) -> Self {
+        let mut state = self.state();
+        state.lost = lost;
+        state.notice = Some(Box::new(notice));
+        drop(state);
+        self
     }
 
     fn made(stage: Stage) -> Self {
         Self(Arc::new(Mutex::new(State {
             verdict: matches!(stage, Stage::Absent).then_some(Unreachable::Absent),
             left: TIMEOUT,
+            memory: None,
+            lost: Lost::default(),
+            notice: None,
             stage,
         })))
     }
@@ -166,7 +214,12 @@ impl Keyring {
             },
             Err(fault) => Err(fault),
         };
-        state.left = state.left.saturating_sub(begun.elapsed());
+        let took = begun.elapsed();
+        state.left = state.left.saturating_sub(took);
+        match &result {
+            Err(Fault::Keyring(Unreachable::Slow)) => state.note_silence(took),
+            _ => state.note_answer(),
+        }
         match result {
             Ok(value) => Ok(value),
             Err(Fault::Entry(what)) => Err(Unreachable::Faulty(what)),
@@ -254,6 +307,29 @@ impl fmt::Debug for Keyring {
 }
 
 impl State {
+    /// Remembers that there was no answer, and says so where that is new.
+    fn note_silence(&mut self, took: Duration) {
+        self.lost.add(took);
+        let is_known = self.memory.as_ref().is_some_and(Memory::is_silent);
+        if let Some(memory) = &mut self.memory {
+            memory.note_silence();
+        }
+        if let Some(notice) = self.notice.as_ref().filter(|_| !is_known) {
+            notice(&format!(
+                "the OS keyring did not answer within {}: commands go on without it, and hardly wait for it until it answers again",
+                HumanDuration::coarse(took)
+            ));
+        }
+    }
+
+    /// Forgets that it did not answer before; from now on it is waited for as ever.
+    fn note_answer(&mut self) {
+        if let Some(memory) = self.memory.as_mut().filter(|memory| memory.is_silent()) {
+            memory.forget();
+            self.left = self.left.max(TIMEOUT);
+        }
+    }
+
     /// Gives `job` to the worker, which the first one starts.
     fn send(&mut self, job: Job) -> Result<(), Fault> {
         let sender = match std::mem::replace(&mut self.stage, Stage::Absent) {
@@ -356,6 +432,16 @@ mod tests {
                 assert_eq!(clone.probe().why, Some(Unreachable::Slow));
             }
         }
+        // The next process of the session hardly waits, and is not told again.
+        let (told, heard) = mpsc::channel();
+        let keyring = Keyring::new(&env("")).unwrap();
+        let keyring = keyring.telling(Lost::default(), move |text| {
+            drop(told.send(text.to_owned()))
+        });
+        let begun = Instant::now();
+        assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
+        assert!(begun.elapsed() < TIMEOUT);
+        assert!(heard.try_recv().is_err());
         let error = Keyring::new(&env("soon")).err().unwrap();
         assert!(error.message().starts_with(TIMEOUT_VARIABLE), "{error:?}");
     }

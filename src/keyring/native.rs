@@ -19,6 +19,11 @@ impl Gate {
         Some(Self)
     }
 
+    /// Where it is: there is but one.
+    pub(super) fn address(&self) -> &str {
+        NAME
+    }
+
     pub(super) fn outlook(&mut self, _service: &str, _account: &str) -> Result<Outlook, Fault> {
         Ok(Outlook::Possible)
     }

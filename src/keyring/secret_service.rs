@@ -30,8 +30,12 @@ pub(super) struct Gate {
 impl Gate {
     /// The gate to the session bus that `env` names, or `None` where it names none.
     pub(super) fn new(env: &Environment) -> Option<Self> {
-        let address = match env.var("DBUS_SESSION_BUS_ADDRESS") {
-            Some(address) => address.to_owned(),
+        // The `keyring` crate takes a variable that is set to nothing for an address.
+        let address = match env.raw("DBUS_SESSION_BUS_ADDRESS") {
+            Some(address) => {
+                let address = address.to_str().filter(|address| !address.is_empty());
+                address?.to_owned()
+            }
             None => {
                 let socket = Path::new(env.var_os("XDG_RUNTIME_DIR")?).join("bus");
                 socket.try_exists().ok().filter(|there| *there)?;
@@ -39,6 +43,11 @@ impl Gate {
             }
         };
         Some(Self { address, bus: None })
+    }
+
+    /// Where the bus is.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// What is to be expected of the entry, if nothing is locked.

@@ -80,7 +80,7 @@ where
 
 /// Lets the task that has the connection of the last request put it back, so that the next request
 /// takes it and opens no other.
-async fn give_connection_back() {
+pub async fn give_connection_back() {
     tokio::task::yield_now().await;
 }
 
@@ -110,6 +110,20 @@ pub fn marked(names: impl IntoIterator<Item = Name>, results: Vec<Result<Stored>
             Outcome { name, result, mark }
         })
         .collect()
+}
+
+/// Says that `count` secrets were stored by the server's word alone, as its list could not be had.
+pub fn tell_of_unseen(services: &Services, count: usize, error: &Error) {
+    if count > 0 {
+        let many = match count {
+            1 => "it was".to_owned(),
+            count => format!("{count} secrets were"),
+        };
+        (services.notice)(&format!(
+            "{many} stored by the server's word alone, and could not be looked at: {}",
+            error.message()
+        ));
+    }
 }
 
 /// Whether every other request would fail in the same way.

@@ -278,11 +278,7 @@ impl Keyed {
 
     /// Forgets the credential in the OS keyring; says in words what that was.
     pub fn forget(&self) -> Result<Vec<String>> {
-        let there_was = self.credential.forget(&self.endpoint.services.keyring)?;
-        Ok(match there_was {
-            true => vec!["the credential in the OS keyring".to_owned()],
-            false => Vec::new(),
-        })
+        self.credential.forget(&self.endpoint.services.keyring)
     }
 
     fn means(&self) -> Means<'_> {
@@ -292,6 +288,7 @@ impl Keyed {
             keyring: &services.keyring,
             http: &services.http,
             withheld: &services.withheld,
+            notice: &*services.notice,
         }
     }
 }
@@ -304,29 +301,74 @@ fn is_rejection(response: &Response) -> bool {
     )
 }
 
-/// An object `error` with message, description and code; else a text `message`, `error` or `type`.
+/// An object `error` with message, description and code; else a text `message`, `Message`, `title`
+/// and `detail` (RFC 9457), `error` or `type`; and behind it what is listed in `errors`.
 fn message(json: &serde_json::Value) -> Option<String> {
-    let text = |value: Option<&serde_json::Value>| {
-        value
-            .and_then(|value| value.as_str())
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
+    let text = |name: &str| {
+        let text = json.get(name).and_then(serde_json::Value::as_str);
+        text.filter(|text| !text.is_empty()).map(str::to_owned)
     };
     if let Some(error) = json.get("error").filter(|error| error.is_object()) {
-        let message = text(error.get("message"));
-        let description = text(error.get("description"));
+        let member = |name: &str| {
+            let text = error.get(name).and_then(serde_json::Value::as_str);
+            text.filter(|text| !text.is_empty()).map(str::to_owned)
+        };
         let code = error.get("code").and_then(|code| match code {
             serde_json::Value::String(code) if !code.is_empty() => Some(code.clone()),
             serde_json::Value::Number(code) => Some(format!("code {code}")),
             _ => None,
         });
-        let parts: Vec<String> = [message, description, code].into_iter().flatten().collect();
+        let parts = [member("message"), member("description"), code];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
         return (!parts.is_empty()).then(|| parts.join(", "));
     }
-    text(json.get("message"))
-        .or_else(|| text(json.get("error")))
-        .or_else(|| text(json.get("type")))
-        .or_else(|| text(Some(json)))
+    let problem = || {
+        let parts: Vec<String> = ["title", "detail"].into_iter().filter_map(text).collect();
+        (!parts.is_empty()).then(|| parts.join(": "))
+    };
+    let said = text("message")
+        .or_else(|| text("Message"))
+        .or_else(problem)
+        .or_else(|| text("error"))
+        .or_else(|| text("type"))
+        .or_else(|| {
+            json.as_str()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        });
+    let mut listed = Vec::new();
+    list(json.get("errors"), &mut listed);
+    let parts: Vec<String> = said.into_iter().chain(listed).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
+}
+
+/// How many of the errors that an answer lists are repeated.
+const LISTED: usize = 5;
+
+/// What `errors` lists: texts, objects with a message, or lists of them under the names of fields.
+fn list(errors: Option<&serde_json::Value>, listed: &mut Vec<String>) {
+    match errors {
+        Some(serde_json::Value::String(text)) if listed.len() < LISTED => listed.push(text.clone()),
+        Some(serde_json::Value::Array(errors)) => {
+            errors.iter().for_each(|error| list(Some(error), listed));
+        }
+        Some(serde_json::Value::Object(members)) => {
+            let own = ["message", "detail", "title"]
+                .into_iter()
+                .find_map(|name| members.get(name).filter(|text| text.is_string()));
+            if own.is_some() {
+                return list(own, listed);
+            }
+            for (name, errors) in members {
+                let mut of_field = Vec::new();
+                list(Some(errors), &mut of_field);
+                let room = LISTED.saturating_sub(listed.len());
+                let of_field = of_field.into_iter().take(room);
+                listed.extend(of_field.map(|text| format!("{name}: {text}")));
+            }
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -350,10 +392,28 @@ mod tests {
             (json!({"type": "c", "error": "b"}), "b"),
             (json!({"type": "c"}), "c"),
             (json!("d"), "d"),
+            (json!({"Message": "of .NET"}), "of .NET"),
+            (
+                json!({"type": "about:blank", "title": "Bad", "detail": "no name", "status": 400}),
+                "Bad: no name",
+            ),
+            (
+                json!({"title": "Invalid", "errors": {"Name": ["is long", "is odd"], "Value": ["is empty"]}}),
+                "Invalid; Name: is long; Name: is odd; Value: is empty",
+            ),
+            (
+                json!({"errors": ["a", {"message": "b"}, {"x": 1}, 2]}),
+                "a; b",
+            ),
+            (
+                json!({"errors": ["1", "2", "3", "4", "5", "6"]}),
+                "1; 2; 3; 4; 5",
+            ),
         ] {
             assert_eq!(message(&body).as_deref(), Some(words), "{body}");
         }
         assert_eq!(message(&json!({"error": {"status": 400}})), None);
         assert_eq!(message(&json!([])), None);
+        assert_eq!(message(&json!({"errors": [], "title": ""})), None);
     }
 }

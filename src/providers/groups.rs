@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::words::batch::Action;
 use crate::words::document::Document;
 use crate::words::error::Result;
+use crate::words::object::objects;
 use crate::words::secret::SecretValue;
 
 /// What can be done with groups.
@@ -63,18 +64,33 @@ pub struct Group {
     /// Which group wins where two hold the same name: the higher one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i64>,
+    /// Who may see its values: `secret` or `config`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<String>,
+    /// The stage that it belongs to, where the backend tells.
+    #[serde(rename = "stageId", skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// Who is given its secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restrictions: Option<Restrictions>,
     /// Whose keys it brings along.
     #[serde(rename = "addonDependencies", skip_serializing_if = "Vec::is_empty")]
     pub addons: Vec<Addon>,
+    /// The same of addons elsewhere.
+    #[serde(
+        rename = "externalAddonDependencies",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub external_addons: Vec<Addon>,
     /// The names of its variables, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variables: Option<Vec<String>>,
     /// The paths of its files, where they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<String>>,
+    /// The names of what it mounts into builds, where they were asked for and there are any.
+    #[serde(rename = "dockerSecretMounts", skip_serializing_if = "Vec::is_empty")]
+    pub docker_secrets: Vec<String>,
     /// When it was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
@@ -90,10 +106,13 @@ pub struct Restrictions {
     /// Whether only those named here are; otherwise everything in the project is.
     pub restricted: bool,
     /// Services and jobs.
-    #[serde(rename = "nfObjects")]
+    #[serde(rename = "nfObjects", deserialize_with = "objects")]
     pub targets: Vec<Target>,
     /// Those that carry one of these tags.
     pub tags: Vec<String>,
+    /// Whether they must carry all of the tags (`and`) or one of them (`or`).
+    #[serde(rename = "tagMatchCondition", skip_serializing_if = "Option::is_none")]
+    pub tag_match: Option<String>,
 }
 
 /// A service or job.
@@ -112,7 +131,8 @@ pub struct Addon {
     /// Its id.
     #[serde(rename = "addonId")]
     pub id: String,
-    /// Which of its keys.
+    /// Which of its keys; none where the backend does not tell.
+    #[serde(default, deserialize_with = "objects")]
     pub keys: Vec<AddonKey>,
 }
 
@@ -127,7 +147,8 @@ pub struct AddonKey {
     pub aliases: Vec<String>,
 }
 
-/// The fields of a group as far as the caller names them.
+/// The fields of a group as far as the caller names them. A list that is `None` is left alone, one
+/// that is empty empties it.
 #[derive(Debug, Default)]
 pub struct GroupFields {
     /// A whole payload in the backend's own words, over which the fields below are laid.
@@ -136,22 +157,32 @@ pub struct GroupFields {
     pub name: Option<String>,
     /// What its owner says of it.
     pub description: Option<String>,
-    /// Labels; none named leaves them alone, as with the other lists.
-    pub tags: Vec<String>,
+    /// Labels.
+    pub tags: Option<Vec<String>>,
     /// What its secrets are given to.
     pub secret_type: Option<String>,
+    /// Who may see its values.
+    pub visibility: Option<String>,
+    /// The stage that it belongs to; an empty one is none.
+    pub stage: Option<String>,
     /// Which group wins.
     pub priority: Option<i64>,
     /// Whether only those named below are given its secrets.
     pub restricted: Option<bool>,
     /// Services and jobs.
-    pub restricted_to: Vec<Target>,
+    pub restricted_to: Option<Vec<Target>>,
     /// Tags of those that are given its secrets.
-    pub restricted_tags: Vec<String>,
+    pub restricted_tags: Option<Vec<String>>,
+    /// Whether all of the tags must be there, or one of them.
+    pub tag_match: Option<String>,
     /// Whose keys it brings along.
-    pub addons: Vec<Addon>,
+    pub addons: Option<Vec<Addon>>,
+    /// The same of addons elsewhere.
+    pub external_addons: Option<Vec<Addon>>,
     /// Variables by name.
     pub variables: Vec<(String, SecretValue)>,
     /// Files by path.
     pub files: Vec<(String, SecretValue)>,
+    /// What it mounts into builds, by name.
+    pub docker_secrets: Vec<(String, SecretValue)>,
 }

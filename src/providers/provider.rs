@@ -154,6 +154,12 @@ pub trait Provider {
     /// The entries that pass `filter`, sorted by name, without values.
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>>;
 
+    /// The same for somebody who looks: where a rate limit ends the work, what was read by then, and
+    /// the error that says what was not.
+    async fn list_what_can_be_read(&self, filter: &Filter) -> Result<(Vec<Entry>, Option<Error>)> {
+        Ok((self.list(filter).await?, None))
+    }
+
     /// The values of the selected secrets; a missing one is not in the answer. Never asked of what
     /// has no [`Capability::Read`].
     async fn read(&self, _selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {

@@ -4,6 +4,7 @@
 //! what it [wants](Plan::wants); then it [names](Plan::choose) what was found.
 
 mod found;
+mod harmful;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -185,8 +186,8 @@ impl Plan {
     /// names.
     ///
     /// # Errors
-    /// `not_found` for a name asked for that is missing; `usage` for a variable that changes how
-    /// programs run, or, when strict, for a name that is no variable name; `conflict` when two
+    /// `not_found` for a name asked for that is missing; `usage` for variables that change how
+    /// programs run and stand in no `-e`, all of which it names, or, when strict, for a name that is no variable name; `conflict` when two
     /// names become one variable.
     pub fn choose<V>(&self, found: &Found<'_, V>, naming: Naming) -> Result<Chosen> {
         let chosen = self.name(found.names(&self.store), naming)?;
@@ -228,6 +229,8 @@ impl Plan {
         let mut chosen = Chosen::default();
         // Which name a variable came from, to tell of two that become one.
         let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
+        // What nobody but the user may bring, and by its name alone.
+        let mut harmful: BTreeSet<String> = BTreeSet::new();
         let mut named = self.named.clone();
         let whole = all.filter(|name| match &self.whole {
             Whole::No => false,
@@ -250,7 +253,9 @@ impl Plan {
             if is_excepted(&variable) {
                 continue;
             }
-            naming.check_harmless(&variable)?;
+            if naming.is_harmful(&variable) {
+                harmful.insert(variable.clone());
+            }
             if let Some(other) = origins.insert(variable.clone(), reference.clone()) {
                 return Err(Error::conflict(format!(
                     "{} and {} both become {variable}",
@@ -266,7 +271,9 @@ impl Plan {
                 continue;
             }
             naming.check(variable)?;
-            naming.check_harmless(variable)?;
+            if naming.is_harmful(variable) {
+                harmful.insert(variable.clone());
+            }
             let source = Source::Literal(value.clone());
             chosen.variables.insert(variable.clone(), source);
         }
@@ -275,13 +282,18 @@ impl Plan {
                 continue;
             }
             naming.check(variable)?;
-            if *by == Mapped::File {
-                naming.check_harmless(variable)?;
-            }
+            match by {
+                // It takes the place of whatever else would have that name.
+                Mapped::Option => harmful.remove(variable),
+                Mapped::File => naming.is_harmful(variable) && harmful.insert(variable.clone()),
+            };
             let source = Source::Secret(reference.clone());
             chosen.variables.insert(variable.clone(), source);
         }
-        Ok(chosen)
+        match harmful.is_empty() {
+            true => Ok(chosen),
+            false => Err(variables::refused(&harmful)),
+        }
     }
 }
 

@@ -1,96 +1,12 @@
 //! The names that selected secrets get: those of environment variables, some of which are
 //! dangerous, or those of secrets in another store.
 
+use std::collections::BTreeSet;
+
+use super::harmful::is_harmful;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 use crate::words::text::is_variable_name;
-
-/// Variables that change how programs run. Whoever may write a secret must not thereby decide what
-/// code runs wherever it is injected.
-const DANGEROUS: &[&str] = &[
-    "PATH",
-    "BASH_ENV",
-    "ENV",
-    "IFS",
-    "PS4",
-    "PROMPT_COMMAND",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "CDPATH",
-    "GLOBIGNORE",
-    "ZDOTDIR",
-    "FPATH",
-    "SHELL",
-    "HOME",
-    "NODE_OPTIONS",
-    "NODE_PATH",
-    "NODE_EXTRA_CA_CERTS",
-    "NPM_CONFIG_USERCONFIG",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "PYTHONHOME",
-    "PYTHONINSPECT",
-    "PYTHONBREAKPOINT",
-    "PERL5LIB",
-    "PERL5OPT",
-    "PERL5DB",
-    "PERLLIB",
-    "RUBYLIB",
-    "RUBYOPT",
-    "GEM_PATH",
-    "GEM_HOME",
-    "PHPRC",
-    "PHP_INI_SCAN_DIR",
-    "CLASSPATH",
-    "JAVA_TOOL_OPTIONS",
-    "_JAVA_OPTIONS",
-    "JDK_JAVA_OPTIONS",
-    "MAVEN_OPTS",
-    "GRADLE_OPTS",
-    "DOTNET_STARTUP_HOOKS",
-    "CORECLR_PROFILER_PATH",
-    "LUA_PATH",
-    "LUA_CPATH",
-    "LUA_INIT",
-    "GIT_SSH",
-    "GIT_SSH_COMMAND",
-    "GIT_EXEC_PATH",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_ASKPASS",
-    "GIT_PROXY_COMMAND",
-    "GIT_TEMPLATE_DIR",
-    "GIT_EDITOR",
-    "GIT_PAGER",
-    "SSH_ASKPASS",
-    "EDITOR",
-    "VISUAL",
-    "PAGER",
-    "BROWSER",
-    "LESSOPEN",
-    "LESSCLOSE",
-    "MANPAGER",
-    "RUSTC_WRAPPER",
-    "RUSTFLAGS",
-    "CARGO_HOME",
-    "MAKEFLAGS",
-    "GCONV_PATH",
-    "GLIBC_TUNABLES",
-    "LOCPATH",
-    "NLSPATH",
-    "RES_OPTIONS",
-    "HOSTALIASES",
-    "LOCALDOMAIN",
-    "TERMINFO",
-    "TERMCAP",
-    "OPENSSL_CONF",
-    "OPENSSL_ENGINES",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "TMPDIR",
-];
-
-/// Beginnings of such names.
-const DANGEROUS_PREFIXES: &[&str] = &["LD_", "DYLD_", "BASH_FUNC_", "GIT_CONFIG", "MALLOC_"];
 
 /// Where selected secrets go, which decides what they may be called there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -147,12 +63,9 @@ impl Naming {
         }
     }
 
-    /// Refuses a variable that changes how programs run.
-    pub(super) fn check_harmless(self, name: &str) -> Result<()> {
-        match self.destination {
-            Destination::Environment => check_harmless(name),
-            Destination::Store => Ok(()),
-        }
+    /// Whether a variable called `name` would change how programs run there.
+    pub(super) fn is_harmful(self, name: &str) -> bool {
+        self.destination == Destination::Environment && is_harmful(name)
     }
 }
 
@@ -183,20 +96,20 @@ fn check_variable(variable: &str) -> Result<()> {
     )))
 }
 
-fn check_harmless(variable: &str) -> Result<()> {
-    let dangerous = DANGEROUS.contains(&variable)
-        || DANGEROUS_PREFIXES
-            .iter()
-            .any(|prefix| variable.starts_with(prefix));
-    if !dangerous {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "a secret named {variable} would change how programs run"
+/// The refusal of secrets called `names`, which would change how programs run.
+pub(super) fn refused(names: &BTreeSet<String>) -> Error {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (all, first) = (names.join(", "), names.first().copied().unwrap_or_default());
+    let what = match names.len() {
+        1 => format!("a secret named {all}"),
+        _ => format!("secrets named {all}"),
+    };
+    Error::usage(format!("{what} would change how programs run")).hint(format!(
+        "--except {} leaves {} out; -e {first}={first} brings {} on purpose",
+        names.join(","),
+        if names.len() == 1 { "it" } else { "them" },
+        if names.len() == 1 { "it" } else { "one" },
     ))
-    .hint(format!(
-        "leave it out with --except {variable}, or bring it on purpose with -e {variable}={variable}"
-    )))
 }
 
 #[cfg(test)]
@@ -240,24 +153,7 @@ mod tests {
             let kept = (destination, strict) == (Store, false);
             assert_eq!(naming.check("a-b").is_ok(), kept, "{naming:?}");
             assert!(naming.check("").is_err(), "{naming:?}");
-            let harmless = naming.check_harmless("PATH").is_ok();
-            assert_eq!(harmless, destination == Store);
-        }
-    }
-
-    #[test]
-    fn names_that_change_how_programs_run_are_refused() {
-        for name in [
-            "PATH",
-            "LD_PRELOAD",
-            "BASH_ENV",
-            "NODE_OPTIONS",
-            "GIT_CONFIG_COUNT",
-        ] {
-            assert!(check_harmless(name).is_err(), "{name}");
-        }
-        for name in ["DATABASE_URL", "GIT_TOKEN", "LDAP_PASSWORD", "path"] {
-            assert!(check_harmless(name).is_ok(), "{name}");
+            assert_eq!(naming.is_harmful("PATH"), destination == Environment);
         }
     }
 }

@@ -134,7 +134,7 @@ fn encode(key: &SessionKey, session: &Session) -> Option<Zeroizing<Vec<u8>>> {
     Some(entry)
 }
 
-fn decode(key: &SessionKey, entry: &[u8]) -> Option<Session> {
+pub(crate) fn decode(key: &SessionKey, entry: &[u8]) -> Option<Session> {
     let read: Read = serde_json::from_slice(entry).ok()?;
     let session = Session {
         token: Zeroizing::new(read.token),

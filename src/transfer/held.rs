@@ -92,18 +92,18 @@ impl Held {
         }
     }
 
-    /// Its value under `name`, where it tells values.
-    pub fn value(&self, name: &Name) -> Option<&SecretValue> {
-        match self {
-            Self::Values(Reading { values, .. }) => values.get(name),
-            Self::Names { .. } => None,
-        }
-    }
-
     /// What a write over what is held under `name` is to [expect](crate::words::batch::Write::expected).
     pub fn expected(&self, name: &Name) -> Option<u32> {
         match self {
             Self::Values(reading) => reading.expected(name),
+            Self::Names { .. } => None,
+        }
+    }
+
+    /// Its value under `name`, where it tells values.
+    pub fn value(&self, name: &Name) -> Option<&SecretValue> {
+        match self {
+            Self::Values(reading) => reading.values.get(name),
             Self::Names { .. } => None,
         }
     }

@@ -330,6 +330,264 @@ fn where_nothing_exchanges_it_the_key_itself_is_sent() {
 }
 
 #[test]
+fn what_is_no_api_is_not_given_the_key_again() {
+    for answer in [
+        Answer::html(404, "<html>nginx</html>"),
+        Answer::text(404, "404 page not found"),
+        Answer::status(404),
+        Answer::json(404, &json!("Not Found")),
+        Answer::json(404, &json!([])),
+        Answer::html(405, "<html>portal</html>"),
+        Answer::html(405, "portal"),
+    ] {
+        let (server, home) = set_up();
+        server.faults().on("POST", EXCHANGE, Fault::Answer(answer));
+        set(&home, &["s3/a"], "v").run().code(13).lacks(API_KEY);
+        let sent = server.requests();
+        assert_eq!(sent.len(), 1, "{:?}", server.asked());
+    }
+    // What speaks as the API does is believed.
+    for answer in [
+        Answer::json(
+            404,
+            &json!({"code": 5, "message": "Not Found", "details": []}),
+        ),
+        Answer::json(
+            404,
+            &json!({"ok": false, "error": {"code": 5, "message": "no"}}),
+        ),
+        Answer::json(405, &json!({"code": 12, "message": "Method Not Allowed"})),
+        Answer::status(405),
+    ] {
+        let (server, home) = set_up();
+        server.set_exchange(Exchange::Missing(404));
+        server.faults().on("POST", EXCHANGE, Fault::Answer(answer));
+        set(&home, &["s3/a"], "v").run().ok();
+    }
+}
+
+#[test]
+fn free_secrets_have_a_key_alone() {
+    let (server, home) = set_up();
+    set(&home, &["other/HF_TOKEN"], "hunter2")
+        .run()
+        .ok()
+        .stderr_lacks("name of a variable");
+    assert_eq!(
+        posted(&server),
+        json!({"secret": {"id": "HF_TOKEN", "secretType": "other"}, "secretKey": "hunter2"})
+    );
+    server.forget_requests();
+    set(&home, &["other/X", "--attr", "accessKey=AKIA"], "hunter2")
+        .run()
+        .code(2)
+        .stderr_has("other has a secret key alone");
+    assert_eq!(server.asked(), Vec::<String>::new());
+    for name in ["aws/A", "gcp/A", "storj/A", "tape/A"] {
+        set(&home, &[name, "--attr", "accessKey=AKIA"], "hunter2")
+            .run()
+            .ok();
+    }
+}
+
+#[test]
+fn an_id_that_is_no_variable_name_is_told_once() {
+    let (_server, home) = set_up();
+    set(&home, &["s3/my-backup"], "v")
+        .run()
+        .ok()
+        .stderr_has("s3/my-backup is no name of a variable");
+    set(&home, &["s3/my-backup"], "w")
+        .run()
+        .ok()
+        .stderr_lacks("name of a variable");
+    let many: String = (0..8)
+        .map(|number| format!("other/a-{number}=v\n"))
+        .collect();
+    home.write("many.yaml", many.replace('=', ": "));
+    let run = home.run(["import", "-y", "many.yaml"]);
+    run.ok().stderr_has("other/a-0").stderr_has("and 3 more");
+    assert_eq!(run.stderr.matches("name of a variable").count(), 1);
+}
+
+#[test]
+fn ids_are_exported_for_a_manifest() {
+    let (server, mut home) = set_up();
+    for (kind, id) in [
+        ("other", "HF_TOKEN"),
+        ("aws", "BACKUP"),
+        ("gcp", "BACKUP"),
+        ("s3", "a-b"),
+    ] {
+        server.put(kind, id, "hunter2", json!({}));
+    }
+    let run = home.run(["export", "--format", "bytenite"]);
+    run.ok()
+        .stderr_has("no names of variables: a-b")
+        .lacks("hunter2");
+    assert_eq!(
+        run.json(),
+        json!({"platformConfig": {"secrets": ["BACKUP", "HF_TOKEN", "a-b"]}})
+    );
+    let run = home.run(["export", "--format", "bytenite", "--prefix", "other/"]);
+    assert_eq!(
+        run.ok().quiet().json(),
+        json!({"platformConfig": {"secrets": ["HF_TOKEN"]}})
+    );
+    let only = [
+        "export",
+        "--format",
+        "bytenite",
+        "--only",
+        "aws/BACKUP",
+        "-o",
+        "m.json",
+    ];
+    home.run(only).ok();
+    assert!(
+        String::from_utf8(home.read("m.json"))
+            .unwrap()
+            .contains("BACKUP")
+    );
+    home.run(["export", "--format", "bytenite", "--only", "aws/NONE"])
+        .code(3);
+    home.run(["--json", "export", "--format", "bytenite"])
+        .code(2);
+    home.run(["import", "--format", "bytenite", "m.json"])
+        .code(2);
+    // What is elsewhere is not where apps look.
+    home.set("KEYFOB_STORE", "local");
+    set(&home, &["A"], "hunter2").run().ok();
+    home.run(["export", "--format", "bytenite"])
+        .ok()
+        .stderr_has(
+            "local is no ByteNite store: jobs find its secrets only once they are in ByteNite",
+        )
+        .lacks("hunter2");
+}
+
+#[test]
+fn what_has_expired_is_not_stored() {
+    let (server, home) = set_up();
+    let old = ["s3/a", "--expires-at", "2020-01-01T00:00:00Z"];
+    set(&home, &old, "v")
+        .run()
+        .code(2)
+        .stderr_has("is in the past: this machine's clock says 20");
+    assert_eq!(server.asked(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_said_and_not_done_is_found_out() {
+    let (server, home) = set_up();
+    server.put("s3", "A", "k", json!({}));
+    server.set_does_nothing(true);
+    set(&home, &["s3/B"], "v")
+        .run()
+        .code(1)
+        .stderr_has("does not list it");
+    home.run(["delete", "-y", "s3/A"])
+        .code(1)
+        .stderr_has("still lists it");
+    set(&home, &["s3/A", "--attr", "accessKey=NEW"], "v")
+        .run()
+        .code(1)
+        .stderr_has("is listed with another accessKey");
+    let many: String = (0..20)
+        .map(|number| format!("other/A{number}: v\n"))
+        .collect();
+    home.write("many.yaml", many);
+    server.set_does_nothing(false);
+    server.forget_requests();
+    home.run(["import", "-y", "many.yaml"]).ok();
+    // One list before what import shows, one before the writes, one after them.
+    assert!(server.count("GET", SECRETS) <= 3, "{:?}", server.asked());
+    let names: Vec<String> = (0..20).map(|number| format!("other/A{number}")).collect();
+    server.forget_requests();
+    home.keyfob(
+        ["delete", "-y"]
+            .into_iter()
+            .chain(names.iter().map(String::as_str)),
+    )
+    .run()
+    .ok();
+    assert_eq!(server.count("GET", SECRETS), 2);
+    // Nonsense is looked into: what is gone is deleted.
+    server.faults().on("DELETE", ONE, Fault::Truncated);
+    home.run(["delete", "-y", "s3/A"]).ok();
+    assert!(server.names().is_empty());
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_said() {
+    let (server, home) = set_up();
+    server.put("s3", "B", "k", json!({}));
+    let gone = Fault::rate_limited(3600);
+    server.faults().nth_on(2, "GET", SECRETS, gone.clone());
+    set(&home, &["s3/A"], "v")
+        .run()
+        .ok()
+        .stderr_has("by the server's word alone")
+        .stderr_has("429");
+    assert_eq!(server.secret_key("s3", "A").unwrap(), "v");
+    // Whether a key is gone matters too much to be taken on trust.
+    server.faults().clear();
+    server.faults().nth_on(2, "GET", SECRETS, gone);
+    home.run(["delete", "-y", "s3/B"])
+        .code(9)
+        .stderr_has("whether it is gone could not be looked up");
+}
+
+#[test]
+fn a_list_without_secrets_is_empty_and_a_failure_is_none() {
+    let (server, home) = set_up();
+    server.set_leaves_out_empty(true);
+    assert_eq!(home.run(["--json", "list"]).ok().json(), json!([]));
+    for empty in [json!({}), json!({"secrets": null}), json!({"total": 0})] {
+        server.faults().clear();
+        server
+            .faults()
+            .on("GET", SECRETS, Fault::Answer(Answer::json(200, &empty)));
+        assert_eq!(
+            home.run(["--json", "list"]).ok().json(),
+            json!([]),
+            "{empty}"
+        );
+    }
+    for odd in [
+        json!([]),
+        json!(null),
+        json!({"secrets": {}}),
+        json!({"secrets": 5}),
+        json!({"secrets": [["a", "s3"]]}),
+        json!({"secrets": [null]}),
+        json!({"code": 5, "message": "no", "details": []}),
+    ] {
+        server.faults().clear();
+        server
+            .faults()
+            .on("GET", SECRETS, Fault::Answer(Answer::json(200, &odd)));
+        for args in [&["list"][..], &["set", "s3/A"], &["delete", "-y", "s3/A"]] {
+            let run = home.keyfob(args).stdin("v").run();
+            assert_eq!(run.code, Some(13), "{odd}: {}", run.stderr);
+        }
+    }
+    for odd in [
+        json!(["token"]),
+        json!([]),
+        json!({"token": ""}),
+        json!({"token": 5}),
+    ] {
+        let (server, home) = set_up();
+        server
+            .faults()
+            .on("POST", EXCHANGE, Fault::Answer(Answer::json(200, &odd)));
+        home.run(["list"]).code(13);
+        assert_eq!(server.count("GET", SECRETS), 0);
+    }
+}
+
+#[test]
 fn a_refused_key_is_unauthenticated() {
     let (server, mut home) = set_up();
     home.set("BYTENITE_API_KEY", "wrong-key");
@@ -529,15 +787,14 @@ fn only_the_api_itself_says_that_a_secret_is_not_there() {
         (Answer::text(404, "404 page not found"), 13),
         (Answer::status(404), 13),
         (Answer::json(404, &json!("Not Found")), 13),
-        (Answer::json(404, &gateway), 0),
+        // And where it says so, and still lists it, that is found out.
+        (Answer::json(404, &gateway), 1),
     ] {
         server.faults().clear();
         server.faults().on("DELETE", ONE, Fault::Answer(answer));
         let run = home.run(["delete", "-y", "s3/a"]);
-        run.code(code);
-        if code != 0 {
-            run.stderr_has("404").stderr_lacks("deleted from");
-        }
+        run.code(code).stderr_lacks("deleted from");
+        run.stderr_has(if code == 13 { "404" } else { "still lists it" });
     }
     let page = Fault::status(404);
     server.faults().clear();

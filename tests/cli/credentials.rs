@@ -95,6 +95,33 @@ fn login_proves_a_key_and_keeps_it_for_its_address_alone() {
 }
 
 #[test]
+fn a_kept_credential_belongs_to_one_store() {
+    if !PrivateBus::available_for("a_kept_credential_belongs_to_one_store") {
+        return;
+    }
+    let [subject, _] = subjects();
+    let bus = PrivateBus::unlocked();
+    let mut home = subject.home();
+    home.attach(&bus);
+    home.set("KEYFOB_PROD_PROVIDER", subject.provider);
+    home.set("KEYFOB_PROD_BASE_URL", subject.server.url());
+    let login = |store: &str| {
+        let key = format!("{}\n", subject.key);
+        home.keyfob(["login", store]).stdin(key).run().ok();
+    };
+    login("prod");
+    // The provider's own store, at the same address.
+    home.run(["list"]).code(4);
+    home.run(["list", "-s", "prod"]).ok();
+    login(subject.provider);
+    assert_eq!(bus.items(), 2);
+    home.run(["logout"]).ok();
+    assert_eq!(bus.items(), 1);
+    home.run(["list"]).code(4);
+    home.run(["list", "-s", "prod"]).ok();
+}
+
+#[test]
 fn with_a_key_in_the_environment_the_keyring_is_not_touched() {
     for subject in subjects() {
         let mut home = subject.home();

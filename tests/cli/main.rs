@@ -32,6 +32,7 @@ mod neo_bulk;
 #[cfg(unix)]
 mod neo_replacing;
 mod network;
+mod network_troubles;
 mod northflank;
 mod nosana;
 mod nosana_databases;

@@ -9,7 +9,7 @@ use crate::support::home::Home;
 use crate::support::run::{Keyfob, Run};
 use crate::support::servers::faults::Fault;
 use crate::support::servers::limit::Reset;
-use crate::support::servers::neo::{API_KEY, Paging};
+use crate::support::servers::neo::{API_KEY, Lists, Paging, Tells};
 use crate::support::servers::{Answer, Neo};
 
 pub const SECRETS: &str = "/v1/secrets";
@@ -263,6 +263,189 @@ fn answers_that_make_no_sense_are_not_taken_for_success() {
 }
 
 #[test]
+fn the_shapes_of_the_same_authors_other_servers_are_taken() {
+    for lists in [
+        Lists::Documented,
+        Lists::Array,
+        Lists::SnakeCase,
+        Lists::LeavesOutEmpty,
+        Lists::NullForEmpty,
+    ] {
+        for tells in [
+            Tells::Documented,
+            Tells::With200,
+            Tells::NoContent,
+            Tells::StatusOk,
+        ] {
+            let (server, home) = set_up();
+            server.set_lists(lists);
+            server.set_tells(tells);
+            assert_eq!(home.run(["--json", "list"]).ok().json(), json!([]));
+            let run = set(&home, "A", "one").arg("--json").run();
+            assert_eq!(action(run.ok()), "created", "{lists:?} {tells:?}");
+            let run = set(&home, "A", "two").arg("--json").run();
+            assert_eq!(action(run.ok()), "updated", "{lists:?} {tells:?}");
+            assert_eq!(server.value("A").unwrap(), "two");
+            let listed = home.run(["--json", "list"]).ok().json();
+            assert!(listed[0]["created_at"].is_string(), "{listed}");
+            // What was stored is known, whatever the answer said of it.
+            set(&home, "A", "two").arg("-slocal").run().ok();
+            let diff = home.run(["diff", "local", "neo"]);
+            diff.ok();
+            home.run(["delete", "-y", "A"]).ok();
+            assert!(server.secrets().is_empty());
+            assert_nothing_open(&home);
+        }
+    }
+}
+
+#[test]
+fn a_long_list_that_is_a_bare_array_comes_in_pages() {
+    let (server, home) = set_up();
+    server.set_lists(Lists::Array);
+    for number in 0..250 {
+        server.put(&format!("S{number:03}"), "v");
+    }
+    let listed = home.run(["--json", "list"]).ok().json();
+    assert_eq!(listed.as_array().unwrap().len(), 250);
+    assert_eq!(server.count("GET", SECRETS), 3);
+}
+
+#[test]
+fn a_list_of_the_wrong_shape_is_no_list() {
+    let (server, home) = set_up();
+    server.put("A", "old");
+    let good = json!({"id": "sec_1", "name": "B"});
+    for odd in [
+        json!("x"),
+        json!(5),
+        json!(null),
+        json!([[]]),
+        json!([["sec_1", "B", null, null, null]]),
+        json!([null]),
+        json!([[], {}]),
+        json!({"secrets": {}}),
+        json!({"secrets": "x"}),
+        json!({"secrets": [null]}),
+        json!({"secrets": [["sec_1", "B", null, null, null]]}),
+        json!({"secrets": [{"id": 5, "name": "B"}]}),
+        json!({"secrets": [{"id": "sec_1", "name": null}]}),
+        json!({"secrets": [{"id": "sec_1"}]}),
+        json!({"secrets": [{"id": "sec_1", "name": "B", "createdAt": 5}]}),
+        json!({"secrets": [good], "pagination": [1]}),
+        json!({"secrets": [good], "pagination": {"total": "1"}}),
+    ] {
+        server.faults().clear();
+        server
+            .faults()
+            .on("GET", SECRETS, Fault::Answer(Answer::json(200, &odd)));
+        for args in [&["list"][..], &["set", "A"], &["delete", "-y", "A"]] {
+            let run = home.keyfob(args).stdin("new").run();
+            assert_eq!(run.code, Some(13), "{odd}: {}", run.stderr);
+        }
+    }
+    // A failure in the place of a list is no empty list.
+    for failure in [
+        json!({"error": {"code": "OOPS", "message": "no lists today"}}),
+        json!({"success": false, "message": "no lists today"}),
+        json!({"code": 5, "message": "no lists today"}),
+    ] {
+        server.faults().clear();
+        server
+            .faults()
+            .on("GET", SECRETS, Fault::Answer(Answer::json(200, &failure)));
+        home.run(["list"]).code(1).stderr_has("no lists today");
+    }
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.method == "GET")
+    );
+}
+
+#[test]
+fn what_is_said_and_not_done_is_found_out() {
+    let (server, home) = set_up();
+    server.put("A", "old");
+    server.set_does_nothing(true);
+    set(&home, "B", "new")
+        .run()
+        .code(1)
+        .stderr_has("does not list it");
+    home.run(["delete", "-y", "A"])
+        .code(1)
+        .stderr_has("still lists it");
+    home.write("many.json", r#"{"C": "1", "D": "2"}"#);
+    let run = home.run(["--json", "import", "-y", "many.json"]);
+    assert_eq!(run.code(1).json()["results"][1]["action"], "failed");
+    // One list before, one after, whatever the number of writes.
+    server.forget_requests();
+    home.run(["import", "-y", "many.json"]).code(1);
+    assert!(server.count("GET", SECRETS) <= 3, "{:?}", server.asked());
+    // A replacement that is not there is not lost.
+    server.set_does_nothing(false);
+    server.faults().on(
+        "POST",
+        SECRETS,
+        Fault::Answer(Answer::json(201, &json!({"id": "sec_7"}))),
+    );
+    set(&home, "A", "hunter2")
+        .run()
+        .code(1)
+        .stderr_has("does not list it")
+        .stderr_has("keyfob rotate --resume");
+    server.faults().clear();
+    home.run(["rotate", "--resume"]).ok();
+    assert_eq!(server.value("A").unwrap(), "hunter2");
+    assert_nothing_open(&home);
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_said() {
+    let (server, home) = set_up();
+    server.put("B", "old");
+    let gone = Fault::rate_limited(3600);
+    server.faults().nth_on(2, "GET", SECRETS, gone.clone());
+    set(&home, "A", "v")
+        .run()
+        .ok()
+        .stderr_has("by the server's word alone")
+        .stderr_has("429");
+    assert_eq!(server.value("A").unwrap(), "v");
+    // What replaced another stays kept until it was seen.
+    server.faults().clear();
+    server.faults().nth_on(2, "GET", SECRETS, gone.clone());
+    set(&home, "B", "new")
+        .run()
+        .code(9)
+        .stderr_has("could not be looked up")
+        .stderr_has("keyfob rotate --resume");
+    server.faults().clear();
+    home.run(["rotate", "--resume"]).ok();
+    assert_eq!(server.value("B").unwrap(), "new");
+    assert_nothing_open(&home);
+    // Whether a key is gone matters too much to be taken on trust.
+    server.faults().nth_on(2, "GET", SECRETS, gone);
+    home.run(["delete", "-y", "B"])
+        .code(9)
+        .stderr_has("whether it is gone could not be looked up");
+}
+
+#[test]
+fn nonsense_that_was_carried_out_is_said_to_be() {
+    let (server, home) = set_up();
+    server.put("A", "old");
+    for (method, path) in [("POST", SECRETS), ("DELETE", ONE)] {
+        server.faults().on(method, path, Fault::Truncated);
+    }
+    let run = set(&home, "B", "new").arg("--json").run();
+    assert_eq!(action(run.ok()), "created");
+    home.run(["delete", "-y", "A"]).ok();
+    assert_eq!(server.secrets().len(), 1);
+}
+
+#[test]
 fn a_create_whose_answer_is_lost_is_checked_before_it_is_repeated() {
     for (fault, posts) in [
         (Fault::close_applied(), 1),
@@ -307,12 +490,13 @@ fn only_the_api_itself_says_that_a_secret_is_not_there() {
         (Answer::text(404, "404 page not found"), 13),
         (Answer::status(404), 13),
         (Answer::json(404, &json!("Not Found")), 13),
+        // And where it says so, and still lists it, that is found out.
         (
             Answer::json(
                 404,
                 &json!({"error": {"code": "NOT_FOUND", "message": "no"}}),
             ),
-            0,
+            1,
         ),
     ] {
         let (server, home) = set_up();
@@ -321,12 +505,13 @@ fn only_the_api_itself_says_that_a_secret_is_not_there() {
             .faults()
             .on("DELETE", ONE, Fault::Answer(answer.clone()));
         let run = home.run(["delete", "-y", "A"]);
-        run.code(code);
-        if code == 0 {
+        run.code(code).stderr_lacks("deleted from");
+        assert_eq!(server.count("GET", SECRETS), 2, "looked up: {answer:?}");
+        if code == 1 {
+            run.stderr_has("still lists it");
             continue;
         }
-        run.stderr_has("404").stderr_lacks("deleted from");
-        assert_eq!(server.count("GET", SECRETS), 2, "looked up: {answer:?}");
+        run.stderr_has("404");
         // Nor is anything replaced on top of it.
         set(&home, "A", "new").run().code(13);
         assert_eq!(server.value("A").unwrap(), "old");

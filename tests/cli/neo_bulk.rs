@@ -125,6 +125,35 @@ fn creates_run_side_by_side_on_as_many_connections() {
 }
 
 #[test]
+fn a_thousand_are_looked_for_on_few_pages_side_by_side() {
+    let server = Neo::start();
+    write(&server, 1_000, &[], Duration::from_secs(30)).unwrap();
+    assert_eq!(server.secrets().len(), 1_000);
+    // An empty page before; ten pages after, of which all but two are asked for at once.
+    assert_eq!(server.count("GET", SECRETS), 11);
+    assert_eq!(server.count("POST", SECRETS), 1_000);
+    assert!(
+        server.connections() <= 16,
+        "{} connections",
+        server.connections()
+    );
+    // As many as are left come together: they are answered when all of them are there.
+    let all = Barrier::new(8);
+    let together = Fault::before(move || {
+        all.wait();
+    });
+    let is_late = |request: &Request| {
+        let offset = request
+            .parameter("offset")
+            .and_then(|text| text.parse().ok());
+        request.is("GET", SECRETS) && offset.is_some_and(|offset: usize| offset >= 200)
+    };
+    server.faults().add(is_late, 0, 8, together);
+    let error = write(&server, 1, &[], Duration::from_secs(30)).unwrap();
+    assert_eq!(error.len(), 1);
+}
+
+#[test]
 fn each_create_moves_the_deadline_on() {
     let server = Neo::start();
     // Forty creates of 600 ms, four at a time, take 6 s: longer than the deadline.

@@ -24,6 +24,7 @@ fn replacing_deletes_then_creates_and_leaves_nothing_open() {
             "GET /v1/secrets?limit=100&offset=0".to_owned(),
             format!("DELETE /v1/secrets/{old}"),
             "POST /v1/secrets".to_owned(),
+            "GET /v1/secrets?limit=100&offset=0".to_owned(),
         ]
     );
     assert_eq!(server.value("A").unwrap(), "hunter2");

@@ -165,8 +165,9 @@ fn with_neo() {
         asked[2]
     );
     assert_eq!(
-        asked[2].last().map(String::as_str),
-        Some("POST /v1/secrets")
+        asked[2][asked[2].len() - 2..],
+        ["POST /v1/secrets", "GET /v1/secrets?limit=100&offset=0"],
+        "created, then looked at"
     );
     assert!(
         asked[5].is_empty() && asked[6].is_empty(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Plain, Reply};
 use crate::support::servers::Northflank;
-use crate::support::servers::northflank::{API_TOKEN, Names, PROJECT, TEAM, Update};
+use crate::support::servers::northflank::{API_TOKEN, Names, PROJECT, Post, Shows, TEAM, Update};
 
 const SECRETS: &str = "/v1/projects/shop/secrets";
 
@@ -137,10 +137,11 @@ fn every_rule_of_the_page_is_kept() {
 #[test]
 fn what_is_shown_depends_on_where_one_looks() {
     let server = Northflank::start();
+    server.set_shows(Shows::Everything);
     let (client, url) = (client(), server.url() + SECRETS);
     let mut body = example();
     body["stageId"] = json!("unknown to the page");
-    body["secrets"]["dockerSecretMounts"] = json!({"/x": {"data": "eA=="}});
+    body["secrets"]["dockerSecretMounts"] = json!({"x": {"data": "eA=="}});
     client.json("POST", &url, body.clone());
     let listed = client.get(&url).json()["data"]["secrets"][0].clone();
     assert!(listed.get("secrets").is_none() && listed["priority"] == 10);
@@ -167,6 +168,36 @@ fn what_is_shown_depends_on_where_one_looks() {
     let details = get("/details");
     assert_eq!(details["addonDependencies"], body["addonDependencies"]);
     assert!(details.get("secrets").is_none());
+
+    // What the vendor's types have is less, and more.
+    server.set_shows(Shows::Types);
+    for shown in [
+        get("?show=this"),
+        get("/details"),
+        client.get(&url).json()["data"]["secrets"][0].clone(),
+    ] {
+        for hidden in ["addonDependencies", "externalAddonDependencies", "stageId"] {
+            assert!(shown.get(hidden).is_none(), "{hidden} in {shown}");
+        }
+    }
+    let addon = get("/details")["addonSecrets"][0].clone();
+    assert_eq!(addon["id"], "example-addon");
+    assert!(addon["variables"].to_string().contains("credential-of-"));
+    let link = get("/addons/example-addon");
+    assert_eq!(
+        (&link["linked"], &link["linkedKeys"][0]["keyName"]),
+        (&json!(true), &json!("USERNAME"))
+    );
+    assert_eq!(link["linkedKeys"][0]["defaultKey"], "NF_USERNAME");
+    let link = format!("{url}/example-secret/addons/example-addon");
+    let keys = json!({"keys": [{"keyName": "PASSWORD"}]});
+    assert_eq!(client.json("POST", &link, keys).status, 200);
+    assert_eq!(
+        get("/addons/example-addon")["linkedKeys"][0]["keyName"],
+        "PASSWORD"
+    );
+    assert_eq!(client.delete(&link).status, 200);
+    assert_eq!(client.get(&link).status, 404);
 }
 
 #[test]
@@ -194,6 +225,45 @@ fn updates_merge_or_replace_as_ordered() {
         assert_eq!(group.fields["description"], "A description");
         assert!(group.updated > before);
     }
+}
+
+#[test]
+fn the_other_update_and_put_know_their_own_fields() {
+    let server = Northflank::start();
+    let client = client();
+    let id = server.groups().put(None, PROJECT, example());
+    let url = format!("{}{SECRETS}/{id}", server.url());
+    let secrets = json!({"secrets": {"variables": {"B": "1"}}});
+    let reply = client.json("POST", &url, secrets.clone());
+    assert_eq!(reply.json(), json!({}));
+    assert_eq!(json!(server.groups().variables(&id)), json!({"B": "1"}));
+    for field in ["name", "tags", "stageId"] {
+        let reply = client.json("POST", &url, json!({field: example()[field]}));
+        assert_eq!(reply.status, 400, "{field}");
+    }
+    server.set_post(Post::Updates(Update::Merge));
+    client.json("POST", &url, json!({"secrets": {"variables": {"C": "2"}}}));
+    assert_eq!(server.groups().variables(&id).len(), 2);
+    server.set_post(Post::Missing(405));
+    assert_eq!(client.json("POST", &url, secrets).status, 405);
+
+    let mut whole = example();
+    whole["addonSecrets"] = json!([]);
+    let all = server.url() + SECRETS;
+    assert_eq!(client.json("PUT", &all, whole.clone()).status, 400);
+    server.set_strict_put(false);
+    assert_eq!(client.json("PUT", &all, whole).status, 200);
+    let kept = server.groups().get(None, PROJECT, &id).unwrap();
+    assert!(kept.fields.get("addonSecrets").is_none());
+
+    server.set_deletes_nothing(true);
+    assert_eq!(client.delete(&url).json(), json!({"data": {}}));
+    assert_eq!(server.groups().ids(None, PROJECT), ["example-secret"]);
+    let patch = json!({"stageId": "prod"});
+    client.json("PATCH", &url, patch);
+    client.json("PATCH", &url, json!({"stageId": null}));
+    let kept = server.groups().get(None, PROJECT, &id).unwrap();
+    assert!(kept.fields.get("stageId").is_none());
 }
 
 #[test]

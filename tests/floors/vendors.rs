@@ -14,7 +14,10 @@ use crate::house::is_for_tests;
 const FOLDERS: &[&str] = &["commands", "formats", "config", "doctor", "http"];
 
 /// The names that may stand all the same: the folder, the name, and why.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[("formats", "nosana", "a format is called so")];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[
+    ("formats", "nosana", "a format is called so"),
+    ("formats", "bytenite", "a format is called so"),
+];
 
 /// The words of a file's code, in lower case: `KEYFOB_NEO_KEY` and `NeoKey` have "neo" in them.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use jiff::SignedDuration;
-use reqwest::header::AUTHORIZATION;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -21,6 +21,7 @@ use crate::providers::Services;
 use crate::providers::endpoint::{DIALECT, Endpoint, Keyed, Vendor};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::object::Object;
 
 const BASE_URL: &str = "https://api.bytenite.com";
 
@@ -93,22 +94,25 @@ impl Api {
             .sensitive(api_key)
             .json(&Key { api_key })?;
         let response = endpoint.send(&request).await?;
+        if has_no_exchange(&response)? {
+            self.direct.set(true);
+            return Err(response.status_error());
+        }
         match response.status {
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                self.direct.set(true);
-                return Err(response.status_error());
-            }
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 return Err(self.keyed.unauthenticated(&response));
             }
             status if !status.is_success() => return Err(response.status_error()),
             _ => {}
         }
-        let Token { token, expires_in } = response.json().map_err(|error| {
+        let Object(Token { token, expires_in }) = response.json().map_err(|error| {
             let body: Option<Map<String, Value>> = response.json().ok();
             body.and_then(|body| failure(&response, &body))
                 .unwrap_or(error)
         })?;
+        if token.is_empty() {
+            return Err(response.nonsense("an empty token"));
+        }
         Ok(Session {
             token: Zeroizing::new(token),
             expires_at: seconds(&expires_in).and_then(|seconds| {
@@ -149,13 +153,13 @@ impl Api {
                 .map(|secret| secret.as_object().cloned().map(Record::new))
                 .collect::<Option<_>>()
                 .ok_or_else(|| response.nonsense("a list of something else than secrets")),
-            // The vendor's gateway may leave an empty list out.
-            Some(Value::Null) => Ok(Vec::new()),
-            None if body.is_empty() => Ok(Vec::new()),
-            _ => match failure(&response, &body) {
+            // The vendor's gateway leaves out what is empty.
+            Some(Value::Null) | None => match failure(&response, &body) {
                 Some(error) => Err(error),
-                None => Err(response.nonsense("no list of secrets")),
+                None if body.contains_key("code") => Err(response.nonsense("no list of secrets")),
+                None => Ok(Vec::new()),
             },
+            Some(_) => Err(response.nonsense("no list of secrets")),
         }
     }
 
@@ -219,6 +223,32 @@ impl Api {
             _ => response.status_error(),
         }
     }
+}
+
+/// Whether the API itself says that it exchanges no keys. Whatever else answers so must not be
+/// given the key a second time.
+///
+/// # Errors
+/// `invalid_data` for a 404 or 405 of something else.
+fn has_no_exchange(response: &Response) -> Result<bool> {
+    let found = match response.status {
+        StatusCode::METHOD_NOT_ALLOWED if is_page(response) => Err(response.nonsense("a web page")),
+        StatusCode::METHOD_NOT_ALLOWED => Ok(true),
+        _ => response.is_missing(),
+    };
+    found.map_err(|error| match is_page(response) {
+        true => error,
+        false => error.hint(
+            "where this API exchanges no keys, auth = \"direct\" in the store's configuration sends the key itself",
+        ),
+    })
+}
+
+/// Whether it is a web page, by itself or by its own word.
+fn is_page(response: &Response) -> bool {
+    let declared = response.headers.get(CONTENT_TYPE);
+    let declared = declared.and_then(|declared| declared.to_str().ok());
+    response.is_html() || declared.is_some_and(|declared| declared.starts_with("text/html"))
 }
 
 /// `expiresIn`: seconds, as text or as a number.

@@ -1,9 +1,11 @@
 //! ByteNite's secrets: the keys of data sources, which jobs use and nobody reads back.
 //!
 //! A secret is named `TYPE/ID`; its value is the secret key, all else is its [`record`]. The
-//! requests are in [`api`].
+//! requests are in [`api`]; [`look`] looks once, after all of a command, whether they were carried
+//! out.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use async_trait::async_trait;
@@ -17,13 +19,18 @@ use crate::config::schema::{Field, Schema, Shape};
 use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue, StoreName};
+use crate::words::text::is_variable_name;
 
 mod api;
+mod look;
 mod record;
 
 use api::Api;
 use bulk::Stored;
 use record::{Record, parts};
+
+/// How many secrets a note names.
+const NAMED: usize = 5;
 
 const SCHEMA: Schema = Schema {
     provider: "bytenite",
@@ -95,6 +102,23 @@ impl ByteNite {
 
     /// The secrets by name. One that no name can stand for is left out, and said to be.
     async fn fetch_named(&self, secret_type: Option<&str>) -> Result<BTreeMap<Name, Record>> {
+        let (named, odd) = self.fetch(secret_type).await?;
+        if odd > 0 {
+            (self.services.notice)(&format!(
+                "left out of {}: {odd} whose type or id cannot stand in a name TYPE/ID",
+                self.store
+            ));
+        }
+        Ok(named)
+    }
+
+    /// The same after a change, without a word of what was said before.
+    async fn fetch_again(&self) -> Result<BTreeMap<Name, Record>> {
+        Ok(self.fetch(None).await?.0)
+    }
+
+    /// The secrets by name, and how many have none.
+    async fn fetch(&self, secret_type: Option<&str>) -> Result<(BTreeMap<Name, Record>, usize)> {
         let mut named = BTreeMap::new();
         let mut odd = 0;
         for record in self.api.list(secret_type).await? {
@@ -105,17 +129,16 @@ impl ByteNite {
                 None => odd += 1,
             }
         }
-        if odd > 0 {
-            (self.services.notice)(&format!(
-                "left out of {}: {odd} whose type or id cannot stand in a name TYPE/ID",
-                self.store
-            ));
-        }
-        Ok(named)
+        Ok((named, odd))
     }
 
-    /// Stores one secret, of which the list has shown `before`.
-    async fn put(&self, write: &Write, before: Option<&Record>, if_absent: bool) -> Result<Stored> {
+    /// Stores one secret, of which the list has shown `before`; returns with what beside it.
+    async fn put(
+        &self,
+        write: &Write,
+        before: Option<&Record>,
+        if_absent: bool,
+    ) -> Result<(Stored, Record)> {
         if if_absent && before.is_some() {
             return Err(super::exists_already(&write.name));
         }
@@ -137,10 +160,10 @@ impl ByteNite {
                     write.name,
                     merged.unknown_fields().join(", ")
                 ));
-                Ok((action, self.mark(&documented).await))
+                Ok(((action, self.mark(&documented).await), documented))
             }
             Err(error) => Err(error),
-            Ok(()) => Ok((action, self.mark(&merged).await)),
+            Ok(()) => Ok(((action, self.mark(&merged).await), merged)),
         }
     }
 
@@ -151,6 +174,29 @@ impl ByteNite {
         let api_key = self.api.keyed.credential().await.ok()?;
         let told = record.told();
         Some(Mark::of(&[&[api_key], told.as_slice()].concat()))
+    }
+
+    /// Says of which of the secrets that were created apps get no variables: each is named after the
+    /// id.
+    fn tell_of_odd_ids(&self, outcomes: &[Outcome]) {
+        let created = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome.result, Ok(Action::Created)));
+        let odd: Vec<&str> = created
+            .filter(|outcome| parts(&outcome.name).is_ok_and(|(_, id)| !is_variable_name(id)))
+            .map(|outcome| outcome.name.as_str())
+            .collect();
+        if odd.is_empty() {
+            return;
+        }
+        let shown = odd[..odd.len().min(NAMED)].join(", ");
+        let more = match odd.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        (self.services.notice)(&format!(
+            "apps get a secret as variables that are named after its id, and the id of {shown}{more} is no name of a variable"
+        ));
     }
 
     /// Deletes a secret that the list has shown.
@@ -175,6 +221,7 @@ impl Provider for ByteNite {
         for key in write.metadata.attributes.keys() {
             record::check_attribute(key)?;
         }
+        record::check_type(&write.name, &write.metadata)?;
         if write.value.is_empty() {
             return Err(Error::invalid_data(format!("the secret key of {} is missing", write.name))
                 .hint("the API never returns it, so keyfob cannot keep the one that is stored: every change must bring it again"));
@@ -202,26 +249,64 @@ impl Provider for ByteNite {
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
         let before = self.fetch_named(None).await?;
-        let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
+        let tried = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
             self.put(write, before.get(&write.name), batch.if_absent)
         });
-        let names = batch.writes.iter().map(|write| write.name.clone());
-        Ok(bulk::marked(names, results.await?))
+        let tried = tried.await?;
+        let names: Vec<Name> = batch
+            .writes
+            .iter()
+            .map(|write| write.name.clone())
+            .collect();
+        let results = match tried.iter().any(Result::is_ok) {
+            true => {
+                let listed = self.fetch_again().await;
+                if let Err(error) = &listed {
+                    let count = tried.iter().filter(|tried| tried.is_ok()).count();
+                    bulk::tell_of_unseen(&self.services, count, error);
+                }
+                let tried = names.iter().zip(tried);
+                let results = tried.map(|(name, tried)| look::stored(name, tried?, &listed));
+                results.collect()
+            }
+            false => tried
+                .into_iter()
+                .map(|tried| tried.map(|(stored, _)| stored))
+                .collect(),
+        };
+        let outcomes = bulk::marked(names, results);
+        self.tell_of_odd_ids(&outcomes);
+        Ok(outcomes)
     }
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
         let before = self.fetch_named(None).await?;
-        let results = bulk::each(&self.services, "deleting secrets", names, |name| {
+        let doubtful = RefCell::new(BTreeSet::new());
+        let doubts = &doubtful;
+        let tried = bulk::each(&self.services, "deleting secrets", names, |name| {
             let known = before.contains_key(name);
             async move {
-                match known {
-                    true => self.remove(name).await,
-                    false => Err(super::missing(name)),
+                if !known {
+                    return Err(super::missing(name));
                 }
+                let result = self.remove(name).await;
+                if matches!(&result, Err(error) if error.kind() == Kind::InvalidData) {
+                    doubts.borrow_mut().insert(name.clone());
+                }
+                result
             }
         });
-        Ok(bulk::outcomes(names.iter().cloned(), results.await?))
+        let mut results = tried.await?;
+        let doubtful = doubtful.take();
+        if !doubtful.is_empty() || results.iter().any(Result::is_ok) {
+            let listed = self.fetch_again().await;
+            let tried = names.iter().zip(results);
+            results = tried
+                .map(|(name, tried)| look::deleted(name, tried, &doubtful, &listed))
+                .collect();
+        }
+        Ok(bulk::outcomes(names.iter().cloned(), results))
     }
 
     async fn login(&self, given: &Given) -> Result<Account> {

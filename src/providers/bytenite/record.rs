@@ -1,5 +1,6 @@
 //! What ByteNite keeps beside a secret key: read, shown, and merged with what is to change.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -76,6 +77,43 @@ impl Record {
         !self.unknown_fields().is_empty()
     }
 
+    /// The first field that was sent so, and that `listed` has otherwise. What the page does not
+    /// know is not looked at.
+    pub fn deviates_from(&self, listed: &Self) -> Option<String> {
+        let text = |field: &str| {
+            let (sent, listed) = (self.text(field), listed.text(field));
+            sent.unwrap_or_default() != listed.unwrap_or_default()
+        };
+        if let Some(field) = ["accessKey", "name"].into_iter().find(|field| text(field)) {
+            return Some(field.to_owned());
+        }
+        let same_expiry = match (self.expiry(), listed.expiry()) {
+            // Servers keep fewer digits of a second.
+            (Some(Ok(sent)), Some(Ok(listed))) => {
+                sent.duration_since(listed).abs() < SignedDuration::from_secs(1)
+            }
+            (sent, listed) => sent == listed,
+        };
+        if !same_expiry {
+            return Some("expiresAt".to_owned());
+        }
+        let params = |record: &Self| {
+            let params = record.0.get("params").and_then(Value::as_object);
+            params.cloned().unwrap_or_default()
+        };
+        let listed = params(listed);
+        let mut sent = params(self).into_iter();
+        let other =
+            sent.find(|(param, value)| listed.get(param) != Some(value) && !is_empty(value));
+        other.map(|(param, _)| format!("{PARAMS}{param}"))
+    }
+
+    /// When it expires; whatever text stands in the place of a time.
+    fn expiry(&self) -> Option<Result<Timestamp, &str>> {
+        let text = self.text("expiresAt")?;
+        Some(text.parse().map_err(|_| text))
+    }
+
     /// The type.
     pub fn secret_type(&self) -> Option<&str> {
         self.text("secretType")
@@ -145,6 +183,24 @@ pub fn check_attribute(key: &str) -> Result<()> {
     }
 }
 
+/// The type of free secrets, which have a secret key alone.
+pub const OTHER: &str = "other";
+
+/// Refuses an access key where the type has none.
+///
+/// # Errors
+/// `usage`.
+pub fn check_type(name: &Name, metadata: &Metadata) -> Result<()> {
+    let (secret_type, _) = parts(name)?;
+    if secret_type == OTHER && metadata.attributes.contains_key("accessKey") {
+        return Err(Error::usage(format!(
+            "{name} takes no accessKey: a secret of the type {OTHER} has a secret key alone"
+        ))
+        .hint("leave --attr accessKey out, or choose another type: aws, gcp, storj"));
+    }
+    Ok(())
+}
+
 /// The type and the id that `name` is made of.
 pub fn parts(name: &Name) -> Result<(&str, &str)> {
     match name.as_str().split_once('/') {
@@ -153,7 +209,7 @@ pub fn parts(name: &Name) -> Result<(&str, &str)> {
         }
         _ => Err(
             Error::invalid_data(format!("{name} is no name of a ByteNite secret"))
-                .hint("names are TYPE/ID, such as s3/backup or gcp/media"),
+                .hint("names are TYPE/ID, such as aws/BACKUP, gcp/MEDIA or other/HF_TOKEN"),
         ),
     }
 }
@@ -260,6 +316,40 @@ mod tests {
         );
         let keys: Vec<&String> = entry.attributes.keys().collect();
         assert_eq!(keys, ["accessKey", "params"]);
+    }
+
+    #[test]
+    fn what_is_listed_otherwise_than_it_was_sent_is_told() {
+        let sent = record(json!({
+            "id": "b", "secretType": "s3", "accessKey": "AKIA", "name": "", "owner": "me",
+            "expiresAt": "2030-01-01T00:00:00.1234567Z", "params": {"region": "eu", "empty": ""},
+        }));
+        let listed = |field: &str, value: Value| {
+            let mut listed = json!({
+                "id": "b", "secretType": "s3", "accessKey": "AKIA", "more": 1,
+                "expiresAt": "2030-01-01T00:00:00.123Z", "params": {"region": "eu", "n": 1},
+            });
+            listed[field] = value;
+            sent.deviates_from(&record(listed))
+        };
+        assert_eq!(listed("id", json!("b")), None);
+        assert_eq!(
+            listed("accessKey", json!("B")).as_deref(),
+            Some("accessKey")
+        );
+        assert_eq!(listed("name", json!("x")).as_deref(), Some("name"));
+        assert_eq!(
+            listed("expiresAt", json!(null)).as_deref(),
+            Some("expiresAt")
+        );
+        assert_eq!(
+            listed("expiresAt", json!("2031-01-01T00:00:00Z")).as_deref(),
+            Some("expiresAt")
+        );
+        assert_eq!(
+            listed("params", json!({})).as_deref(),
+            Some("params.region")
+        );
     }
 
     #[test]

@@ -2,18 +2,23 @@
 //!
 //! `GET /v1/secrets`, `POST /v1/secrets`, `DELETE /v1/secrets/{id}`, with `Authorization: Bearer`.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use jiff::Timestamp;
+use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use reqwest::{Method, StatusCode, Url};
 use serde::{Deserialize, Serialize};
 
+use super::wire::{self, Listed, Page};
 use crate::config::StoreConfig;
 use crate::http::{Request, Response};
 use crate::providers::Services;
+use crate::providers::bulk;
 use crate::providers::endpoint::{BEARER, Endpoint, Keyed};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::object::Object;
 use crate::words::secret::Mark;
 
 const BASE_URL: &str = "https://api.neoservicelayer.com";
@@ -28,49 +33,16 @@ const MAX_PAGES: usize = 1_000;
 pub struct Api {
     /// The API and its key.
     pub keyed: Keyed,
+    /// Whether the user knows that a list is short.
+    told: Cell<bool>,
 }
 
-/// A secret as the list shows it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Listed {
-    pub id: String,
-    pub name: String,
-    pub description: Option<String>,
-    pub created_at: Option<String>,
-    pub updated_at: Option<String>,
-}
-
-impl Listed {
-    /// Whether it is `old`, and not one that was created since under its name or id.
-    pub fn is(&self, old: &Old) -> bool {
-        self.id == old.id && self.created_at == old.created_at
-    }
-
-    /// What tells it from a later one.
-    pub fn as_old(&self) -> Old {
-        Old {
-            id: self.id.clone(),
-            created_at: self.created_at.clone(),
-        }
-    }
-
-    /// The same, and from itself with a later value.
-    pub fn mark(&self) -> Mark {
-        mark(
-            &self.id,
-            self.created_at.as_deref(),
-            self.updated_at.as_deref(),
-        )
-    }
-}
-
-/// A secret on the server, so marked that a later one of its name is not taken for it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Old {
-    pub id: String,
-    /// In the server's own words.
-    pub created_at: Option<String>,
+/// Every secret that the server lists.
+pub struct List {
+    /// The secrets.
+    pub secrets: Vec<Listed>,
+    /// Whether they are as many as the server says that it has.
+    pub whole: bool,
 }
 
 /// A secret to be created.
@@ -92,22 +64,12 @@ pub enum Sent<T> {
     Unclear(Error),
 }
 
-#[derive(Deserialize)]
-struct Page {
-    secrets: Vec<Listed>,
-    pagination: Option<Pagination>,
-}
-
-#[derive(Deserialize)]
-struct Pagination {
-    total: Option<usize>,
-}
-
 impl Api {
     pub fn new(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
         let endpoint = Endpoint::new(config, services, BASE_URL, &BEARER)?;
         Ok(Self {
             keyed: Keyed::new(endpoint, "api_key"),
+            told: Cell::default(),
         })
     }
 
@@ -117,54 +79,84 @@ impl Api {
     }
 
     /// Every secret, page after page, each of which moves the deadline on.
-    pub async fn list(&self) -> Result<Vec<Listed>> {
+    pub async fn list(&self) -> Result<List> {
         self.pages(|| self.keyed.endpoint.services.http.deadline().progressed())
             .await
     }
 
     /// The same to look what became of a request, which is no progress.
-    pub async fn list_again(&self) -> Result<Vec<Listed>> {
+    pub async fn list_again(&self) -> Result<List> {
         self.pages(|| ()).await
     }
 
-    async fn pages(&self, progressed: impl Fn()) -> Result<Vec<Listed>> {
-        let endpoint = &self.keyed.endpoint;
+    async fn pages(&self, progressed: impl Fn()) -> Result<List> {
+        let services = &self.keyed.endpoint.services;
         let key = self.keyed.credential().await?;
-        let mut found: Vec<Listed> = Vec::new();
+        let mut secrets: Vec<Listed> = Vec::new();
         let mut ids = HashSet::new();
         let mut offset = 0;
-        for _ in 0..MAX_PAGES {
-            let page = self.page(key, offset).await?;
-            let total = page.pagination.and_then(|pagination| pagination.total);
-            let received = page.secrets.len();
-            let before = found.len();
-            found.extend(
-                page.secrets
-                    .into_iter()
-                    .filter(|secret| ids.insert(secret.id.clone())),
-            );
+        let mut asked = 0;
+        // How many a page has, and how many pages are asked for side by side: one until the server
+        // has shown that it follows `offset`.
+        let (mut size, mut at_once) = (0, 1);
+        while asked < MAX_PAGES {
+            let offsets = (0..at_once).map(|number| offset + number * size);
+            let pages = stream::iter(offsets).map(|offset| async move {
+                let page = self.page(key, offset).await;
+                bulk::give_connection_back().await;
+                page
+            });
+            let pages: Vec<Page> = pages.buffered(at_once).try_collect().await?;
+            asked += pages.len();
+            let before = secrets.len();
+            let (mut total, mut received) = (None, 0);
+            for page in pages {
+                total = page.total;
+                received = page.secrets.len();
+                offset += received;
+                size = size.max(received);
+                secrets.extend(
+                    page.secrets
+                        .into_iter()
+                        .filter(|secret| ids.insert(secret.id.clone())),
+                );
+            }
             let more = match total {
-                Some(total) => found.len() < total,
+                Some(total) => secrets.len() < total,
                 None => received >= PAGE,
             };
             // A page that brings nothing new is the last, whatever the total says: the server
             // repeats itself, or secrets were deleted meanwhile.
-            if !more || found.len() == before {
-                if let Some(total) = total.filter(|total| found.len() < *total) {
-                    (endpoint.services.notice)(&format!(
-                        "the server of the store {} says that it has {total} secrets and lists only {}",
-                        endpoint.config.name(),
-                        found.len()
-                    ));
+            if !more || secrets.len() == before {
+                let missing = total.filter(|total| secrets.len() < *total);
+                if let Some(total) = missing {
+                    self.tell_of_short_list(total, secrets.len());
                 }
-                return Ok(found);
+                return Ok(List {
+                    secrets,
+                    whole: missing.is_none(),
+                });
             }
-            offset += received;
+            if let (Some(total), true) = (total, asked > 1) {
+                let left = (total - secrets.len()).div_ceil(size.max(1));
+                at_once = left.min(bulk::concurrency(&services.env)?);
+            }
             progressed();
         }
         Err(Error::invalid_data(format!(
             "could not list the secrets: the list does not end after {MAX_PAGES} pages"
         )))
+    }
+
+    /// Says, once, that the server keeps some of its secrets to itself.
+    fn tell_of_short_list(&self, total: usize, listed: usize) {
+        let endpoint = &self.keyed.endpoint;
+        if !self.told.replace(true) {
+            (endpoint.services.notice)(&format!(
+                "the server of the store {} says that it has {total} secrets and lists only {listed}",
+                endpoint.config.name(),
+            ));
+        }
     }
 
     async fn page(&self, key: &str, offset: usize) -> Result<Page> {
@@ -177,32 +169,17 @@ impl Api {
         if !response.is_success() {
             return Err(self.error(&response));
         }
-        response.json()
+        Page::of(&response)
     }
 
     /// Creates a secret; sent once, as a second one might be refused for the first. The answer is
-    /// its mark.
-    pub async fn create(&self, new: &New<'_>) -> Sent<Mark> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Created {
-            id: String,
-            created_at: Option<String>,
-            updated_at: Option<String>,
-        }
+    /// its mark, where the server tells one.
+    pub async fn create(&self, new: &New<'_>) -> Sent<Option<Mark>> {
         let request = match self.creation(new) {
             Ok(request) => request,
             Err(error) => return Sent::Refused(error),
         };
-        self.change(request, |response| {
-            let created: Created = response.json()?;
-            Ok(mark(
-                &created.id,
-                created.created_at.as_deref(),
-                created.updated_at.as_deref(),
-            ))
-        })
-        .await
+        self.change(request, wire::created).await
     }
 
     fn creation(&self, new: &New<'_>) -> Result<Request> {
@@ -213,22 +190,13 @@ impl Api {
 
     /// Deletes the secret with this id. One that is not there counts as deleted.
     pub async fn delete(&self, id: &str) -> Sent<()> {
-        #[derive(Deserialize)]
-        struct Deleted {
-            success: bool,
-        }
         let request = match self.url(&[id]) {
             Ok(url) => Request::new("delete the secret", Method::DELETE, url),
             Err(error) => return Sent::Refused(error),
         };
-        self.change(request, |response| {
-            if response.status == StatusCode::NO_CONTENT || response.is_missing()? {
-                return Ok(());
-            }
-            match response.json()? {
-                Deleted { success: true } => Ok(()),
-                Deleted { success: false } => Err(response.error(Kind::Failed)),
-            }
+        self.change(request, |response| match response.is_missing()? {
+            true => Ok(()),
+            false => wire::deleted(response),
         })
         .await
     }
@@ -296,32 +264,20 @@ impl Api {
     }
 }
 
-/// The mark of a secret with these words of the server, which may write a time in more than one way.
-fn mark(id: &str, created_at: Option<&str>, updated_at: Option<&str>) -> Mark {
-    let time = |text: Option<&str>| {
-        let text = text.unwrap_or_default();
-        match text.parse::<Timestamp>() {
-            Ok(time) => time.to_string(),
-            Err(_) => text.to_owned(),
-        }
-    };
-    Mark::of(&[id, &time(created_at), &time(updated_at)])
-}
-
 /// The error's code, or the one that belongs to the status.
 fn code_of(response: &Response) -> String {
     #[derive(Deserialize)]
     struct Body {
-        error: Code,
+        error: Object<Code>,
     }
     #[derive(Deserialize)]
     struct Code {
         code: String,
     }
-    let body: Result<Body, _> = serde_json::from_slice(&response.body);
-    if let Ok(Body {
-        error: Code { code },
-    }) = body
+    let body = serde_json::from_slice(&response.body);
+    if let Ok(Object(Body {
+        error: Object(Code { code }),
+    })) = body
     {
         return code;
     }

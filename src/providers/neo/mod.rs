@@ -1,7 +1,8 @@
 //! Neo Service Layer: secrets for functions that run in its enclaves, created and deleted, never
 //! read and never updated.
 //!
-//! The requests are in [`api`]; [`replace`] gets a new value in place of an old one without ever
+//! The requests are in [`api`], what their answers hold in [`wire`]; [`look`] looks once, after all
+//! requests of a command, whether what was [`tried`] is so; [`replace`] gets a new value in place of an old one without ever
 //! losing it.
 
 use std::collections::HashMap;
@@ -22,10 +23,14 @@ use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue};
 
 mod api;
+mod look;
 mod replace;
+mod tried;
+mod wire;
 
-use api::{Api, Listed, New, Old, Sent};
-use bulk::Stored;
+use api::{Api, New, Sent};
+use tried::{Doubts, Tried};
+use wire::{Listed, Old};
 
 const SCHEMA: Schema = Schema {
     provider: "neo",
@@ -103,8 +108,15 @@ impl Neo {
         })
     }
 
-    /// Stores one secret, of whose name the list has shown `listed`.
-    async fn put(&self, write: &Write, listed: &[&Listed], if_absent: bool) -> Result<Stored> {
+    /// Stores one secret, of whose name the list has shown `listed`. Where the answer makes no
+    /// sense, that is noted among the `doubts`, and the error returned.
+    async fn put(
+        &self,
+        write: &Write,
+        listed: &[&Listed],
+        if_absent: bool,
+        doubts: &Doubts,
+    ) -> Result<Tried> {
         let open = self.journal.is_open(&write.name);
         match listed {
             [] if !open => {
@@ -114,9 +126,17 @@ impl Neo {
                     description: write.metadata.description.as_deref(),
                 };
                 match self.create(&new, None, false, Patience::Some).await {
-                    Sent::Done(mark) => Ok((Action::Created, mark)),
+                    Sent::Done(mark) => Ok(Tried {
+                        action: Action::Created,
+                        mark,
+                        old: None,
+                        open: None,
+                    }),
                     Sent::Refused(error) => Err(error),
                     Sent::Unclear(error) => {
+                        if error.kind() == Kind::InvalidData {
+                            doubts.note(&write.name, None);
+                        }
                         Err(error.hint("it may be stored nevertheless: keyfob list shows it then"))
                     }
                 }
@@ -134,8 +154,9 @@ impl Neo {
     }
 
     /// Creates `new`, again where that may help: an answer that makes no sense would come again, and
-    /// is only looked into. A create whose answer was lost may have been
-    /// carried out, and repeating it would then be refused, so the list is asked before. `old` may
+    /// is only looked into, at the end of the command where it can wait until then. A create whose
+    /// answer was lost may have been carried out, and repeating it would then be refused, so the
+    /// list is asked before. `old` may
     /// still be listed and is not what was created; `sent` tells that one may be on its way. The
     /// answer is the mark of what was created; what the list alone tells has none, as it could be
     /// somebody else's.
@@ -154,8 +175,10 @@ impl Neo {
             };
             sent = true;
             if error.kind() == Kind::InvalidData {
-                return match self.is_created(new.name, old).await {
-                    Ok(true) => Sent::Done(None),
+                return match patience {
+                    Patience::All if matches!(self.is_created(new.name, old).await, Ok(true)) => {
+                        Sent::Done(None)
+                    }
                     _ => Sent::Unclear(error),
                 };
             }
@@ -191,9 +214,7 @@ impl Neo {
                     Err(error) => Sent::Unclear(error),
                 }
             }
-            Sent::Done(mark) => Sent::Done(Some(mark)),
-            Sent::Refused(error) => Sent::Refused(error),
-            Sent::Unclear(error) => Sent::Unclear(error),
+            sent => sent,
         }
     }
 
@@ -201,6 +222,7 @@ impl Neo {
     async fn is_created(&self, name: &str, old: Option<&Old>) -> Result<bool> {
         let listed = self.api.list_again().await?;
         Ok(listed
+            .secrets
             .iter()
             .any(|secret| secret.name == name && !old.is_some_and(|old| secret.is(old))))
     }
@@ -209,7 +231,7 @@ impl Neo {
     async fn remove(&self, old: &Old) -> Sent<()> {
         match self.api.delete(&old.id).await {
             Sent::Unclear(error) => match self.api.list_again().await {
-                Ok(listed) if !listed.iter().any(|secret| secret.is(old)) => Sent::Done(()),
+                Ok(listed) if !listed.secrets.iter().any(|secret| secret.is(old)) => Sent::Done(()),
                 // The server itself has said no.
                 Ok(_) if error.kind() == Kind::Failed => Sent::Refused(error),
                 _ => Sent::Unclear(error),
@@ -218,18 +240,31 @@ impl Neo {
         }
     }
 
-    /// Deletes the secret called `name`, of which the list has shown `listed`. An interrupted
-    /// replacement of it is then not wanted any more.
-    async fn delete_one(&self, name: &Name, listed: &[&Listed]) -> Result<Action> {
+    /// Deletes the secret called `name`, of which the list has shown `listed`, and returns which one
+    /// that was. An interrupted replacement of it is then not wanted any more: where there is nothing
+    /// else, that is dropped.
+    async fn delete_one(
+        &self,
+        name: &Name,
+        listed: &[&Listed],
+        doubts: &Doubts,
+    ) -> Result<Option<Old>> {
         match listed {
             [] => match self.journal.discard(name)? {
-                true => Ok(Action::Deleted),
+                true => Ok(None),
                 false => Err(super::missing(name)),
             },
-            [old] => match self.remove(&old.as_old()).await {
-                Sent::Done(()) => self.journal.discard(name).map(|_| Action::Deleted),
-                Sent::Refused(error) | Sent::Unclear(error) => Err(error),
-            },
+            [old] => {
+                let old = old.as_old();
+                match self.api.delete(&old.id).await {
+                    Sent::Done(()) => Ok(Some(old)),
+                    Sent::Refused(error) => Err(error),
+                    Sent::Unclear(error) => {
+                        doubts.note(name, Some(old));
+                        Err(error)
+                    }
+                }
+            }
             several => Err(ambiguous(name, several)),
         }
     }
@@ -241,6 +276,7 @@ impl Provider for Neo {
         self.journal.tell_of_open(&[]);
         let listed = self.api.list().await?;
         let mut entries: Vec<Entry> = listed
+            .secrets
             .into_iter()
             .filter(|secret| filter.admits(&secret.name))
             .filter_map(entry)
@@ -259,22 +295,27 @@ impl Provider for Neo {
             .collect();
         self.journal.tell_of_open(&names);
         let listed = self.api.list().await?;
-        let listed = by_name(&listed);
-        let results = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
-            self.put(write, of(&listed, &write.name), batch.if_absent)
+        let listed = by_name(&listed.secrets);
+        let doubts = Doubts::default();
+        let tried = bulk::each(&self.services, "storing secrets", &batch.writes, |write| {
+            let there = of(&listed, &write.name);
+            self.put(write, there, batch.if_absent, &doubts)
         });
-        Ok(bulk::marked(names, results.await?))
+        let stored = self.look_for_stored(&names, tried.await?, &doubts).await;
+        Ok(bulk::marked(names, stored))
     }
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
         self.journal.tell_of_open(names);
         let listed = self.api.list().await?;
-        let listed = by_name(&listed);
-        let results = bulk::each(&self.services, "deleting secrets", names, |name| {
-            self.delete_one(name, of(&listed, name))
+        let listed = by_name(&listed.secrets);
+        let doubts = Doubts::default();
+        let tried = bulk::each(&self.services, "deleting secrets", names, |name| {
+            self.delete_one(name, of(&listed, name), &doubts)
         });
-        Ok(bulk::outcomes(names.to_vec(), results.await?))
+        let results = self.look_for_deleted(names, tried.await?, &doubts).await;
+        Ok(bulk::outcomes(names.to_vec(), results))
     }
 
     async fn login(&self, given: &Given) -> Result<Account> {

@@ -1,22 +1,21 @@
 //! A new value in place of an old one, on a backend that can only delete and create.
 //!
 //! The new value is in the journal before the old one is deleted, and goes from there when the
-//! backend has it; what is interrupted in between is finished by [`resume`](Replacements::resume),
+//! backend lists it; what is interrupted in between is finished by [`resume`](Replacements::resume),
 //! from the stage that the journal tells.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::api::{Listed, New, Old, Sent};
-use super::{Neo, Patience, Stored, bulk, text};
+use super::api::{New, Sent};
+use super::tried::{Doubts, RESUME, Tried};
+use super::wire::{Listed, Old};
+use super::{Neo, Patience, bulk, text};
 use crate::journal::Open;
 use crate::providers::{Replacements, Steps};
 use crate::words::batch::{Action, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::Name;
-
-const RESUME: &str =
-    "its new value is kept, encrypted: keyfob rotate --resume finishes the replacement";
 
 /// What the journal says of a replacement beside its value.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,7 +43,7 @@ enum Stage {
 impl Neo {
     /// Replaces `old`, or, where nothing is listed, carries an interrupted replacement out with
     /// this value instead.
-    pub(super) async fn replace(&self, write: &Write, old: Option<&Listed>) -> Result<Stored> {
+    pub(super) async fn replace(&self, write: &Write, old: Option<&Listed>) -> Result<Tried> {
         let described = || match old {
             Some(old) => old.description.clone(),
             None => {
@@ -86,7 +85,7 @@ impl Neo {
     }
 
     /// Creates the new secret; the old one is gone.
-    async fn create_new(&self, mut open: Open, mut progress: Progress) -> Result<Stored> {
+    async fn create_new(&self, mut open: Open, mut progress: Progress) -> Result<Tried> {
         let sent = progress.stage == Stage::Creating;
         if progress.stage == Stage::Begun {
             // The old secret is gone: whatever time the command has is for the new one.
@@ -106,8 +105,12 @@ impl Neo {
             .await;
         let error = match created {
             Sent::Done(mark) => {
-                self.journal.all.close(&open)?;
-                return Ok((Action::Updated, mark));
+                return Ok(Tried {
+                    action: Action::Updated,
+                    mark,
+                    old: progress.old,
+                    open: Some(open),
+                });
             }
             Sent::Unclear(error) => return Err(is_deleted(error, &name).hint(RESUME)),
             Sent::Refused(error) => error,
@@ -131,7 +134,7 @@ impl Neo {
     }
 
     /// Finishes an interrupted replacement; `listed` is what the server has.
-    async fn finish(&self, open: Open, listed: &[Listed]) -> Result<Stored> {
+    async fn finish(&self, open: Open, listed: &[Listed]) -> Result<Tried> {
         let mut progress: Progress = self.journal.progress(&open)?;
         let old = progress.old.as_ref();
         let old_is_listed = old.is_some_and(|old| listed.iter().any(|secret| secret.is(old)));
@@ -155,11 +158,13 @@ impl Replacements for Neo {
         let mut results = Vec::with_capacity(open.len());
         for open in open {
             names.push(open.change.secret.name.clone());
-            let result = self.finish(open, &listed).await;
+            let result = self.finish(open, &listed.secrets).await;
             steps.ended(&result);
             results.push(result);
         }
-        Ok(bulk::marked(names, results))
+        let none = Doubts::default();
+        let stored = self.look_for_stored(&names, results, &none).await;
+        Ok(bulk::marked(names, stored))
     }
 }
 

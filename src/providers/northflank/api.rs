@@ -3,31 +3,51 @@
 //! All of them are below `/v1/projects/{projectId}/secrets`, or for a team below
 //! `/v1/teams/{teamId}/projects/{projectId}/secrets`.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::wire::{Data, Page, RawGroup};
+use super::wire::{Data, Link, Page, Pagination, RawGroup};
 use crate::config::StoreConfig;
 use crate::http::{Request, Response};
 use crate::providers::Services;
 use crate::providers::endpoint::{BEARER, Endpoint, Keyed};
 use crate::words::error::{Error, Kind, Result};
+use crate::words::object::Object;
 
 const OFFICIAL: &str = "https://api.northflank.com";
 
 /// The most groups that a page of the list may have.
 const PER_PAGE: &str = "100";
 
+/// The header of how many more requests are taken, and the one of the seconds until more are.
+const REMAINING: &str = "x-ratelimit-remaining";
+const RESET: &str = "x-ratelimit-reset";
+
+/// In seconds: no window is longer.
+const A_DAY: u64 = 24 * 60 * 60;
+
 /// One project's secret groups.
 pub struct Api {
     /// The API and its token.
     pub keyed: Keyed,
+    /// How many more requests the server takes, and until when, as far as it has said.
+    quota: Cell<Option<Quota>>,
+}
+
+/// What is left of a rate limit.
+#[derive(Clone, Copy, Debug)]
+struct Quota {
+    /// How many requests, those under way taken off.
+    left: u64,
+    /// When it begins anew.
+    reset: Instant,
 }
 
 /// What a request is allowed by, as Northflank calls it.
@@ -51,8 +71,8 @@ pub enum Created {
 
 /// What became of an update.
 pub enum Updated {
-    /// The server has taken it, at this time where it says so.
-    At(Option<Timestamp>),
+    /// The server has taken it, and says this of the group.
+    Said(RawGroup),
     /// The request may have been carried out or not: this is what was heard of it.
     InDoubt(Error),
 }
@@ -63,6 +83,7 @@ impl Api {
         let endpoint = Endpoint::new(config, services, OFFICIAL, &BEARER)?;
         Ok(Self {
             keyed: Keyed::new(endpoint, "api_token"),
+            quota: Cell::default(),
         })
     }
 
@@ -99,17 +120,21 @@ impl Api {
                 request.url.query_pairs_mut().append_pair("cursor", cursor);
             }
             let response = self.send(request).await?;
-            let page: Page = expect(&response, Permission::Read)?;
+            let Page { data, pagination } = expect(&response, Permission::Read)?;
+            let Object(Pagination {
+                has_next_page,
+                cursor: next,
+            }) = pagination.unwrap_or_else(|| Object(Pagination::default()));
             let known = groups.len();
-            for group in page.data.secrets {
+            for group in data.0.secrets {
                 if group.id().is_empty() {
                     return Err(response.nonsense("a group without id"));
                 }
                 groups.insert(group.id().to_owned(), group);
             }
-            let next = page.pagination.cursor.filter(|cursor| !cursor.is_empty());
+            let next = next.filter(|cursor| !cursor.is_empty());
             // What would be left out is unknown: better no list than one that seems whole.
-            let next = match (page.pagination.has_next_page, next) {
+            let next = match (has_next_page, next) {
                 (Some(false), _) | (None, None) => return Ok(groups),
                 (Some(true), None) => {
                     return Err(response.nonsense("more pages, and no cursor to ask for them with"));
@@ -147,11 +172,74 @@ impl Api {
         }
     }
 
+    /// The same for one of many groups: where the server has said that it takes no more requests
+    /// for longer than the command has time, none is sent.
+    ///
+    /// # Errors
+    /// `rate_limited` then.
+    pub async fn get_one_of_many(&self, id: &str) -> Result<Option<RawGroup>> {
+        if let Some(Quota { left: 0, reset }) = self.quota.get() {
+            let wait = reset.saturating_duration_since(Instant::now());
+            if !wait.is_zero() && !self.allows(wait) {
+                let seconds = wait.as_millis().div_ceil(1000);
+                return Err(Error::new(
+                    Kind::RateLimited,
+                    format!("the server takes no more requests for {seconds} s"),
+                )
+                .hint(format!(
+                    "try again in {seconds} s, or give --timeout more than that"
+                )));
+            }
+        }
+        self.get(id).await
+    }
+
+    /// Takes note of what an answer tells of the rate limit.
+    fn note_quota(&self, response: &Response) {
+        let told = |name| {
+            response
+                .headers
+                .get(name)?
+                .to_str()
+                .ok()?
+                .trim()
+                .parse::<u64>()
+                .ok()
+        };
+        let (Some(left), Some(seconds)) = (told(REMAINING), told(RESET)) else {
+            return;
+        };
+        // So large a number is a time, which the client itself knows to read.
+        if seconds > A_DAY {
+            return;
+        }
+        let now = Instant::now();
+        let known = self.quota.get().filter(|known| known.reset > now);
+        self.quota.set(Some(Quota {
+            // Those under way are not counted yet by an older answer.
+            left: known.map_or(left, |known| known.left.min(left)),
+            reset: now + Duration::from_secs(seconds),
+        }));
+    }
+
     /// `GET …/secrets/{id}/details`: a group with its addons, without values.
     pub async fn details(&self, id: &str) -> Result<Option<RawGroup>> {
         let operation = "read the details of the secret group";
         let request = self.request(operation, Method::GET, &[id, "details"])?;
         Ok(self.find(request).await?.map(|(_, group)| group))
+    }
+
+    /// `GET …/secrets/{id}/addons/{addonId}`: which keys of an addon a group brings along; `None`
+    /// where there is no such link, or this token may not see it.
+    pub async fn link(&self, id: &str, addon: &str) -> Result<Option<Link>> {
+        let operation = "read the link to an addon";
+        let request = self.request(operation, Method::GET, &[id, "addons", addon])?;
+        let response = self.send(request).await?;
+        if response.status == StatusCode::FORBIDDEN || response.is_missing()? {
+            return Ok(None);
+        }
+        let Data { data: Object(link) } = expect(&response, Permission::Read)?;
+        Ok(Some(link))
     }
 
     /// `POST …/secrets`: creates the group of `payload`.
@@ -173,13 +261,31 @@ impl Api {
 
     /// `PATCH …/secrets/{id}`: changes the fields that `patch` names.
     pub async fn update(&self, id: &str, patch: &RawGroup) -> Result<Updated> {
-        let request = self.request("update the secret group", Method::PATCH, &[id])?;
+        self.change(Method::PATCH, id, patch).await
+    }
+
+    /// `POST …/secrets/{id}`: changes the fields that `patch` names, another way that the vendor
+    /// has. Its answer says nothing of the group.
+    pub async fn update_by_post(&self, id: &str, patch: &RawGroup) -> Result<Updated> {
+        self.change(Method::POST, id, patch).await
+    }
+
+    async fn change(&self, method: Method, id: &str, patch: &RawGroup) -> Result<Updated> {
+        let says_nothing = method == Method::POST;
+        let request = self.request("update the secret group", method, &[id])?;
         let response = match self.send(carry(request, patch)?).await {
-            Err(error) if error.kind() == Kind::Unavailable => return Ok(Updated::InDoubt(error)),
+            // No answer, or one that broke off, came after the server had the request.
+            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::InvalidData) => {
+                return Ok(Updated::InDoubt(error));
+            }
             other => other?,
         };
-        match expect::<Data<RawGroup>>(&response, Permission::Update) {
-            Ok(answer) => Ok(Updated::At(answer.data.time("updatedAt"))),
+        let said = match says_nothing {
+            true => said_or_nothing(&response),
+            false => expect::<Data<RawGroup>>(&response, Permission::Update).map(|it| it.data),
+        };
+        match said {
+            Ok(group) => Ok(Updated::Said(group)),
             Err(error) if is_doubtful(&response) => Ok(Updated::InDoubt(error)),
             Err(error) => Err(error),
         }
@@ -228,7 +334,12 @@ impl Api {
     }
 
     async fn send_with(&self, request: Request, token: &str) -> Result<Response> {
+        if let Some(quota) = self.quota.get() {
+            let left = quota.left.saturating_sub(1);
+            self.quota.set(Some(Quota { left, ..quota }));
+        }
         let response = self.keyed.endpoint.send_as(token, request).await?;
+        self.note_quota(&response);
         match response.status {
             StatusCode::UNAUTHORIZED => Err(self.keyed.unauthenticated(&response)),
             _ => Ok(response),
@@ -248,7 +359,7 @@ fn carry(request: Request, payload: &RawGroup) -> Result<Request> {
 /// What a good answer says.
 fn expect<T: DeserializeOwned>(response: &Response, permission: Permission) -> Result<T> {
     if response.is_success() {
-        return response.json();
+        return response.json().map(|Object(answer)| answer);
     }
     let error = response.status_error();
     Err(match response.status {
@@ -262,7 +373,21 @@ fn expect<T: DeserializeOwned>(response: &Response, permission: Permission) -> R
     })
 }
 
-/// Whether a request that was answered so may have been carried out all the same.
+/// What a good answer says of the group, where it says anything: `{}` is one, too.
+fn said_or_nothing(response: &Response) -> Result<RawGroup> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Answer {
+        data: RawGroup,
+    }
+    if response.is_success() && response.body.trim_ascii().is_empty() {
+        return Ok(RawGroup::default());
+    }
+    expect::<Answer>(response, Permission::Update).map(|answer| answer.data)
+}
+
+/// Whether a request that was answered so may have been carried out all the same: something in
+/// between may have answered in the server's place.
 fn is_doubtful(response: &Response) -> bool {
-    response.is_success() || response.status.is_server_error()
+    response.is_success() || response.status.is_server_error() || response.is_html()
 }

@@ -3,17 +3,18 @@
 use serde_json::Value;
 
 use super::name::Item;
-use super::wire::RawGroup;
+use super::wire::{HIDDEN, RawGroup};
 
-/// The fields that an update is checked by, apart from the secrets. Others may move by themselves.
+/// The fields that an update is checked by, apart from the secrets and from those that may be
+/// [`HIDDEN`]. Others may move by themselves.
 const CHECKED: &[&str] = &[
     "name",
     "description",
     "tags",
     "secretType",
+    "type",
     "priority",
     "restrictions",
-    "addonDependencies",
 ];
 
 /// One way in which a group is not as it was wanted.
@@ -33,26 +34,49 @@ impl RawGroup {
     /// How `found` differs from this, which is what was wanted.
     pub fn deviations(&self, found: &RawGroup) -> Vec<Deviation> {
         let mut deviations = Vec::new();
-        for field in CHECKED {
-            if let Some(wanted) = self.fields().get(*field)
-                && !found
-                    .fields()
-                    .get(*field)
-                    .is_some_and(|found| covers(found, wanted))
-            {
+        for field in CHECKED.iter().chain(HIDDEN) {
+            let Some(wanted) = self.fields().get(*field) else {
+                continue;
+            };
+            let is_so = match found.fields().get(*field) {
+                Some(found) => covers(found, wanted),
+                // What is not there is not set, and what is not shown says nothing.
+                None => wanted.is_null() || may_be_hidden(field),
+            };
+            if !is_so {
                 deviations.push(Deviation::Field(field));
             }
         }
-        for item in self.items() {
+        for item in self.held() {
+            if matches!(item, Item::Mount(_)) && !found.tells_of(&item) {
+                continue;
+            }
             if !found.has(&item) {
                 deviations.push(Deviation::Gone(item));
             } else if !self.has_same(found, &item) {
                 deviations.push(Deviation::Other(item));
             }
         }
-        let more = found.items().filter(|item| !self.has(item));
+        let more = found.held().filter(|item| !self.has(item));
         deviations.extend(more.map(Deviation::More));
         deviations
+    }
+
+    /// What this, which is what was wanted, has otherwise than it was `before`, and `found` does
+    /// not show.
+    pub fn unshown(&self, before: &RawGroup, found: &RawGroup) -> Vec<String> {
+        let fields = CHECKED.iter().chain(HIDDEN).copied();
+        let fields = fields.filter(|field| may_be_hidden(field)).filter(|field| {
+            let wanted = self.fields().get(*field);
+            wanted.is_some_and(|wanted| !wanted.is_null())
+                && wanted != before.fields().get(*field)
+                && !found.tells(field)
+        });
+        let mounts = self.held().filter(|item| {
+            matches!(item, Item::Mount(_)) && !self.has_same(before, item) && !found.tells_of(item)
+        });
+        let mounts = mounts.map(|item| format!("{} {item}", item.kind()));
+        fields.map(str::to_owned).chain(mounts).collect()
     }
 
     /// Whether it and `other` hold `item` with the same value.
@@ -62,6 +86,11 @@ impl RawGroup {
             _ => self.has(item) && self.raw(item) == other.raw(item),
         }
     }
+}
+
+/// Whether a server may keep `field` to itself: the page in hand does not know the last.
+fn may_be_hidden(field: &str) -> bool {
+    HIDDEN.contains(&field) || field == "type"
 }
 
 /// Whether `found` says all that `wanted` says. It may say more inside objects, where servers add

@@ -85,12 +85,12 @@ impl Northflank {
                 None => Err(missing(wish.name)),
             })
             .collect();
-        Change {
+        let change = Change {
             before: &before,
             wanted: &wanted,
-        }
-        .apply(&self.api)
-        .await?;
+        };
+        // Variables and files are always shown.
+        change.apply(&self.api).await?;
         Ok(results)
     }
 }

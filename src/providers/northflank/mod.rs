@@ -3,12 +3,13 @@
 //!
 //! [`api`] has the endpoints, [`wire`] what they carry, [`rules`] what they take, [`change`] how a
 //! group is changed without losing anything, [`grant`] the secrets that are written and deleted,
-//! [`manage`] the groups as a whole; [`project`] finds one by what it is called.
+//! [`manage`] the groups as a whole, [`links`] what they bring along; [`project`] finds one by what it is called.
 
 mod api;
 mod change;
 mod compare;
 mod grant;
+mod links;
 mod manage;
 mod name;
 mod project;
@@ -21,13 +22,13 @@ use async_trait::async_trait;
 
 use self::grant::Wish;
 use self::name::{Item, Place};
-use self::project::Northflank;
+use self::project::{Matching, Northflank};
 use self::wire::RawGroup;
 use super::groups::Groups;
 use super::{Account, Capabilities, Capability, Given, Lack, Method, Provider, ProviderSpec, bulk};
 use crate::config::schema::{Field, Schema, Shape};
 use crate::words::batch::{Batch, Filter, Outcome, Selection, Write};
-use crate::words::error::Result;
+use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
 const SCHEMA: Schema = Schema {
@@ -112,6 +113,21 @@ fn entry(name: Name, item: &Item, group: &RawGroup) -> Entry {
     entry
 }
 
+/// The entries of `groups` that pass `filter`, sorted by name.
+fn entries(groups: Vec<(String, RawGroup)>, filter: &Filter) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for (prefix, group) in groups {
+        for item in group.items() {
+            let name = Name::new(format!("{prefix}{item}"))?;
+            if filter.admits(name.as_str()) {
+                entries.push(entry(name, &item, &group));
+            }
+        }
+    }
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(entries)
+}
+
 #[async_trait(?Send)]
 impl Provider for Northflank {
     fn check_name(&self, name: &Name) -> Result<()> {
@@ -128,17 +144,13 @@ impl Provider for Northflank {
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for (prefix, group) in self.matching(filter).await? {
-            for item in group.items() {
-                let name = Name::new(format!("{prefix}{item}"))?;
-                if filter.admits(name.as_str()) {
-                    entries.push(entry(name, &item, &group));
-                }
-            }
-        }
-        entries.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(entries)
+        let groups = self.matching(filter).await?.whole()?;
+        entries(groups, filter)
+    }
+
+    async fn list_what_can_be_read(&self, filter: &Filter) -> Result<(Vec<Entry>, Option<Error>)> {
+        let Matching { groups, rest } = self.matching(filter).await?;
+        Ok((entries(groups, filter)?, rest))
     }
 
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
@@ -146,7 +158,7 @@ impl Provider for Northflank {
         let names = match selection {
             Selection::Names(names) | Selection::Listed(names) => names,
             Selection::All => {
-                for (prefix, group) in self.matching(&Filter::default()).await? {
+                for (prefix, group) in self.matching(&Filter::default()).await?.whole()? {
                     for item in group.items() {
                         if let Some(value) = group.value(&item)? {
                             values.insert(Name::new(format!("{prefix}{item}"))?, value);

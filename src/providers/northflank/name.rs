@@ -14,6 +14,8 @@ pub enum Item {
     Variable(String),
     /// A file, by its absolute path.
     File(String),
+    /// What is mounted into builds, by its name. No name of keyfob's leads to it.
+    Mount(String),
 }
 
 impl Item {
@@ -29,7 +31,7 @@ impl Item {
     /// Its name inside the group.
     pub fn key(&self) -> &str {
         match self {
-            Item::Variable(key) | Item::File(key) => key,
+            Item::Variable(key) | Item::File(key) | Item::Mount(key) => key,
         }
     }
 
@@ -38,6 +40,7 @@ impl Item {
         match self {
             Item::Variable(_) => "variables",
             Item::File(_) => "files",
+            Item::Mount(_) => "dockerSecretMounts",
         }
     }
 
@@ -46,6 +49,7 @@ impl Item {
         match self {
             Item::Variable(_) => "variable",
             Item::File(_) => "file",
+            Item::Mount(_) => "docker secret",
         }
     }
 
@@ -57,15 +61,16 @@ impl Item {
         match self {
             Item::Variable(key) => rules::variable(key),
             Item::File(path) => rules::path(path),
+            Item::Mount(name) => rules::mount(name),
         }
     }
 
-    /// Checks that it can hold `value`: a file any bytes, a variable text.
+    /// Checks that it can hold `value`: a variable text, all else any bytes.
     ///
     /// # Errors
     /// `invalid_data`.
     pub fn check_value(&self, value: &SecretValue) -> Result<()> {
-        if matches!(self, Item::File(_)) || value.expose_str().is_some() {
+        if !matches!(self, Item::Variable(_)) || value.expose_str().is_some() {
             return Ok(());
         }
         Err(

@@ -8,8 +8,11 @@ use super::name::{Place, derived_id, split};
 use super::wire::RawGroup;
 use crate::config::StoreConfig;
 use crate::words::batch::Filter;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::Name;
+
+/// How many groups an error names.
+const NAMED: usize = 5;
 
 /// The secret groups of one project, or one of them.
 pub struct Northflank {
@@ -68,17 +71,18 @@ impl Northflank {
     }
 
     /// Every group that `filter` may let through, with the beginning of its secrets' names.
-    pub async fn matching(&self, filter: &Filter) -> Result<Vec<(String, RawGroup)>> {
+    pub async fn matching(&self, filter: &Filter) -> Result<Matching> {
         if let Some(label) = &self.group {
-            return Ok(vec![(String::new(), self.existing(label).await?)]);
+            return Ok(Matching::all(vec![(
+                String::new(),
+                self.existing(label).await?,
+            )]));
         }
         let prefix = filter.prefix.as_deref().unwrap_or_default();
         if let Some((label, _)) = split(prefix) {
             let group = self.resolve(label).await?;
-            return Ok(group
-                .into_iter()
-                .map(|group| (format!("{label}/"), group))
-                .collect());
+            let group = group.map(|group| (format!("{label}/"), group));
+            return Ok(Matching::all(group.into_iter().collect()));
         }
         let listed = self.api.list().await?;
         let ids: Vec<String> = listed
@@ -86,13 +90,68 @@ impl Northflank {
             .filter(|id| id.starts_with(prefix))
             .collect();
         let read = bulk::each(&self.services, "reading secret groups", &ids, |id| {
-            self.api.get(id)
+            self.api.get_one_of_many(id)
         });
-        let mut groups = Vec::with_capacity(ids.len());
+        let mut matching = Matching::all(Vec::with_capacity(ids.len()));
+        let mut unread = Vec::new();
         for (id, group) in ids.iter().zip(read.await?) {
-            // One that was deleted meanwhile is not there.
-            groups.extend(group?.map(|group| (format!("{id}/"), group)));
+            match group {
+                // One that was deleted meanwhile is not there.
+                Ok(group) => matching
+                    .groups
+                    .extend(group.map(|group| (format!("{id}/"), group))),
+                Err(error) if error.kind() == Kind::RateLimited => {
+                    unread.push(id.as_str());
+                    matching.rest.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
         }
-        Ok(groups)
+        matching.rest = matching
+            .rest
+            .map(|error| error.context(told_unread(&unread, ids.len())));
+        Ok(matching)
     }
+}
+
+/// The groups that were asked for, as far as they were read.
+pub struct Matching {
+    /// Each with the beginning of its secrets' names.
+    pub groups: Vec<(String, RawGroup)>,
+    /// Why others were not read, and which.
+    pub rest: Option<Error>,
+}
+
+impl Matching {
+    fn all(groups: Vec<(String, RawGroup)>) -> Self {
+        Self { groups, rest: None }
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// `rate_limited` where some were not read.
+    pub fn whole(self) -> Result<Vec<(String, RawGroup)>> {
+        match self.rest {
+            Some(error) => Err(error),
+            None => Ok(self.groups),
+        }
+    }
+}
+
+/// How many of `all` groups were not read, and the first of them by name.
+fn told_unread(unread: &[&str], all: usize) -> String {
+    let mut names: Vec<String> = unread
+        .iter()
+        .take(NAMED)
+        .map(|id| (*id).to_owned())
+        .collect();
+    if unread.len() > NAMED {
+        names.push(format!("and {} more", unread.len() - NAMED));
+    }
+    format!(
+        "{} of {all} groups were not read ({})",
+        unread.len(),
+        names.join(", ")
+    )
 }

@@ -32,10 +32,13 @@ static TAG: Pattern =
     LazyLock::new(|| Regex::new(r"^[a-zA-Z](-?[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)?$").ok());
 static ID: Pattern = LazyLock::new(|| Regex::new(r"^[A-Za-z0-9-]+$").ok());
 static KEY_NAME: Pattern = LazyLock::new(|| Regex::new(r"[a-zA-Z]+").ok());
+static MOUNT: Pattern = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9_.-]+$").ok());
 static ALIAS: Pattern = LazyLock::new(|| Regex::new(r"^[a-zA-Z0-9_./-]*$").ok());
 
 const REQUIRED: &[&str] = &["name", "secretType", "priority"];
 const SECRET_TYPES: &[&str] = &["environment-arguments", "environment", "arguments"];
+const VISIBILITIES: &[&str] = &["secret", "config"];
+const TAG_MATCHES: &[&str] = &["and", "or"];
 const RESTRICTABLE: &[&str] = &["service", "job"];
 
 /// What a payload is for.
@@ -72,7 +75,11 @@ pub fn check(group: &Value, purpose: Purpose) -> Result<()> {
             "secretType" => one_of(field, value, SECRET_TYPES)?,
             "priority" => priority(field, value)?,
             "restrictions" => restrictions(field, value)?,
-            "addonDependencies" => each(field, value, addon)?,
+            "addonDependencies" | "externalAddonDependencies" => each(field, value, addon)?,
+            "type" => one_of(field, value, VISIBILITIES)?,
+            "stageId" if value.is_null() && purpose == Purpose::Update => {}
+            // The page has no pattern for it.
+            "stageId" => length(field, text(field, value)?, 1..=100)?,
             "secrets" => secrets(value, purpose)?,
             _ => {}
         }
@@ -111,6 +118,16 @@ pub fn path(text: &str) -> Result<()> {
     )))
 }
 
+/// Checks that `text` can be the name of what is mounted into builds.
+pub fn mount(text: &str) -> Result<()> {
+    if matches(text, &MOUNT) {
+        return Ok(());
+    }
+    Err(Error::invalid_data(format!(
+        "{text:?} cannot be the name of a docker secret: it may hold letters, digits, '_', '-' and '.' alone"
+    )))
+}
+
 fn priority(at: &str, value: &Value) -> Result<()> {
     match value.as_u64() {
         Some(0..=100) => Ok(()),
@@ -140,6 +157,7 @@ fn restrictions(at: &str, value: &Value) -> Result<()> {
                 )
             })?,
             "tags" => each(at, value, tag)?,
+            "tagMatchCondition" => one_of(at, value, TAG_MATCHES)?,
             _ => {}
         }
     }
@@ -179,13 +197,19 @@ fn secrets(value: &Value, purpose: Purpose) -> Result<()> {
             }
         }
     }
-    if let Some(files) = secrets.get("files") {
-        for (name, value) in object("secrets.files", files)? {
-            path(name)?;
+    for (part, check) in [
+        ("files", path as fn(&str) -> Result<()>),
+        ("dockerSecretMounts", mount),
+    ] {
+        let Some(files) = secrets.get(part) else {
+            continue;
+        };
+        for (name, value) in object(&format!("secrets.{part}"), files)? {
+            check(name)?;
             if goes(value) {
                 continue;
             }
-            let at = format!("secrets.files.{name}");
+            let at = format!("secrets.{part}.{name}");
             let data = required(&at, object(&at, value)?, "data")?;
             if data
                 .as_str()

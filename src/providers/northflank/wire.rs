@@ -13,13 +13,27 @@ use super::name::Item;
 use super::rules::BASE64;
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
+use crate::words::object::{Object, objects};
 use crate::words::secret::SecretValue;
 
-/// What the server alone decides, and no request says.
-const SERVERS_OWN: &[&str] = &["id", "projectId", "createdAt", "updatedAt"];
+/// What the server alone decides, and no request says. The last are the addons' own credentials,
+/// which the details show decrypted.
+const SERVERS_OWN: &[&str] = &["id", "projectId", "createdAt", "updatedAt", ADDON_SECRETS];
+
+const ADDON_SECRETS: &str = "addonSecrets";
+
+/// What by the vendor's own types no read shows, though a group may have it.
+pub const HIDDEN: &[&str] = &[ADDONS, EXTERNAL_ADDONS, STAGE];
+
+/// The field of the links to addons.
+pub const ADDONS: &str = "addonDependencies";
+/// The field of the links to addons elsewhere.
+pub const EXTERNAL_ADDONS: &str = "externalAddonDependencies";
+/// The field of the stage.
+pub const STAGE: &str = "stageId";
 
 /// What the list and the details answer, and what a get answers with values.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RawGroup(#[serde(deserialize_with = "object")] Document);
 
@@ -44,10 +58,9 @@ pub struct Data<T> {
 #[derive(Deserialize)]
 pub struct Page {
     /// The groups on it.
-    pub data: Listed,
+    pub data: Object<Listed>,
     /// Where the next one is.
-    #[serde(default)]
-    pub pagination: Pagination,
+    pub pagination: Option<Object<Pagination>>,
 }
 
 /// What the list holds.
@@ -67,6 +80,17 @@ pub struct Pagination {
     pub cursor: Option<String>,
 }
 
+/// What is known of the link to an addon.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Link {
+    /// Whether there is one.
+    pub linked: Option<bool>,
+    /// The keys that it brings along.
+    #[serde(default, deserialize_with = "objects")]
+    pub linked_keys: Vec<groups::AddonKey>,
+}
+
 impl RawGroup {
     /// A group of the fields of a payload.
     pub fn of_payload(payload: Document) -> Self {
@@ -78,9 +102,29 @@ impl RawGroup {
         self.0.members().next().is_none()
     }
 
-    /// Whether it says which addons it brings along.
-    pub fn has_addons(&self) -> bool {
-        self.fields().get("addonDependencies").is_some()
+    /// Whether it says anything of `field`.
+    pub fn tells(&self, field: &str) -> bool {
+        self.fields().get(field).is_some()
+    }
+
+    /// The ids of the addons that the details say are linked; `None` where they do not say.
+    ///
+    /// # Errors
+    /// `invalid_data` where what they say makes no sense.
+    pub fn linked_addons(&self) -> Result<Option<Vec<&str>>> {
+        let Some(addons) = self.fields().get(ADDON_SECRETS) else {
+            return Ok(None);
+        };
+        let ids = addons.as_array().and_then(|addons| {
+            let ids = addons.iter().map(|addon| addon.get("id")?.as_str());
+            ids.collect::<Option<Vec<&str>>>()
+        });
+        ids.map(Some).ok_or_else(|| {
+            Error::invalid_data(format!(
+                "the details of the group {} do not say which addons are linked",
+                self.id()
+            ))
+        })
     }
 
     /// Its fields.
@@ -113,7 +157,7 @@ impl RawGroup {
     pub fn says_what_it_holds(&self) -> bool {
         let secrets = self.fields().get("secrets").and_then(Value::as_object);
         secrets.is_some_and(|secrets| {
-            let parts = ["variables", "files"].map(|part| secrets.get(part));
+            let parts = ["variables", "files", "dockerSecretMounts"].map(|part| secrets.get(part));
             parts.into_iter().flatten().all(Value::is_object)
         })
     }
@@ -135,6 +179,20 @@ impl RawGroup {
             .map(|(name, _)| Item::Variable(name.clone()));
         let files = self.part("files").map(|(path, _)| Item::File(path.clone()));
         variables.chain(files)
+    }
+
+    /// The same and what it mounts into builds, which keyfob has no names for.
+    pub fn held(&self) -> impl Iterator<Item = Item> {
+        let mounts = self
+            .part("dockerSecretMounts")
+            .map(|(name, _)| Item::Mount(name.clone()));
+        self.items().chain(mounts)
+    }
+
+    /// Whether it says anything of its secrets of the kind of `item`.
+    pub fn tells_of(&self, item: &Item) -> bool {
+        let secrets = self.fields().get("secrets");
+        secrets.is_some_and(|secrets| secrets.get(item.part()).is_some())
     }
 
     pub(super) fn raw(&self, item: &Item) -> Option<&Value> {
@@ -162,14 +220,15 @@ impl RawGroup {
                 Some(text) => SecretValue::from(text),
                 None => SecretValue::from(raw.to_string()),
             },
-            Item::File(path) => {
+            Item::File(_) | Item::Mount(_) => {
                 let data = raw.get("data").and_then(Value::as_str);
                 let bytes = data
                     .and_then(|data| BASE64.decode(data).ok())
                     .map(Zeroizing::new);
                 SecretValue::from(bytes.ok_or_else(|| {
                     Error::invalid_data(format!(
-                        "the file {path} of the group {} did not come as base64",
+                        "the {} {item} of the group {} did not come as base64",
+                        item.kind(),
                         self.id()
                     ))
                 })?)
@@ -210,13 +269,26 @@ impl RawGroup {
         }
     }
 
-    /// Takes over from `other` the fields that it has not.
-    pub fn complete(&mut self, other: &RawGroup) {
+    /// Takes over from `other` those of `fields` that it has not.
+    pub fn complete(&mut self, other: &RawGroup, fields: &[&str]) {
         if let Some(members) = self.0.expose_mut().as_object_mut() {
             for (field, value) in other.0.members() {
-                members.entry(field).or_insert_with(|| value.clone());
+                if fields.contains(&field.as_str()) {
+                    members.entry(field).or_insert_with(|| value.clone());
+                }
             }
         }
+    }
+
+    /// Takes over from `other` all fields that it has not.
+    pub fn complete_all(&mut self, other: &RawGroup) {
+        let fields: Vec<&str> = other.0.members().map(|(field, _)| field.as_str()).collect();
+        self.complete(other, &fields);
+    }
+
+    /// Sets its links to addons.
+    pub fn set_addons(&mut self, addons: &[groups::Addon]) {
+        self.0.merge(&json!({ ADDONS: addons }));
     }
 
     /// What a request has to say to make this of `before`: the fields that differ, each whole.
@@ -239,20 +311,29 @@ impl RawGroup {
         self.difference(&RawGroup(Document::default()))
     }
 
+    /// Its secrets alone, all of them.
+    pub fn secrets_alone(&self) -> Document {
+        let secrets = self.fields().get("secrets").cloned().unwrap_or_default();
+        Document::new(json!({ "secrets": secrets }))
+    }
+
     /// Every text that is secret in it, so that no message repeats one.
     pub fn secrets(&self) -> Vec<Zeroizing<String>> {
         let mut texts = Vec::new();
         let parts = self.fields().get("secrets").and_then(Value::as_object);
+        let as_bytes = ["files", "dockerSecretMounts"];
         for (_, value) in parts
             .into_iter()
             .flatten()
-            .filter(|(part, _)| *part != "files")
+            .filter(|(part, _)| !as_bytes.contains(&part.as_str()))
         {
             collect_texts(value, &mut texts);
         }
-        for (path, _) in self.part("files") {
-            // The file's bytes stand in for its base64 and its encoding, which is no secret.
-            if let Ok(Some(value)) = self.value(&Item::File(path.clone())) {
+        for item in self.held() {
+            // The bytes stand in for their base64 and its encoding, which is no secret.
+            if !matches!(item, Item::Variable(_))
+                && let Ok(Some(value)) = self.value(&item)
+            {
                 texts.push(Zeroizing::new(BASE64.encode(value.expose())));
                 texts.extend(
                     value
@@ -274,13 +355,24 @@ impl RawGroup {
             tags: self.known("tags").unwrap_or_default(),
             secret_type: self.text("secretType").map(str::to_owned),
             priority: self.known("priority"),
-            restrictions: self.known("restrictions"),
-            addons: self.known("addonDependencies").unwrap_or_default(),
+            visibility: self.text("type").map(str::to_owned),
+            stage: self.text(STAGE).map(str::to_owned),
+            restrictions: self
+                .known::<Object<_>>("restrictions")
+                .map(|Object(all)| all),
+            addons: self.addons(ADDONS),
+            external_addons: self.addons(EXTERNAL_ADDONS),
             variables: names("variables"),
             files: names("files"),
+            docker_secrets: names("dockerSecretMounts").unwrap_or_default(),
             created_at: self.time("createdAt"),
             updated_at: self.time("updatedAt"),
         }
+    }
+
+    fn addons(&self, field: &str) -> Vec<groups::Addon> {
+        let addons: Vec<Object<groups::Addon>> = self.known(field).unwrap_or_default();
+        addons.into_iter().map(|Object(addon)| addon).collect()
     }
 
     /// `field` as keyfob knows it, where it is there and like that.
@@ -289,11 +381,13 @@ impl RawGroup {
     }
 }
 
-/// `value` as the payload has it: a variable as text, a file as base64 whatever its bytes.
+/// `value` as the payload has it: a variable as text, all else as base64 whatever its bytes.
 pub fn payload_of(item: &Item, value: &SecretValue) -> Value {
     match item {
         Item::Variable(_) => value.expose_str().unwrap_or_default().into(),
-        Item::File(_) => json!({ "data": BASE64.encode(value.expose()), "encoding": "utf-8" }),
+        Item::File(_) | Item::Mount(_) => {
+            json!({ "data": BASE64.encode(value.expose()), "encoding": "utf-8" })
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::http::{Request, Response};
 use crate::session::Session;
 use crate::session::jwt::Life;
 use crate::words::error::{Cause, Error, Kind, Result};
+use crate::words::object::Object;
 
 /// By so much the server's clock corrects this machine's. A signature for a time further ahead would
 /// be a login for whoever keeps it until then.
@@ -71,7 +72,7 @@ impl Nosana {
         struct Login {
             token: String,
         }
-        let Login { token } = response.json()?;
+        let Object(Login { token }) = response.json()?;
         let token = Zeroizing::new(token);
         let now = self.services.sessions.now();
         Ok(Session {

@@ -80,6 +80,7 @@ fn child() {
                     withheld: &BTreeSet::new(),
                     keyring: &keyring,
                     http: &Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
+                    notice: &|_| (),
                 };
                 match tasks.block_on(credential.get(&means)) {
                     Ok(found) => {
@@ -334,14 +335,27 @@ fn a_credential_belongs_to_one_base_url() {
                 "forget https://b.example",
                 "forget https://a.example",
                 "credential https://a.example",
+                // As 0.1 has kept it, for all stores at the address.
+                "set credential:neo:https://a.example shared",
+                "credential https://a.example",
+                "keep https://a.example own",
+                "credential https://a.example",
+                "forget https://a.example",
+                "credential https://a.example",
             ]
         ),
         [
             "one from OS keyring",
             "other from environment NEO_API_KEY",
             "there is no credential for https://b.example",
-            "false",
-            "true",
+            "[]",
+            r#"["the credential in the OS keyring"]"#,
+            "there is no credential for https://a.example",
+            "Ok(())",
+            "shared from OS keyring",
+            "()",
+            "own from OS keyring",
+            r#"["the credential in the OS keyring", "the credential in the OS keyring that all stores at https://a.example shared"]"#,
             "there is no credential for https://a.example",
         ]
     );

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{GROUP, SECRETS, group, is_rich_apart_from_values, set_up, set_up_rich};
-use crate::support::servers::Northflank;
-use crate::support::servers::northflank::{Names, PROJECT};
+use crate::support::servers::northflank::{Names, PROJECT, Shows, Update};
+use crate::support::servers::{Answer, Fault, Northflank};
 
 /// The example request of the page, to the letter.
 const EXAMPLE: &str = r#"{"name":"Example Secret","description":"A description","tags":["my-tag"],"secretType":"environment","priority":10,"restrictions":{"restricted":true,"nfObjects":[{"id":"example-service","type":"service"}],"tags":["my-tag"]},"addonDependencies":[{"addonId":"example-addon","keys":[{"keyName":"USERNAME","aliases":["MONGO_USERNAME"]}]}],"secrets":{"variables":{"NODE_ENV":"production","MONGO_DB":"some_connection_string"},"files":{"/dir/fileName":{"data":"VGhpcyBpcyBhbiBleGFtcGxlIHdpdGggYSB0ZW1wbGF0ZWQgJHtOT0RFX0VOVn0gdmFyaWFibGU=","encoding":"utf-8"}}}}"#;
@@ -191,6 +191,11 @@ fn rules_are_checked_before_anything_is_sent() {
     );
     home.write("key", "x");
     home.write("vars.env", "A=1\n");
+    home.write(
+        "match.json",
+        r#"{"name": "good", "restrictions": {"tagMatchCondition": "xor"}}"#,
+    );
+    home.write("type.json", r#"{"name": "good", "type": "other"}"#);
     let long = "d".repeat(201);
     for (args, says) in [
         (&["ab"][..], r#"name must have 3 to 100 characters: "ab""#),
@@ -236,6 +241,30 @@ fn rules_are_checked_before_anything_is_sent() {
         ),
         (&["good", "--addon", "ab:KEY=a b"], "aliases[0] must match"),
         (&["good", "--file", "relative=key"], "must be absolute"),
+        (
+            &["good", "--external-addon", "a_b:KEY"],
+            "externalAddonDependencies[0].addonId must match",
+        ),
+        (
+            &["good", "--external-addon", "ab:KEY=a b"],
+            "externalAddonDependencies[0].keys[0].aliases[0] must match",
+        ),
+        (
+            &["good", "--docker-secret", "a/b=key"],
+            "cannot be the name of a docker secret",
+        ),
+        (
+            &["good", "--stage", &long],
+            "stageId must have 1 to 100 characters",
+        ),
+        (
+            &["--from", "match.json"],
+            "restrictions.tagMatchCondition must be one of and, or",
+        ),
+        (
+            &["--from", "type.json"],
+            "type must be one of secret, config",
+        ),
         (&["--from", "bad.json"], "secrets.variables.A must be text"),
     ] {
         let run = home.keyfob(["group", "create"].iter().chain(args)).run();
@@ -244,7 +273,11 @@ fn rules_are_checked_before_anything_is_sent() {
     for args in [
         ["--restrict", "addon:x"],
         ["--addon", "nothing"],
+        ["--external-addon", "nothing"],
         ["--file", "/a"],
+        ["--docker-secret", "a"],
+        ["--type", "other"],
+        ["--tag-match", "xor"],
     ] {
         home.keyfob(["group", "create", "good"].iter().chain(&args))
             .run()
@@ -268,7 +301,7 @@ fn the_server_has_the_last_word_on_names() {
 
 #[test]
 fn show_has_every_field_and_no_value() {
-    let (_server, home) = set_up_rich();
+    let (server, home) = set_up_rich();
     let run = home.run(["--json", "group", "show", "Api Env"]);
     let mut shown = run.ok().json();
     let times = shown.as_object_mut().unwrap();
@@ -276,25 +309,93 @@ fn show_has_every_field_and_no_value() {
     assert_eq!(
         shown,
         json!({"store": "northflank", "id": "api-env", "name": "Api Env", "description": "of the API",
-            "tags": ["my-tag"], "secretType": "environment", "priority": 7,
-            "restrictions": {"restricted": true, "tags": ["web"], "nfObjects": [{"id": "api", "type": "service"}]},
+            "tags": ["my-tag"], "secretType": "environment", "type": "secret", "priority": 7,
+            "restrictions": {"restricted": true, "tags": ["web"], "tagMatchCondition": "and",
+                "nfObjects": [{"id": "api", "type": "service"}]},
             "addonDependencies": [{"addonId": "mongo", "keys": [{"keyName": "USERNAME", "aliases": ["MONGO_USER"]}]}],
-            "variables": ["A", "B"], "files": ["/etc/app.conf"]})
+            "variables": ["A", "B"], "files": ["/etc/app.conf"], "dockerSecretMounts": ["npmrc"]})
+    );
+    // The details name the addons, and each link is asked for its keys.
+    let link = format!("GET {GROUP}/addons/mongo");
+    assert_eq!(
+        server.asked(),
+        [
+            format!("GET {GROUP}?show=this"),
+            format!("GET {GROUP}/details"),
+            link
+        ]
     );
     let text = home.run(["group", "show", "api-env"]);
     for line in [
         "id: api-env",
+        "secret type: environment",
+        "\ntype: secret",
         "restricted to: service:api",
-        "addon: mongo:USERNAME=MONGO_USER",
+        "tags match: and",
+        "\naddon: mongo:USERNAME=MONGO_USER",
         "variable: A",
         "file: /etc/app.conf",
+        "docker secret: npmrc",
     ] {
         text.ok().stdout_has(line);
     }
-    for secret in ["value-of", "Y29uZg", "c2VjcmV0", "npmrc"] {
+    for secret in ["value-of", "Y29uZg", "c2VjcmV0", "credential-of"] {
         run.lacks(secret);
         text.lacks(secret);
     }
+    server.set_shows(Shows::Everything);
+    let text = home.run(["group", "show", "api-env"]);
+    for line in [
+        "stage: production",
+        "external addon: redis:HOST",
+        "\naddon: mongo:USERNAME=MONGO_USER",
+    ] {
+        text.ok().stdout_has(line);
+    }
+    // A link that may not be seen, or is gone since, is an addon without known keys.
+    server.set_shows(Shows::Types);
+    for status in [403, 404] {
+        let refusal = json!({"error": {"status": status, "message": "no", "id": "no"}});
+        let refusal = Fault::Answer(Answer::json(status, &refusal));
+        server.faults().clear();
+        server
+            .faults()
+            .on("GET", &format!("{GROUP}/addons/*"), refusal);
+        home.run(["group", "show", "api-env"])
+            .ok()
+            .stdout_has("addon: mongo\n");
+    }
+    for odd in [
+        json!([true]),
+        json!({"linked": "yes"}),
+        json!({"linkedKeys": [["A"]]}),
+        json!(null),
+    ] {
+        server.faults().clear();
+        let answer = Fault::Answer(Answer::json(200, &json!({ "data": odd })));
+        server
+            .faults()
+            .on("GET", &format!("{GROUP}/addons/*"), answer);
+        home.run(["group", "show", "api-env"]).code(13);
+    }
+    server.faults().clear();
+    for odd in [
+        json!(null),
+        json!({}),
+        json!([["mongo"]]),
+        json!([{}]),
+        json!("x"),
+    ] {
+        server.faults().clear();
+        let details = json!({"data": {"id": "api-env", "name": "Api Env", "addonSecrets": odd}});
+        server.faults().on(
+            "GET",
+            &format!("{GROUP}/details"),
+            Fault::Answer(Answer::json(200, &details)),
+        );
+        home.run(["group", "show", "api-env"]).code(13);
+    }
+    server.faults().clear();
     home.run(["group", "show", "nowhere"])
         .code(3)
         .stderr_has("keyfob group list");
@@ -411,6 +512,144 @@ fn an_update_replaces_lists_and_adds_variables_and_files() {
         found.fields["secrets"]["dockerSecretMounts"],
         super::rich()["secrets"]["dockerSecretMounts"]
     );
+}
+
+#[test]
+fn every_field_has_a_flag_and_each_can_be_emptied() {
+    for shows in [Shows::Types, Shows::Everything] {
+        for update in [Update::Merge, Update::ReplaceMaps] {
+            let (server, home) = set_up();
+            server.set_shows(shows);
+            server.set_update(update);
+            home.write("npmrc", "token");
+            let options = [
+                "--type",
+                "config",
+                "--stage",
+                "production",
+                "--tag-match",
+                "and",
+                "--restrict-tag",
+                "web",
+                "--external-addon",
+                "redis:HOST=REDIS,R",
+                "--external-addon",
+                "redis:PORT",
+                "--docker-secret",
+                "npmrc=npmrc",
+                "--addon",
+                "mongo:USERNAME",
+            ];
+            let run = home
+                .keyfob(["group", "create", "api-env"].iter().chain(&options))
+                .run();
+            run.ok();
+            let wanted = json!({
+                "name": "api-env", "secretType": "environment", "priority": 10,
+                "type": "config", "stageId": "production",
+                "restrictions": {"restricted": true, "tags": ["web"], "tagMatchCondition": "and"},
+                "addonDependencies": [{"addonId": "mongo", "keys": [{"keyName": "USERNAME"}]}],
+                "externalAddonDependencies": [{"addonId": "redis", "keys": [
+                    {"keyName": "HOST", "aliases": ["REDIS", "R"]}, {"keyName": "PORT"}]}],
+                "secrets": {"dockerSecretMounts": {"npmrc": {"data": "dG9rZW4=", "encoding": "utf-8"}}},
+            });
+            assert_eq!(sent(&server, "POST", SECRETS), wanted);
+
+            let empty = [
+                "--stage",
+                "",
+                "--tag",
+                "",
+                "--restrict-tag",
+                "",
+                "--addon",
+                "",
+                "--external-addon",
+                "",
+                "--type",
+                "secret",
+                "--tag-match",
+                "or",
+            ];
+            home.keyfob(["group", "update", "api-env"].iter().chain(&empty))
+                .run()
+                .ok();
+            let found = group(&server, "api-env").fields;
+            assert!(found.get("stageId").is_none());
+            for list in ["tags", "addonDependencies", "externalAddonDependencies"] {
+                assert_eq!(found[list], json!([]), "{list}");
+            }
+            assert_eq!(found["type"], "secret");
+            assert_eq!(
+                found["restrictions"],
+                json!({"restricted": true, "tags": [], "tagMatchCondition": "or"})
+            );
+            assert!(found["secrets"]["dockerSecretMounts"]["npmrc"].is_object());
+            home.write("off.yaml", "secrets: {dockerSecretMounts: {npmrc: null}}\n");
+            home.run(["group", "update", "api-env", "--from", "off.yaml"])
+                .ok();
+            let found = group(&server, "api-env").fields;
+            assert_eq!(found["secrets"]["dockerSecretMounts"], json!({}));
+        }
+    }
+}
+
+#[test]
+fn what_is_sent_and_not_shown_is_said_and_what_is_shown_is_checked() {
+    let (server, home) = set_up_rich();
+    home.run(["group", "update", "api-env", "--stage", "test"])
+        .ok()
+        .stderr_has("stageId of the group api-env was sent, and the server does not show");
+    assert_eq!(group(&server, "api-env").fields["stageId"], "test");
+    server.set_shows(Shows::Everything);
+    home.run(["group", "update", "api-env", "--stage", "other"])
+        .ok()
+        .stderr_lacks("does not show");
+    // The links are looked at: one that came out otherwise is told.
+    server.set_shows(Shows::Types);
+    home.run(["group", "update", "api-env", "--addon", "mongo:HOST"])
+        .ok()
+        .stderr_lacks("does not show");
+    let run = home.run([
+        "--json",
+        "group",
+        "update",
+        "api-env",
+        "--addon",
+        "mongo:HOST",
+    ]);
+    assert_eq!(run.ok().json()["results"][0]["action"], "unchanged");
+    let keys =
+        json!({"data": {"addonId": "mongo", "linked": true, "linkedKeys": [{"keyName": "HOST"}]}});
+    server.faults().on(
+        "GET",
+        &format!("{GROUP}/addons/mongo"),
+        Fault::Answer(Answer::json(200, &keys)),
+    );
+    home.run(["group", "update", "api-env", "--addon", "mongo:PASSWORD"])
+        .code(13)
+        .stderr_has("and did not");
+}
+
+#[test]
+fn a_group_is_created_when_it_was_read_back_and_deleted_when_it_is_gone() {
+    let (server, home) = set_up();
+    let said = json!({"data": {"id": "api-env", "name": "api-env"}});
+    server
+        .faults()
+        .on("POST", SECRETS, Fault::Answer(Answer::json(200, &said)));
+    home.run(["group", "create", "api-env"])
+        .code(13)
+        .stderr_has("does not have it");
+    server.faults().clear();
+    home.run(["group", "create", "api-env"]).ok();
+    server.set_deletes_nothing(true);
+    home.run(["group", "delete", "-y", "api-env"])
+        .code(1)
+        .stderr_has("and still has it");
+    assert_eq!(server.groups().ids(None, PROJECT), ["api-env"]);
+    server.set_deletes_nothing(false);
+    home.run(["group", "delete", "-y", "api-env"]).ok();
 }
 
 #[test]

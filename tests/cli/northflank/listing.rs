@@ -88,6 +88,67 @@ fn a_prefix_asks_for_no_more_groups_than_it_needs() {
 }
 
 #[test]
+fn a_limit_that_ends_shows_what_was_read_and_says_what_was_not() {
+    let (server, home) = set_up();
+    many(&server, 250);
+    // Three pages, and forty groups.
+    server.set_rate_limit(43, 3600);
+    let run = home
+        .keyfob(["--json", "list"])
+        .env("KEYFOB_CONCURRENCY", "8")
+        .run();
+    run.code(9);
+    let listed = run.json();
+    assert_eq!(listed.as_array().unwrap().len(), 80);
+    assert_eq!(listed[0]["name"], "group-000/A");
+    let error = run.error();
+    assert_eq!(error["kind"], "rate_limited");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("210 of 250 groups were not read (group-040, group-041"),
+        "{message}"
+    );
+    assert!(message.contains("and 205 more"), "{message}");
+    assert!(
+        error["hint"].as_str().unwrap().contains("3600 s"),
+        "{error}"
+    );
+    // What the server has said is known: not one request was refused.
+    assert_eq!(server.requests().len(), 43);
+
+    // What works with all of a store does not take a part for it.
+    for (args, code) in [
+        (&["export"][..], 9),
+        (&["run", "--all", "--", "echo", "it ran"], 125),
+        (&["diff", "northflank", "local"], 9),
+    ] {
+        server.set_rate_limit(43, 3600);
+        let run = home.run(args);
+        run.code(code).stdout_is("").stderr_has("were not read");
+    }
+    // Nothing read is not nothing there.
+    server.set_rate_limit(3, 3600);
+    home.run(["list"])
+        .code(9)
+        .stdout_is("")
+        .stderr_lacks("there are no secrets");
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.method == "GET")
+    );
+}
+
+#[test]
+fn a_limit_that_begins_anew_in_time_is_waited_for() {
+    let (server, home) = set_up();
+    many(&server, 6);
+    server.set_rate_limit(4, 2);
+    home.run(["list"]).ok().stdout_has("group-005/B");
+}
+
+#[test]
 fn pages_that_go_round_in_circles_end() {
     let (server, home) = set_up();
     let page = |cursor: Value| {

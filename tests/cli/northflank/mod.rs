@@ -45,7 +45,7 @@ fn rich() -> Value {
         "restrictions": {"restricted": true, "tags": ["web"], "tagMatchCondition": "and",
             "nfObjects": [{"id": "api", "type": "service"}]},
         "addonDependencies": [{"addonId": "mongo", "keys": [{"keyName": "USERNAME", "aliases": ["MONGO_USER"]}]}],
-        "externalAddonDependencies": [{"addonId": "redis"}],
+        "externalAddonDependencies": [{"addonId": "redis", "keys": [{"keyName": "HOST"}]}],
         "secrets": {
             "variables": {"A": "value-of-a", "B": "value-of-b"},
             "files": {"/etc/app.conf": {"data": "Y29uZg==", "encoding": "utf-8"}},

@@ -46,6 +46,10 @@ pub struct State {
     exchanges: usize,
     answers: usize,
     read_only: bool,
+    /// Whether writes and deletes are answered and not carried out.
+    does_nothing: bool,
+    /// Whether a list without secrets is `{}`.
+    leaves_out_empty: bool,
 }
 
 #[derive(Clone)]
@@ -67,6 +71,8 @@ impl Default for State {
             exchanges: 0,
             answers: 0,
             read_only: false,
+            does_nothing: false,
+            leaves_out_empty: false,
         }
     }
 }
@@ -126,6 +132,16 @@ impl ByteNite {
     /// Whether writing and deleting are forbidden to this account (no).
     pub fn set_read_only(&self, read_only: bool) {
         self.kept().read_only = read_only;
+    }
+
+    /// Whether writes and deletes are answered and not carried out (no).
+    pub fn set_does_nothing(&self, nothing: bool) {
+        self.kept().does_nothing = nothing;
+    }
+
+    /// Whether a list leaves out what is empty, as gateways do (no).
+    pub fn set_leaves_out_empty(&self, leaves_out: bool) {
+        self.kept().leaves_out_empty = leaves_out;
     }
 
     /// How many tokens were given.
@@ -235,7 +251,10 @@ impl State {
             .filter(|((kind, _), _)| wanted.as_ref().is_none_or(|wanted| wanted == kind))
             .map(|(_, secret)| &secret.shown)
             .collect();
-        Answer::json(200, &json!({"secrets": secrets}))
+        match secrets.is_empty() && self.leaves_out_empty {
+            true => Answer::json(200, &json!({})),
+            false => Answer::json(200, &json!({"secrets": secrets})),
+        }
     }
 
     /// "Create or update a secret": what was stored under the type and id is replaced whole.
@@ -246,6 +265,7 @@ impl State {
         };
         match check(&body) {
             Err(reason) => self.malformed(&reason),
+            Ok(_) if self.does_nothing => self.done("secret saved"),
             Ok((kind, id, secret)) => {
                 self.secrets.insert((kind, id), secret);
                 self.done("secret saved")
@@ -255,6 +275,9 @@ impl State {
 
     /// "Remove a secret."
     fn remove(&mut self, kind: &str, id: &str) -> Answer {
+        if self.does_nothing {
+            return self.done("secret removed");
+        }
         match self.secrets.remove(&key_of(kind, id)) {
             Some(_) => self.done("secret removed"),
             None => {
@@ -329,6 +352,10 @@ fn check(body: &Value) -> Result<(String, String, Secret), String> {
             .ok_or(format!("{field} is required"))
     });
     let (kind, id) = (required.next().unwrap()?, required.next().unwrap()?);
+    // "`other`: free secrets with a `secretKey` alone."
+    if kind == "other" && shown.contains_key("accessKey") {
+        return Err("a secret of the type other has no accessKey".into());
+    }
     if let Some(time) = shown.get("expiresAt").and_then(Value::as_str) {
         let time: Timestamp = time.parse().map_err(|_| "expiresAt must be RFC 3339")?;
         // As the page shows them: in UTC, to the millisecond.

@@ -43,12 +43,44 @@ pub enum Paging {
     Everything,
 }
 
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lists {
+    /// As the page has it.
+    Documented,
+    /// As a bare array.
+    Array,
+    /// As the page has it, with times in snake case.
+    SnakeCase,
+    /// As the page has it, without `secrets` where there are none.
+    LeavesOutEmpty,
+    /// As the page has it, with `null` where there are none.
+    NullForEmpty,
+}
+
+/// How a success is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// As the page has it; a create with 201.
+    Documented,
+    /// The same, a create with 200.
+    With200,
+    /// 204 and nothing.
+    NoContent,
+    /// `{"status":"ok"}`.
+    StatusOk,
+}
+
 /// What Neo keeps.
 pub struct State {
     secrets: Vec<Secret>,
     next_id: u64,
     ticks: Ticks,
     paging: Paging,
+    lists: Lists,
+    tells: Tells,
+    /// Whether creates and deletes are answered and not carried out.
+    does_nothing: bool,
     read_only: bool,
     limit: RateLimit,
 }
@@ -60,6 +92,9 @@ impl Default for State {
             next_id: 123_456_789,
             ticks: Ticks::default(),
             paging: Paging::Followed,
+            lists: Lists::Documented,
+            tells: Tells::Documented,
+            does_nothing: false,
             read_only: false,
             limit: RateLimit::new(u64::MAX, 60, Reset::Seconds),
         }
@@ -100,6 +135,21 @@ impl Neo {
     /// What the list makes of `limit` and `offset` (it follows them).
     pub fn set_paging(&self, paging: Paging) {
         self.kept().paging = paging;
+    }
+
+    /// How a list is written (as the page has it).
+    pub fn set_lists(&self, lists: Lists) {
+        self.kept().lists = lists;
+    }
+
+    /// How a success is told (as the page has it).
+    pub fn set_tells(&self, tells: Tells) {
+        self.kept().tells = tells;
+    }
+
+    /// Whether creates and deletes are answered and not carried out (no).
+    pub fn set_does_nothing(&self, nothing: bool) {
+        self.kept().does_nothing = nothing;
     }
 
     /// Whether creating and deleting are forbidden to this key (no).
@@ -165,16 +215,26 @@ impl State {
             .skip(offset)
             .take(limit)
             .map(|secret| {
+                let (created, updated) = match self.lists {
+                    Lists::SnakeCase => ("created_at", "updated_at"),
+                    _ => ("createdAt", "updatedAt"),
+                };
                 json!({
                     "id": secret.id,
                     "name": secret.name,
-                    "createdAt": secret.created,
-                    "updatedAt": secret.created,
+                    created: secret.created,
+                    updated: secret.created,
                 })
             })
             .collect();
         let pagination = json!({"total": self.secrets.len(), "limit": limit, "offset": offset});
-        Answer::json(200, &json!({"secrets": secrets, "pagination": pagination}))
+        let body = match self.lists {
+            Lists::Array => json!(secrets),
+            Lists::LeavesOutEmpty if secrets.is_empty() => json!({ "pagination": pagination }),
+            Lists::NullForEmpty if secrets.is_empty() => json!({"secrets": null}),
+            _ => json!({"secrets": secrets, "pagination": pagination}),
+        };
+        Answer::json(200, &body)
     }
 
     /// "Creates a new secret in your account."
@@ -207,6 +267,9 @@ impl State {
             );
         }
         let secret = self.add(name, value, text("description"));
+        if self.does_nothing {
+            self.secrets.pop();
+        }
         let mut body = json!({
             "id": secret.id,
             "name": secret.name,
@@ -216,18 +279,29 @@ impl State {
         if let Some(description) = secret.description {
             body["description"] = json!(description);
         }
-        Answer::json(201, &body)
+        self.told(201, &body)
     }
 
     /// "Permanently deletes a secret": by its id, never by its name.
     fn delete(&mut self, id: &str) -> Answer {
-        let before = self.secrets.len();
-        self.secrets.retain(|secret| secret.id != id);
-        if self.secrets.len() == before {
+        let Some(at) = self.secrets.iter().position(|secret| secret.id == id) else {
             return refuse(404, "NOT_FOUND", "The requested secret was not found");
+        };
+        if !self.does_nothing {
+            self.secrets.remove(at);
         }
         let body = json!({"success": true, "message": "Secret deleted successfully"});
-        Answer::json(200, &body)
+        self.told(200, &body)
+    }
+
+    /// A success, in the words in which this server tells it.
+    fn told(&self, status: u16, body: &Value) -> Answer {
+        match self.tells {
+            Tells::Documented => Answer::json(status, body),
+            Tells::With200 => Answer::json(200, body),
+            Tells::NoContent => Answer::status(204),
+            Tells::StatusOk => Answer::json(200, &json!({"status": "ok"})),
+        }
     }
 
     fn add(&mut self, name: &str, value: &str, description: Option<&str>) -> Secret {

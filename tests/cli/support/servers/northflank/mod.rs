@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::{Map, Value, json};
 
 pub use self::rules::Names;
-pub use self::store::{Group, Update};
+pub use self::store::{Group, Post, Shows, Update};
 use self::store::{Project, Store};
 use super::clock::Clock;
 use super::limit::{RateLimit, Reset};
@@ -20,6 +20,21 @@ mod store;
 pub const API_TOKEN: &str = "northflank-api-token-for-tests";
 /// A project that exists, outside any team.
 pub const PROJECT: &str = "shop";
+/// What the vendor's type of a PUT has.
+const PUT: [&str; 11] = [
+    "name",
+    "description",
+    "stageId",
+    "tags",
+    "type",
+    "secretType",
+    "priority",
+    "restrictions",
+    "addonDependencies",
+    "externalAddonDependencies",
+    "secrets",
+];
+
 /// A team that exists, with a project [`PROJECT`] of its own.
 pub const TEAM: &str = "acme";
 
@@ -58,6 +73,26 @@ impl Northflank {
     /// How an update treats what it does not name (it merges).
     pub fn set_update(&self, update: Update) {
         self.groups.store().update = update;
+    }
+
+    /// What becomes of the vendor's other update (it replaces variables and files).
+    pub fn set_post(&self, post: Post) {
+        self.groups.store().post = post;
+    }
+
+    /// What reads show of a group (what the vendor's types say).
+    pub fn set_shows(&self, shows: Shows) {
+        self.groups.store().shows = shows;
+    }
+
+    /// Whether a PUT with fields that it does not know is refused (yes); else they are ignored.
+    pub fn set_strict_put(&self, strict: bool) {
+        self.groups.store().strict_put = strict;
+    }
+
+    /// Whether a delete is answered and not carried out (no).
+    pub fn set_deletes_nothing(&self, nothing: bool) {
+        self.groups.store().deletes_nothing = nothing;
     }
 
     /// Which names it takes (those of the page in hand).
@@ -235,21 +270,42 @@ fn answer(store: &mut Store, request: &Request) -> Answer {
     if store.read_only && request.method != "GET" {
         return refuse(403, "Project > Secrets > General is not granted", json!({}));
     }
+    let (shows, post) = (store.shows, store.post);
     match (request.method.as_str(), rest) {
-        ("GET", []) => list(store.project(team, name).expect("checked"), request),
-        ("POST", []) => create(store, team, name, request, false),
-        ("PUT", []) => create(store, team, name, request, true),
-        ("GET", [id]) => get(store.project(team, name).expect("checked"), id, request),
-        ("GET", [id, "details"]) => details(store.project(team, name).expect("checked"), id),
-        ("POST" | "PATCH", [id]) => update(store, team, name, id, request),
-        ("DELETE", [id]) => delete(store.project(team, name).expect("checked"), id),
-        (_, [] | [_] | [_, "details"]) => refuse(405, "Method not allowed", json!({})),
+        ("POST", []) => return create(store, team, name, request, false),
+        ("PUT", []) => return create(store, team, name, request, true),
+        ("PATCH", [id]) => {
+            let mode = store.update;
+            return update(store, team, name, id, request, mode);
+        }
+        ("POST", [id]) => {
+            return match post {
+                Post::Updates(mode) => update(store, team, name, id, request, mode),
+                Post::Missing(status) => refuse(status, "Method not allowed", json!({})),
+            };
+        }
+        ("DELETE", [_]) if store.deletes_nothing => return data(&json!({})),
+        _ => {}
+    }
+    let now = store.ticks.next();
+    let project = store.project(team, name).expect("checked");
+    match (request.method.as_str(), rest) {
+        ("GET", []) => list(project, request, shows),
+        ("GET", [id]) => get(project, id, request, shows),
+        ("GET", [id, "details"]) => details(project, id, shows),
+        ("DELETE", [id]) => delete(project, id),
+        (method @ ("GET" | "POST" | "DELETE"), [id, "addons", addon]) => {
+            link(project, id, addon, method, request, &now)
+        }
+        (_, [] | [_] | [_, "details"] | [_, "addons", _]) => {
+            refuse(405, "Method not allowed", json!({}))
+        }
         _ => refuse(404, "Route not found", json!({})),
     }
 }
 
 /// List: "per_page at most 100, default 50; the last page omits `cursor`". No values.
-fn list(project: &Project, request: &Request) -> Answer {
+fn list(project: &Project, request: &Request, shows: Shows) -> Answer {
     let number = |name: &str, default| match request.parameter(name) {
         None => Some(default),
         Some(text) => text.parse::<usize>().ok(),
@@ -277,31 +333,92 @@ fn list(project: &Project, request: &Request) -> Answer {
     if let Some(last) = shown.last().filter(|_| more) {
         pagination["cursor"] = json!(cursor_of(&last.id));
     }
-    let secrets: Vec<Value> = shown.iter().map(|group| group.listed()).collect();
+    let secrets: Vec<Value> = shown.iter().map(|group| group.listed(shows)).collect();
     let body = json!({"data": {"secrets": secrets}, "pagination": pagination});
     Answer::json(200, &body)
 }
 
 /// Get, values included: `?show=this` (or `inherited`, `all`). Without it, `all` is taken, so
 /// that a client cannot do without saying which values it means.
-fn get(project: &Project, id: &str, request: &Request) -> Answer {
+fn get(project: &Project, id: &str, request: &Request, shows: Shows) -> Answer {
     let Some(group) = project.iter().find(|group| group.id == id) else {
         return not_found();
     };
     let show = request.parameter("show").unwrap_or_else(|| "all".into());
     match show.as_str() {
-        "this" => data(&group.with_values(true, false)),
-        "inherited" => data(&group.with_values(false, true)),
-        "all" => data(&group.with_values(true, true)),
+        "this" => data(&group.with_values(shows, true, false)),
+        "inherited" => data(&group.with_values(shows, false, true)),
+        "all" => data(&group.with_values(shows, true, true)),
         _ => refuse(400, "show must be this, inherited or all", json!({})),
     }
 }
 
-/// Details, "with addons", and without values.
-fn details(project: &Project, id: &str) -> Answer {
+/// Details, "with addons".
+fn details(project: &Project, id: &str, shows: Shows) -> Answer {
     match project.iter().find(|group| group.id == id) {
-        Some(group) => data(&group.details()),
+        Some(group) => data(&group.details(shows)),
         None => not_found(),
+    }
+}
+
+/// "`GET|POST|DELETE …/secrets/{id}/addons/{addonId}` reads and sets the keys of a link." An addon
+/// exists where any group links it.
+fn link(
+    project: &mut Project,
+    id: &str,
+    addon: &str,
+    method: &str,
+    request: &Request,
+    now: &str,
+) -> Answer {
+    let exists = project.iter().any(|group| group.link(addon).is_some());
+    let Some(group) = project.iter_mut().find(|group| group.id == id) else {
+        return not_found();
+    };
+    if !exists && method != "POST" {
+        return refuse(404, "Addon not found", json!({}));
+    }
+    let with_default = |keys: &Value| -> Value {
+        let keys = keys.as_array().cloned().unwrap_or_default();
+        let keys = keys.into_iter().map(|mut key| {
+            key["defaultKey"] = json!(format!("NF_{}", key["keyName"].as_str().unwrap_or("")));
+            key
+        });
+        keys.collect()
+    };
+    match method {
+        "GET" => {
+            let keys = group.link(addon);
+            let mut shown = json!({
+                "secretName": group.fields["name"], "secretId": group.id, "addonName": addon,
+                "addonId": addon, "addonType": "mongodb", "linked": keys.is_some(),
+                "availableKeys": ["USERNAME", "PASSWORD", "HOST"],
+            });
+            if let Some(keys) = keys {
+                shown["linkedKeys"] = with_default(&keys);
+            }
+            data(&shown)
+        }
+        "POST" => {
+            let body = match fields(request) {
+                Ok(body) => body,
+                Err(answer) => return answer,
+            };
+            let links = json!([{"addonId": addon, "keys": body.get("keys")}]);
+            let links = Map::from_iter([("addonDependencies".to_owned(), links)]);
+            if let Err(broken) = rules::check_fields(&links, Names::Current) {
+                return invalid(broken);
+            }
+            let keys = body["keys"].clone();
+            group.set_link(addon, Some(keys.clone()));
+            group.updated = now.to_owned();
+            data(&json!({"keys": with_default(&keys)}))
+        }
+        _ => {
+            group.set_link(addon, None);
+            group.updated = now.to_owned();
+            data(&json!({}))
+        }
     }
 }
 
@@ -321,6 +438,14 @@ fn create(
     if let Err(broken) = rules::check_whole(&fields, store.names) {
         return invalid(broken);
     }
+    let mut fields = fields;
+    if replace {
+        let unknown = fields.keys().find(|field| !PUT.contains(&field.as_str()));
+        if let Some(field) = unknown.filter(|_| store.strict_put).cloned() {
+            return invalid((field, "is not known".to_owned()));
+        }
+        fields.retain(|field, _| PUT.contains(&field.as_str()));
+    }
     let mut group = store.make(fields, project);
     let groups = store.project(team, project).expect("checked");
     let found = groups.iter().position(|found| found.id == group.id);
@@ -338,21 +463,28 @@ fn create(
     data(&group.whole())
 }
 
-/// Update: fields that are not named stay. Of those inside `secrets` see [`Update`].
+/// Update: fields that are not named stay. Of those inside `secrets` see [`Update`]. The one by
+/// POST "has neither `name`, `tags` nor `stageId`", and its answer says nothing.
 fn update(
     store: &mut Store,
     team: Option<&str>,
     project: &str,
     id: &str,
     request: &Request,
+    mode: Update,
 ) -> Answer {
     let fields = match fields(request) {
         Ok(fields) => fields,
         Err(answer) => return answer,
     };
-    let (names, mode) = (store.names, store.update);
+    let (names, shows) = (store.names, store.shows);
     if let Err(broken) = rules::check_fields(&fields, names) {
         return invalid(broken);
+    }
+    let by_post = request.method == "POST";
+    let unknown = |field: &&String| ["name", "tags", "stageId"].contains(&field.as_str());
+    if let Some(field) = fields.keys().find(unknown).filter(|_| by_post) {
+        return invalid((field.clone(), "is not known".to_owned()));
     }
     let now = store.ticks.next();
     let groups = store.project(team, project).expect("checked");
@@ -361,7 +493,10 @@ fn update(
     };
     group.update(fields, mode);
     group.updated = now;
-    data(&group.with_values(true, false))
+    match by_post {
+        true => Answer::json(200, &json!({})),
+        false => data(&group.with_values(shows, true, false)),
+    }
 }
 
 /// Delete → `{"data":{}}`.

@@ -56,7 +56,9 @@ pub fn check_fields(body: &Map<String, Value>, names: Names) -> Checked {
                 _ => return broken(field, "must be an integer from 0 to 100"),
             },
             "restrictions" => restrictions(object(field, value)?)?,
-            "addonDependencies" => each(field, value, addon)?,
+            "addonDependencies" | "externalAddonDependencies" => each(field, value, addon)?,
+            "stageId" if value.is_null() => {}
+            "stageId" => text(field, value, 1..=100, "")?,
             "secrets" => secrets(object(field, value)?)?,
             _ => {}
         }
@@ -128,6 +130,19 @@ fn secrets(secrets: &Map<String, Value>) -> Checked {
             }
             let encoding = file.get("encoding").unwrap_or(&Value::Null);
             one_of(&format!("{at}.encoding"), encoding, &["utf-8"])?;
+        }
+    }
+    // "Must be a valid Docker secret mount identifier."
+    if let Some(mounts) = secrets.get("dockerSecretMounts") {
+        for (name, mount) in object("secrets.dockerSecretMounts", mounts)? {
+            let at = &format!("secrets.dockerSecretMounts.{name}");
+            if !matches(r"^[a-zA-Z0-9_.-]+$", name) {
+                return broken(at, "is no identifier");
+            }
+            let data = object(at, mount)?.get("data").and_then(Value::as_str);
+            if data.is_none_or(|data| BASE64.decode(data).is_err()) {
+                return broken(&format!("{at}.data"), "must be base64");
+            }
         }
     }
     Ok(())

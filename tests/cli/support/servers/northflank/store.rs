@@ -23,12 +23,37 @@ pub enum Update {
     ReplaceSecrets,
 }
 
+/// What becomes of `POST …/secrets/{id}`, the vendor's other update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Post {
+    /// It treats `secrets` so.
+    Updates(Update),
+    /// The server does not have it, and answers with this status.
+    Missing(u16),
+}
+
+/// What reads show of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shows {
+    /// What the vendor's own types say: no links, no stage; the details have the values, and
+    /// `addonSecrets`, the addons' own credentials.
+    Types,
+    /// Every field that was set, the links in the details alone.
+    Everything,
+}
+
 /// Everything that the server keeps.
 pub(super) struct Store {
     /// The groups by team and project.
     projects: BTreeMap<(Option<String>, String), Project>,
     pub(super) ticks: Ticks,
     pub(super) update: Update,
+    pub(super) post: Post,
+    pub(super) shows: Shows,
+    /// Whether PUT refuses fields that it does not know; it ignores them otherwise.
+    pub(super) strict_put: bool,
+    /// Whether deletes are answered and not carried out.
+    pub(super) deletes_nothing: bool,
     pub(super) names: Names,
     pub(super) id_suffix: String,
     pub(super) read_only: bool,
@@ -41,6 +66,10 @@ impl Store {
             projects: BTreeMap::new(),
             ticks: Ticks::default(),
             update: Update::Merge,
+            post: Post::Updates(Update::ReplaceMaps),
+            shows: Shows::Types,
+            strict_put: true,
+            deletes_nothing: false,
             names: Names::Page,
             id_suffix: String::new(),
             read_only: false,
@@ -86,7 +115,7 @@ pub struct Group {
     project: String,
 }
 
-/// What only the details show.
+/// What only the details show, if anything does.
 const ADDONS: [&str; 2] = ["addonDependencies", "externalAddonDependencies"];
 
 impl Group {
@@ -130,19 +159,40 @@ impl Group {
         shown
     }
 
-    /// As the list has it: no values, no addons, no restrictions.
-    pub(super) fn listed(&self) -> Value {
-        self.without(&[ADDONS[0], ADDONS[1], "secrets", "restrictions"])
+    /// As the list has it: no values, no links; by the vendor's types no times either.
+    pub(super) fn listed(&self, shows: Shows) -> Value {
+        let mut hidden = vec![ADDONS[0], ADDONS[1], "secrets"];
+        match shows {
+            Shows::Types => hidden.extend(["stageId", "createdAt", "updatedAt"]),
+            Shows::Everything => hidden.push("restrictions"),
+        }
+        self.without(&hidden)
     }
 
-    /// As the details have it: addons, but no values.
-    pub(super) fn details(&self) -> Value {
-        self.without(&["secrets"])
+    /// As the details have it.
+    pub(super) fn details(&self, shows: Shows) -> Value {
+        if shows == Shows::Everything {
+            return self.without(&["secrets"]);
+        }
+        let mut shown = self.with_values(shows, true, true);
+        let linked = self.addons().into_iter().map(|addon| {
+            let id = addon["addonId"].as_str().unwrap_or_default();
+            json!({
+                "id": id, "name": id, "addonType": "mongodb", "version": "4.4.1",
+                "variables": {"NF_MONGO_PASSWORD": format!("credential-of-{id}")},
+            })
+        });
+        shown["addonSecrets"] = linked.collect();
+        shown
     }
 
-    /// As a get has it: values, its own or inherited from addons, but not the addons.
-    pub(super) fn with_values(&self, own: bool, inherited: bool) -> Value {
-        let mut shown = self.without(&ADDONS);
+    /// As a get has it: values, its own or inherited from addons, but not the links.
+    pub(super) fn with_values(&self, shows: Shows, own: bool, inherited: bool) -> Value {
+        let hidden = [ADDONS[0], ADDONS[1], "stageId"];
+        let mut shown = self.without(match shows {
+            Shows::Types => &hidden,
+            Shows::Everything => &ADDONS,
+        });
         let secrets = self.fields.get("secrets").and_then(Value::as_object);
         let mut secrets = secrets.cloned().unwrap_or_default();
         let mut variables = if inherited {
@@ -160,11 +210,31 @@ impl Group {
         shown
     }
 
+    fn addons(&self) -> Vec<Value> {
+        let addons = self.fields.get(ADDONS[0]).and_then(Value::as_array);
+        addons.cloned().unwrap_or_default()
+    }
+
+    /// The keys of its link to an addon, where there is one.
+    pub(super) fn link(&self, addon: &str) -> Option<Value> {
+        let linked = self.addons().into_iter();
+        let mut linked = linked.filter(|link| link["addonId"] == addon);
+        linked.next().map(|link| link["keys"].clone())
+    }
+
+    /// Links an addon by these keys, or takes the link away.
+    pub(super) fn set_link(&mut self, addon: &str, keys: Option<Value>) {
+        let mut links = self.addons();
+        links.retain(|link| link["addonId"] != addon);
+        links.extend(keys.map(|keys| json!({"addonId": addon, "keys": keys})));
+        self.fields.insert(ADDONS[0].into(), json!(links));
+    }
+
     /// What the linked addons bring: each key under its aliases, or under its own name.
     fn inherited(&self) -> Map<String, Value> {
         let mut brought = Map::new();
         let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        for addon in items(self.fields.get(ADDONS[0]).unwrap_or(&Value::Null)) {
+        for addon in self.addons() {
             for key in items(&addon["keys"]) {
                 let (id, name) = (&addon["addonId"], &key["keyName"]);
                 let value = json!(format!("value of {id} {name}").replace('"', ""));
@@ -185,6 +255,11 @@ impl Group {
         for (field, value) in fields {
             let sent = match (field.as_str(), value) {
                 ("secrets", Value::Object(sent)) if mode != Update::ReplaceSecrets => sent,
+                // "`stageId: null` clears it."
+                ("stageId", Value::Null) => {
+                    self.fields.remove("stageId");
+                    continue;
+                }
                 (_, value) => {
                     self.fields.insert(field, value);
                     continue;

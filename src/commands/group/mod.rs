@@ -1,21 +1,18 @@
 //! `keyfob group`: groups of secrets with fields of their own.
 
-use std::path::{Path, PathBuf};
+mod fields;
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{Args, Subcommand};
 
-use super::input::{self, MAX_FILE};
+use self::fields::{GroupFieldArgs, fields};
 use super::outcomes;
 use crate::app::App;
-use crate::formats::{self, Format};
-use crate::providers::groups::{Addon, AddonKey, Group, GroupFields, Groups, Target};
+use crate::providers::groups::{Addon, Group, Groups};
 use crate::store::Store;
 use crate::ui::{Table, json, prompt};
 use crate::words::batch::{Action, Outcome};
-use crate::words::document::Document;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{MAX_VALUE, Name, SecretValue};
-use crate::words::shown::ShownPath as _;
+use crate::words::secret::Name;
 
 /// Manage groups of secrets, where the provider has them (northflank)
 ///
@@ -51,12 +48,15 @@ Examples:
     Create(GroupCreateArgs),
     /// Change what is named of a group and leave the rest
     ///
-    /// Lists are replaced; variables and files are added to those there are. In a payload given
-    /// with --from, a variable or file that is null is taken away.
+    /// Lists are replaced, and emptied by an empty text (--tag ''); so is the stage. Variables,
+    /// files and docker secrets are added to those there are; in a payload given with --from, one
+    /// that is null is taken away.
     #[command(after_long_help = "\
 Examples:
   keyfob group update api-env --priority 20
   keyfob group update api-env --restricted=false
+  keyfob group update api-env --stage production --tag-match and
+  keyfob group update api-env --stage '' --addon ''
   keyfob group update api-env --variables more.env
   keyfob group update api-env --from group.json")]
     Update(GroupUpdateArgs),
@@ -103,46 +103,6 @@ pub struct GroupDeleteArgs {
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
-}
-
-/// The fields of a group.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Fields")]
-pub struct GroupFieldArgs {
-    /// The whole payload as the backend's page has it, in JSON, YAML or TOML; - is stdin. The
-    /// options below are laid over it
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub from: Option<PathBuf>,
-    /// What the group is for
-    #[arg(long, value_name = "TEXT")]
-    pub description: Option<String>,
-    /// A tag; repeatable
-    #[arg(long, value_name = "T")]
-    pub tag: Vec<String>,
-    /// environment, arguments or environment-arguments [default of a new group: environment]
-    #[arg(long, value_name = "T")]
-    pub secret_type: Option<String>,
-    /// From 0 to 100: which group wins where two hold the same name [default of a new group: 10]
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub priority: Option<i64>,
-    /// Give the secrets only to what --restrict and --restrict-tag name, which imply it
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub restricted: Option<bool>,
-    /// A service or job that is given the secrets; repeatable
-    #[arg(long, value_name = "service:ID|job:ID")]
-    pub restrict: Vec<String>,
-    /// A tag whose services and jobs are given the secrets; repeatable
-    #[arg(long, value_name = "T")]
-    pub restrict_tag: Vec<String>,
-    /// A key of an addon to bring along, under other names where some are given; repeatable
-    #[arg(long, value_name = "ID:KEY[=ALIAS,…]")]
-    pub addon: Vec<String>,
-    /// A file with variables in dotenv, JSON, YAML or TOML; - is stdin; repeatable
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub variables: Vec<PathBuf>,
-    /// A file of the group and the local file whose bytes it gets; repeatable
-    #[arg(long, value_name = "/abs/path=LOCAL")]
-    pub file: Vec<String>,
 }
 
 pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
@@ -270,7 +230,9 @@ fn lines(group: &Group) -> Vec<(&'static str, String)> {
     let mut lines = vec![("id", group.id.clone()), ("name", group.name.clone())];
     let mut more = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
     more("description", group.description.clone());
-    more("type", group.secret_type.clone());
+    more("secret type", group.secret_type.clone());
+    more("type", group.visibility.clone());
+    more("stage", group.stage.clone());
     more(
         "priority",
         group.priority.map(|priority| priority.to_string()),
@@ -290,15 +252,14 @@ fn lines(group: &Group) -> Vec<(&'static str, String)> {
         for tag in &restrictions.tags {
             more("restricted to tag", Some(tag.clone()));
         }
+        more("tags match", restrictions.tag_match.clone());
     }
-    for addon in &group.addons {
-        for key in &addon.keys {
-            let aliases = if key.aliases.is_empty() {
-                String::new()
-            } else {
-                format!("={}", key.aliases.join(","))
-            };
-            more("addon", Some(format!("{}:{}{aliases}", addon.id, key.name)));
+    for (label, addons) in [
+        ("addon", &group.addons),
+        ("external addon", &group.external_addons),
+    ] {
+        for line in addons.iter().flat_map(keys) {
+            more(label, Some(line));
         }
     }
     for name in group.variables.iter().flatten() {
@@ -307,105 +268,23 @@ fn lines(group: &Group) -> Vec<(&'static str, String)> {
     for path in group.files.iter().flatten() {
         more("file", Some(path.clone()));
     }
+    for name in &group.docker_secrets {
+        more("docker secret", Some(name.clone()));
+    }
     more("created", group.created_at.map(|at| at.to_string()));
     more("updated", group.updated_at.map(|at| at.to_string()));
     lines
 }
 
-fn fields(args: GroupFieldArgs) -> Result<GroupFields> {
-    let mut fields = GroupFields {
-        payload: args
-            .from
-            .as_deref()
-            .map(payload)
-            .transpose()?
-            .unwrap_or_default(),
-        name: None,
-        description: args.description,
-        tags: args.tag,
-        secret_type: args.secret_type,
-        priority: args.priority,
-        restricted: args.restricted,
-        restricted_to: args
-            .restrict
-            .iter()
-            .map(|text| target(text))
-            .collect::<Result<_>>()?,
-        restricted_tags: args.restrict_tag,
-        addons: Vec::new(),
-        variables: Vec::new(),
-        files: Vec::new(),
-    };
-    for text in &args.addon {
-        add_addon(&mut fields.addons, text)?;
+/// The keys that a group brings along of `addon`, as they are given to it; its id alone where none
+/// is known.
+fn keys(addon: &Addon) -> Vec<String> {
+    if addon.keys.is_empty() {
+        return vec![addon.id.clone()];
     }
-    for path in &args.variables {
-        fields.variables.extend(input::pairs(path, None)?);
-    }
-    for text in &args.file {
-        fields.files.push(file(text)?);
-    }
-    Ok(fields)
-}
-
-/// `service:ID` or `job:ID`.
-fn target(text: &str) -> Result<Target> {
-    match text.split_once(':') {
-        Some((kind @ ("service" | "job"), id)) if !id.is_empty() => Ok(Target {
-            kind: kind.to_owned(),
-            id: id.to_owned(),
-        }),
-        _ => Err(Error::usage(format!(
-            "--restrict {text:?} is neither service:ID nor job:ID"
-        ))),
-    }
-}
-
-/// Adds `ID:KEY[=ALIAS,…]`, to the addon that is there already under its id where there is one.
-fn add_addon(addons: &mut Vec<Addon>, text: &str) -> Result<()> {
-    let bad = || Error::usage(format!("--addon {text:?} is not ID:KEY or ID:KEY=ALIAS,…"));
-    let (id, rest) = text
-        .split_once(':')
-        .filter(|(id, _)| !id.is_empty())
-        .ok_or_else(bad)?;
-    let (name, aliases) = match rest.split_once('=') {
-        Some((name, aliases)) => (name, aliases.split(',').map(str::to_owned).collect()),
-        None => (rest, Vec::new()),
-    };
-    if name.is_empty() || aliases.iter().any(String::is_empty) {
-        return Err(bad());
-    }
-    let key = AddonKey {
-        name: name.to_owned(),
-        aliases,
-    };
-    match addons.iter_mut().find(|addon| addon.id == id) {
-        Some(addon) => addon.keys.push(key),
-        None => addons.push(Addon {
-            id: id.to_owned(),
-            keys: vec![key],
-        }),
-    }
-    Ok(())
-}
-
-/// `/abs/path=LOCAL`: the path in the group and the bytes of the local file.
-fn file(text: &str) -> Result<(String, SecretValue)> {
-    match text.split_once('=') {
-        Some((path, local)) if !path.is_empty() && !local.is_empty() => {
-            let bytes = input::read(Path::new(local), MAX_VALUE)?;
-            Ok((path.to_owned(), SecretValue::from(bytes)))
-        }
-        _ => Err(Error::usage(format!(
-            "--file {text:?} is not /abs/path=LOCAL"
-        ))),
-    }
-}
-
-/// The whole payload of a file.
-fn payload(path: &Path) -> Result<Document> {
-    let bytes = input::read(path, MAX_FILE)?;
-    // YAML reads JSON too, should a name say nothing.
-    let format = Format::from_file_name(path).unwrap_or(Format::Yaml);
-    formats::tree::read(format, &bytes).map_err(|error| error.context(path.shown()))
+    let keys = addon.keys.iter().map(|key| match key.aliases.as_slice() {
+        [] => format!("{}:{}", addon.id, key.name),
+        aliases => format!("{}:{}={}", addon.id, key.name, aliases.join(",")),
+    });
+    keys.collect()
 }
