@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// `invalid_data` that says which rule of the backend the name breaks.
     pub fn check_name(&self, name: &Name) -> Result<()> {
-        let checked = self.provider.check_name(name);
+        let checked = name.check().and_then(|()| self.provider.check_name(name));
         checked.map_err(|error| self.named(error))
     }
 

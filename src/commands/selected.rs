@@ -128,15 +128,23 @@ pub fn choose<V>(
     app: &App,
 ) -> Result<Chosen> {
     let chosen = plan.choose(found, naming(args))?;
-    for Reference { name, .. } in &chosen.skipped {
-        app.ui.warn(&format!(
-            "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
-        ));
-    }
+    warn_of_skipped(&chosen, app);
     if chosen.variables.is_empty() {
         app.ui.warn("no secret was selected");
     }
     Ok(chosen)
+}
+
+/// Warns of what was left out.
+pub fn warn_of_skipped(chosen: &Chosen, app: &App) {
+    for Reference { name, .. } in &chosen.skipped {
+        app.ui.warn(&match name.check() {
+            Ok(()) => format!(
+                "{name} is no valid name of a variable and was left out; --upper or -e VAR={name} brings it along"
+            ),
+            Err(_) => "the secret with the empty name was left out".to_owned(),
+        });
+    }
 }
 
 /// How names become variables.

@@ -70,6 +70,9 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         return Err(value_as_argument());
     }
     let reference = app.reference(&args.name)?;
+    // As a rule a variable of the shell that is not set.
+    let named = reference.name.check();
+    named.map_err(|error| Error::usage(error.message()))?;
     let store = app.open(&reference.store)?;
     // What the store has no room for is told before anybody is asked for the value, whatever it is.
     let mut write = Write::new(reference.name, SecretValue::from("any"));

@@ -94,6 +94,10 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     app.services()?.http.deadline().progressed();
 
     let chosen = selection.choose(&found, naming)?;
+    selected::warn_of_skipped(&chosen, app);
+    // The target may have what was left out, too, and keeps it.
+    let skipped = chosen.skipped.iter();
+    let skipped: BTreeSet<Name> = skipped.map(|secret| secret.name.clone()).collect();
     let origins = origins(&chosen)?;
     let mut wanted = Vec::with_capacity(chosen.variables.len());
     for (name, value) in chosen.values(&found)? {
@@ -112,7 +116,10 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     if foreseen.is_none() {
         plan::look_closer(&mut held, &wanted, &target, args.prune).await?;
     }
-    let goes = |name: &Name| args.prune && reach.as_ref().is_some_and(|reach| reach.has(name));
+    let goes = |name: &Name| {
+        let reached = reach.as_ref().is_some_and(|reach| reach.has(name));
+        args.prune && reached && !skipped.contains(name)
+    };
     let plan = Plan::new(&wanted, &held, |write| target.check(write), goes);
     descriptions(&mut wanted, &plan, &origins, &sources, &target).await?;
     let question = format!("Change {}?", args.to);

@@ -88,7 +88,7 @@ pub fn read(plaintext: &[u8], binding: &str, path: &Path) -> Result<Snapshot> {
     for (store, of_store) in content.values {
         let of_store: Result<BTreeMap<Name, SecretValue>> = of_store
             .into_iter()
-            .map(|(name, value)| Ok((Name::new(name)?, value.0)))
+            .map(|(name, value)| Ok((Name::any(name), value.0)))
             .collect();
         values.insert(StoreName::new(store)?, of_store?);
     }

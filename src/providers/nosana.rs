@@ -4,45 +4,47 @@
 //! `text/plain`, success of a write is the bare text `OK`, and a refused token is a 403.
 
 mod body;
+mod deleting;
 mod read_back;
+mod reading;
+mod refusal;
+mod replay;
+mod sign_in;
 mod stored;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use reqwest::{Method, StatusCode};
-use serde::Deserialize;
-use zeroize::Zeroizing;
 
 use self::body::{Body, Secrets, chunks};
-use self::stored::{Listed, Stored, malformed, same_secret};
-use super::bulk;
+use self::refusal::{
+    cannot_be_stored, is_internal_error, is_token_rejection, is_worth_another_try, refused,
+};
+use self::stored::malformed;
 use super::endpoint::{BEARER, Endpoint};
 use super::{Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services};
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::http::{Request, Response, is_transient};
+use crate::http::{Request, Response};
 use crate::identity::keypair::Keypair;
 use crate::identity::keypair::locate::Located;
-use crate::session::jwt::Life;
-use crate::session::{Session, SessionKey};
+use crate::session::SessionKey;
 use crate::words::batch::{Action, Batch, Filter, Outcome, Selection, Write};
 use crate::words::error::{Cause, Error, Kind, Result};
-use crate::words::object::Object;
 use crate::words::secret::{Entry, Name, SecretValue};
 
 const MAINNET: &str = "https://secrets.nosana.ci";
 const DEVNET: &str = "https://secrets.k8s.dev.nos.ci";
 
-/// After so many secrets in a row that the server cannot store, no more are tried.
-const HOPELESS: usize = 8;
+/// The one for mainnet by the vendor's own libraries.
+const MAINNET_OF_SDK: &str = "https://secrets.k8s.prd.nos.ci";
 
-/// How often a job that was claimed just now is asked again.
-const POLL: Duration = Duration::from_secs(2);
+/// After so many secrets in a row at which the server has failed, no more are tried.
+const HOPELESS: usize = 8;
 
 const SCHEMA: Schema = Schema {
     provider: "nosana",
@@ -59,7 +61,8 @@ const SCHEMA: Schema = Schema {
             "the Solana keypair file; in the environment also the JSON array or base58 itself",
         )
         .gated()
-        .inline_env(),
+        .inline_env()
+        .vendor_env(&["SOLANA_WALLET"]),
         Field::new(
             "job",
             Shape::Text,
@@ -150,194 +153,6 @@ impl Nosana {
                 .error(Kind::Unauthenticated)
                 .hint("the server rejects even a new token; check that base_url and the clock are right")),
             _ => Ok(response),
-        }
-    }
-
-    /// `POST /login` with the signed challenge; once more by the server's clock where ours is off.
-    async fn sign_in(&self) -> Result<Session> {
-        let ours = Timestamp::now();
-        let response = self.send_login(ours).await?;
-        if response.status == StatusCode::BAD_REQUEST
-            && response.words() == "timestamp expired"
-            && let Some(theirs) = response.date()
-        {
-            let retried = self.send_login(theirs).await?;
-            if retried.is_success() {
-                return self.session(&retried);
-            }
-            let seconds = theirs.duration_since(ours).as_secs();
-            let error = retried.error(Kind::Unauthenticated);
-            // The clock is what is wrong, not the keypair.
-            let error = match error.cause() {
-                Cause::Refused => error.caused_by(Cause::Other),
-                _ => error,
-            };
-            return Err(error.hint(format!(
-                "this machine's clock is {} s {} the server's: set it right",
-                seconds.unsigned_abs(),
-                if seconds > 0 { "behind" } else { "ahead of" }
-            )));
-        }
-        if response.is_success() {
-            return self.session(&response);
-        }
-        Err(self.login_error(&response))
-    }
-
-    async fn send_login(&self, at: Timestamp) -> Result<Response> {
-        let keypair = self.keypair()?;
-        let timestamp = at.as_second();
-        let challenge = format!("nosana_secret_{timestamp}");
-        let mut body = serde_json::json!({
-            "address": keypair.address(),
-            "signature": keypair.sign(challenge.as_bytes()),
-            "timestamp": timestamp,
-        });
-        if let Some(job) = &self.job {
-            body["job"] = job.as_str().into();
-        }
-        let url = self.endpoint.url(&["login"])?;
-        // No Authorization here: the server checks that header on this route too, and a stale
-        // token would spoil the login. Its 500 means a malformed login or an unknown job.
-        let request = Request::new("log in", Method::POST, url)
-            .repeatable()
-            .transient(is_worth_another_try)
-            .json(&body)?;
-        self.endpoint.send(&request).await
-    }
-
-    fn session(&self, response: &Response) -> Result<Session> {
-        #[derive(Deserialize)]
-        struct Login {
-            token: String,
-        }
-        let Object(Login { token }) = response.json()?;
-        let token = Zeroizing::new(token);
-        let now = self.services.sessions.now();
-        Ok(Session {
-            expires_at: Life::of(&token).ends(now),
-            token,
-        })
-    }
-
-    fn login_error(&self, response: &Response) -> Error {
-        if is_internal_error(response.status, &response.body) {
-            let error = response.error(Kind::Unauthenticated);
-            return match &self.job {
-                // That is how it says that there is no such job.
-                Some(job) => error.caused_by(Cause::Other).hint(format!(
-                    "the server does not know the job {job}, or it is not claimed by this keypair"
-                )),
-                None => error.hint("the server could not make sense of the login; is base_url a Nosana Secret Manager?"),
-            };
-        }
-        let signed_wrongly =
-            ["invalid signature", "timestamp expired"].contains(&response.words().as_str());
-        match response.status {
-            StatusCode::BAD_REQUEST if self.job.is_some() && !signed_wrongly => response
-                .error(Kind::Forbidden)
-                .hint("this keypair must have claimed the job; where it did so a moment ago, --wait waits for it"),
-            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                response.error(Kind::Unauthenticated)
-            }
-            _ => response.status_error(),
-        }
-    }
-
-    /// The secrets, waiting for those of a job where that was asked for.
-    async fn fetch(&self) -> Result<Listed> {
-        let wait = self
-            .services
-            .wait
-            .filter(|_| self.job.is_some())
-            .unwrap_or_default();
-        self.services.http.deadline().make_room(wait);
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.fetch_once().await {
-                // What a job declares is seen some seconds after it was claimed.
-                Err(error)
-                    if waited < wait
-                        && matches!(error.kind(), Kind::NotFound | Kind::Forbidden) =>
-                {
-                    // A token holds the names that were seen when it was issued: ask for a new one.
-                    let _ = self.services.sessions.forget(&self.session_key()?);
-                    let pause = POLL.min(wait - waited);
-                    tokio::time::sleep(pause).await;
-                    waited += pause;
-                }
-                result => return result,
-            }
-        }
-    }
-
-    /// `GET /secrets`.
-    async fn fetch_once(&self) -> Result<Listed> {
-        let response = self
-            .call(|| self.request("read the secrets", Method::GET))
-            .await?;
-        if response.is_success() {
-            return stored::list(&response);
-        }
-        if is_empty_job(&response) {
-            return Err(response.error(Kind::NotFound).hint(
-                "the job declares no secrets, or was claimed a moment ago: --wait waits for it",
-            ));
-        }
-        Err(response.status_error())
-    }
-
-    /// The secrets that the server lists, and those of `names` that it leaves out and yet has.
-    async fn fetch_named(&self, names: &[Name]) -> Result<Listed> {
-        let mut listed = self.fetch().await?;
-        let unlisted: Vec<Name> = names
-            .iter()
-            .filter(|name| !listed.contains_key(*name))
-            .cloned()
-            .collect();
-        let asked = self.ask_all(&unlisted).await?;
-        let mut found = Vec::new();
-        for (name, stored) in unlisted.into_iter().zip(asked) {
-            // Under another spelling it is listed: it is not this one.
-            if let Some(stored) = stored?
-                && same_secret(&listed, &name, &stored).is_none()
-            {
-                found.push((name, stored));
-            }
-        }
-        listed.extend(found);
-        Ok(listed)
-    }
-
-    /// Asks for each of `names` alone: a list may be short.
-    async fn ask_all(&self, names: &[Name]) -> Result<Vec<Result<Option<Stored>>>> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        bulk::each(&self.services, "asking for secrets", names, |name| {
-            self.ask(name)
-        })
-        .await
-    }
-
-    /// `GET /secrets/NAME`.
-    async fn ask(&self, name: &Name) -> Result<Option<Stored>> {
-        // No address leads to these.
-        if matches!(name.as_str(), "." | "..") {
-            return Ok(None);
-        }
-        let response = self
-            .call(|| {
-                let url = self.endpoint.url(&["secrets", name.as_str()])?;
-                Ok(Request::new("read a secret", Method::GET, url))
-            })
-            .await?;
-        match response.status {
-            _ if response.is_success() => stored::one(&response),
-            StatusCode::BAD_REQUEST if response.words().ends_with("not in job") => Ok(None),
-            // A server that knows the list alone.
-            StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(response.status_error()),
         }
     }
 
@@ -513,27 +328,7 @@ impl Provider for Nosana {
 
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         self.check_writable()?;
-        // The server answers OK for a name it does not have, so look first.
-        let before = self.fetch_named(names).await?;
-        let progress = super::Steps::start(&self.services, "deleting secrets", names.len());
-        let mut outcomes = Vec::with_capacity(names.len());
-        for name in names {
-            let result = if before.contains_key(name) {
-                let sent = self
-                    .call(|| {
-                        self.request("delete a secret", Method::DELETE)?
-                            .json(&serde_json::json!({ "key": name }))
-                    })
-                    .await
-                    .and_then(|response| expect_ok(&response));
-                sent.map(|()| Action::Deleted)
-            } else {
-                Err(super::missing(name))
-            };
-            progress.ended(&result);
-            outcomes.push(Outcome::new(name.clone(), result));
-        }
-        Ok(outcomes)
+        self.delete_all(names).await
     }
 
     async fn login(&self, _given: &Given) -> Result<Account> {
@@ -564,52 +359,12 @@ impl Provider for Nosana {
 /// Success of POST and DELETE is the bare text `OK`; anything else has not been done.
 fn expect_ok(response: &Response) -> Result<()> {
     if !response.is_success() {
-        return Err(response.status_error());
+        return Err(refused(response));
     }
     match response.text() {
         Some("OK") => Ok(()),
         _ => Err(response.nonsense("something else than OK")),
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refusal {
-    r#type: String,
-    message: String,
-    error: serde_json::Value,
-}
-
-fn refusal(body: &[u8]) -> Refusal {
-    serde_json::from_slice(body).unwrap_or_default()
-}
-
-fn is_token_rejection(response: &Response) -> bool {
-    let refusal = refusal(&response.body);
-    refusal.error == "TokenExpiredError"
-        || refusal.error == "JsonWebTokenError"
-        || refusal.message == "Not authenticated"
-        || refusal.message == "invalid signature"
-        || refusal.message.starts_with("jwt ")
-}
-
-fn is_internal_error(status: StatusCode, body: &[u8]) -> bool {
-    status == StatusCode::INTERNAL_SERVER_ERROR && refusal(body).r#type == "InternalServerError"
-}
-
-/// Whether the server has failed at what was sent, where another request may succeed: no other error
-/// is of this kind and of this cause.
-fn cannot_be_stored(error: &Error) -> bool {
-    error.kind() == Kind::InvalidData && error.cause() == Cause::Unreachable
-}
-
-/// Its internal error is no passing one: what was sent makes no sense to it, or cannot be stored.
-fn is_worth_another_try(status: StatusCode, body: &[u8]) -> bool {
-    is_transient(status) && !is_internal_error(status, body)
-}
-
-fn is_empty_job(response: &Response) -> bool {
-    response.status == StatusCode::BAD_REQUEST && response.words().contains("no secrets in job")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Services;
 use crate::config::schema::{Field, Shape};
-use crate::config::{StoreConfig, environment};
+use crate::config::{Origin, StoreConfig, environment};
 use crate::identity::keypair::locate::{self, Located, Named};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
@@ -24,10 +24,21 @@ pub const CA_FILE: Field = Field::new(
 pub fn keypair(config: &StoreConfig, services: &Services) -> Result<Located> {
     let named = match (config.path("keypair"), config.secret("keypair")) {
         (Some(path), _) => Some(Named::File(path.to_owned())),
-        (None, Some(secret)) => Some(Named::Value {
-            variable: environment::variable(config.name(), "keypair"),
-            text: Zeroizing::new(secret.expose_str().unwrap_or_default().to_owned()),
-        }),
+        (None, Some(secret)) => {
+            let own = environment::variable(config.name(), "keypair");
+            let variable = match config.origin("keypair") {
+                Some(Origin::Environment { variable }) => variable.clone(),
+                _ => own.clone(),
+            };
+            let text = Zeroizing::new(secret.expose_str().unwrap_or_default().to_owned());
+            if variable != own && !text.trim_start().starts_with('[') {
+                return Err(Error::invalid_data(format!(
+                    "{variable} is no JSON array of numbers, and may be an address instead of a keypair"
+                ))
+                .hint(format!("{own} takes every form of a keypair, and goes first")));
+            }
+            Some(Named::Value { variable, text })
+        }
         (None, None) => None,
     };
     locate::locate(named.as_ref(), &services.env, &services.keyring)

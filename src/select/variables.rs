@@ -41,6 +41,8 @@ impl Naming {
                 "--upper turns - and . into _; -e VAR=NAME gives it another name; --except leaves it out",
             )),
             (false, Destination::Environment) => Ok(None),
+            // No store takes what another one has under the empty name.
+            (false, Destination::Store) if named.is_empty() => Ok(None),
             (false, Destination::Store) => Ok(Some(named)),
         }
     }

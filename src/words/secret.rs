@@ -161,8 +161,8 @@ macro_rules! text_name {
 text_name!(Name);
 text_name!(StoreName);
 
-/// A secret's name inside a store: any text but the empty one. What more a backend asks of names
-/// its provider checks.
+/// A secret's name inside a store: any text. What more a backend asks of names its provider checks;
+/// under the empty one a backend may have something, and keyfob stores nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -173,11 +173,25 @@ impl Name {
     /// # Errors
     /// `invalid_data` for the empty name.
     pub fn new(text: impl Into<String>) -> Result<Self> {
-        let text = text.into();
-        if text.is_empty() {
-            return Err(Error::invalid_data("a secret's name cannot be empty"));
+        let name = Self::any(text);
+        name.check()?;
+        Ok(name)
+    }
+
+    /// The name of what is there already, which may be the empty one.
+    pub fn any(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Checks that something may be stored under it.
+    ///
+    /// # Errors
+    /// `invalid_data` for the empty name.
+    pub fn check(&self) -> Result<()> {
+        match self.0.is_empty() {
+            true => Err(Error::invalid_data("a secret's name cannot be empty")),
+            false => Ok(()),
         }
-        Ok(Self(text))
     }
 
     /// The name in a message about a secret that is not there: it may be a name with its value
@@ -395,7 +409,7 @@ impl FromStr for Target {
         if Reference::looks_like(text) {
             text.parse().map(Target::Reference)
         } else {
-            Name::new(text).map(Target::Name)
+            Ok(Target::Name(Name::any(text)))
         }
     }
 }

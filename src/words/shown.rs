@@ -229,6 +229,7 @@ impl fmt::Display for Shown<'_> {
 pub fn name(text: &str) -> Shown<'_> {
     match text.contains('=') || is_key_material(text) && !is_public(text) {
         true => Shown::Described(text.len()),
+        false if text.is_empty() => Shown::Plain("\"\"".into()),
         false => Shown::Plain(text.into()),
     }
 }
@@ -236,7 +237,7 @@ pub fn name(text: &str) -> Shown<'_> {
 /// The same in quotes, where it may be repeated.
 pub fn quoted(text: &str) -> Shown<'_> {
     match name(text) {
-        Shown::Plain(text) => Shown::Plain(format!("{text:?}").into()),
+        Shown::Plain(_) => Shown::Plain(format!("{text:?}").into()),
         described => described,
     }
 }

@@ -40,6 +40,8 @@ mod network_troubles;
 mod northflank;
 mod nosana;
 mod nosana_databases;
+mod nosana_deletes;
+mod nosana_jobs;
 mod nosana_types;
 mod pipes;
 #[cfg(unix)]

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::support::home::Home;
 use crate::support::keyutils;
 use crate::support::servers::faults::Fault;
-use crate::support::servers::nosana::{Job, Visible};
 use crate::support::servers::{Listen, Nosana};
 use crate::support::solana::Keypair;
 
@@ -149,6 +148,41 @@ fn names_that_would_be_lost_are_refused_with_the_reason() {
 }
 
 #[test]
+fn the_empty_name_and_those_that_no_address_leads_to_are_read_and_deleted() {
+    let (server, home, keypair) = set_up();
+    let address = keypair.address();
+    home.run(["get", ""]).code(3).stderr_has("named \"\"");
+    home.run(["get", "-s", "local", ""]).code(3);
+    for name in ["", ".", ".."] {
+        server.put(&address, name, "odd");
+        home.run(["get", name]).ok().stdout_is("odd");
+        home.run(["show", name]).ok();
+        assert_eq!(
+            home.run(["--json", "list"]).ok().json(),
+            json!([{ "name": name }])
+        );
+        if name.is_empty() {
+            // It is no variable, and no store of ours takes it.
+            home.run(["run", "--", "true"]).ok().stderr_has("left out");
+            home.run(["sync", "-y", "nosana", "local"])
+                .ok()
+                .stderr_has("left out");
+        }
+        home.run(["delete", "-y", name]).ok();
+        assert!(server.secrets(&address).is_empty(), "{name:?}");
+        home.run(["delete", "-y", name]).code(3);
+    }
+    // One that others have stored goes with the rest.
+    server.put(&address, "", "odd");
+    home.keyfob(["set", "-s", "local", "A"])
+        .stdin("1")
+        .run()
+        .ok();
+    home.run(["sync", "-y", "--prune", "local", "nosana"]).ok();
+    assert_eq!(server.secrets(&address).len(), 1);
+}
+
+#[test]
 fn values_that_are_not_text_are_refused() {
     let (server, home, _) = set_up();
     home.keyfob(["set", "A"])
@@ -270,6 +304,64 @@ fn a_wrong_clock_is_corrected_once_from_the_date_header() {
 }
 
 #[test]
+fn a_clock_that_is_off_by_more_than_a_day_is_no_reason_to_sign_another_time() {
+    let (server, home, _) = set_up();
+    for years in [1, -1, 5000] {
+        server.clock().set_offset(years * 365 * 86400);
+        server.forget_requests();
+        let run = home.run(["--json", "get", "A"]);
+        assert_eq!(run.code(4).error()["kind"], "unauthenticated");
+        assert_eq!(server.asked(), ["POST /login"]);
+        let message = run.error()["message"].as_str().unwrap().to_owned();
+        let hint = run.error()["hint"].as_str().unwrap().to_owned();
+        assert!(
+            message.contains("this machine's clock says 20"),
+            "{message}"
+        );
+        assert!(message.contains("the server's"), "{message}");
+        assert!(
+            hint.contains(" s behind") || hint.contains(" s ahead of"),
+            "{hint}"
+        );
+        assert!(message.contains("Z"), "{message}");
+    }
+    server.clock().set_offset(23 * 3600);
+    home.run(["list"]).ok();
+    server.clock().set_offset(-23 * 3600);
+    home.run(["list"]).ok();
+}
+
+#[test]
+fn what_a_login_gives_away_is_said_once_for_each_foreign_server() {
+    let (_server, mut home, _) = set_up();
+    // A proxy that is not there stands in the way of every name.
+    home.set("HTTPS_PROXY", "http://127.0.0.1:1");
+    let get = |home: &Home, url: &str| {
+        let get = home.keyfob(["--timeout", "1s", "get", "A"]);
+        let run = get.env("KEYFOB_NOSANA_BASE_URL", url).run();
+        run.code(8);
+        run
+    };
+    let foreign = "https://secrets.example.org";
+    let said = "with what keyfob signs for it";
+    get(&home, foreign).stderr_has(foreign).stderr_has(said);
+    get(&home, foreign).stderr_lacks(said);
+    get(&home, "https://other.example.org").stderr_has(said);
+    for own in [
+        "https://secrets.nosana.ci",
+        "https://secrets.k8s.prd.nos.ci",
+        "https://secrets.k8s.dev.nos.ci",
+    ] {
+        get(&home, own).stderr_lacks(said);
+    }
+    // Where it cannot be remembered it is not said, and nothing fails for it.
+    let file = home.data().join("nosana/servers.json");
+    home.write(&file, "damaged");
+    get(&home, "https://third.example.org").stderr_lacks(said);
+    home.run(["list"]).ok().stderr_lacks(said);
+}
+
+#[test]
 fn every_keypair_format_works_from_a_file_and_from_the_environment() {
     let (server, home, keypair) = set_up();
     server.put(&keypair.address(), "A", "1");
@@ -278,6 +370,11 @@ fn every_keypair_format_works_from_a_file_and_from_the_environment() {
         keypair.base58(),
         keypair.seed_json(),
         keypair.seed_base58(),
+        hex(&keypair.json()),
+        hex(&keypair.seed_json()),
+        format!("\"{}\"", keypair.base58()),
+        format!("\u{feff}{}", keypair.json()),
+        object(&keypair.json()),
     ] {
         home.keyfob(["get", "A"])
             .env("KEYFOB_NOSANA_KEYPAIR", &text)
@@ -291,6 +388,48 @@ fn every_keypair_format_works_from_a_file_and_from_the_environment() {
             .ok()
             .stdout_is("1");
     }
+}
+
+fn numbers(json: &str) -> Vec<u8> {
+    serde_json::from_str(json).unwrap()
+}
+
+fn hex(json: &str) -> String {
+    let digits = numbers(json).into_iter();
+    digits.map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What JavaScript makes of an array of bytes.
+fn object(json: &str) -> String {
+    let numbers = numbers(json).into_iter().enumerate();
+    let entries: Vec<String> = numbers.map(|(at, n)| format!("\"{at}\":{n}")).collect();
+    format!("{{{}}}", entries.join(","))
+}
+
+#[test]
+fn the_vendor_s_variable_holds_a_keypair_and_no_address() {
+    let (server, mut home, keypair) = set_up();
+    server.put(&keypair.address(), "A", "1");
+    let own = home.variables()[std::ffi::OsStr::new("KEYFOB_NOSANA_KEYPAIR")].clone();
+    home.unset("KEYFOB_NOSANA_KEYPAIR");
+    home.set("SOLANA_WALLET", keypair.json());
+    home.run(["get", "A"]).ok().stdout_is("1");
+    home.run(["run", "--", "sh", "-c", "echo \"[$SOLANA_WALLET]\""])
+        .ok()
+        .stdout_is("[]\n");
+    home.run(["--json", "status", "-s", "nosana"])
+        .ok()
+        .stdout_has("environment SOLANA_WALLET");
+    // Thirty-two bytes in base58 are an address as well as a seed, and everybody knows the address.
+    let address = keypair.address();
+    home.set("SOLANA_WALLET", &address);
+    home.run(["get", "A"])
+        .code(13)
+        .stderr_has("SOLANA_WALLET")
+        .stderr_has("KEYFOB_NOSANA_KEYPAIR")
+        .lacks(&address);
+    home.set("KEYFOB_NOSANA_KEYPAIR", own);
+    home.run(["get", "A"]).ok();
 }
 
 #[test]
@@ -342,63 +481,6 @@ fn a_keypair_whose_halves_do_not_match_is_refused() {
         .run();
     run.code(13).stderr_lacks(&text);
     assert!(server.requests().is_empty());
-}
-
-/// A job of `owner` that declares `A`, claimed by `keypair`.
-fn job_of(owner: &str, keypair: &Keypair, visible: Visible) -> Job {
-    Job {
-        project: owner.to_owned(),
-        node: Some(keypair.address()),
-        secrets: Some(vec!["A".to_owned()]),
-        visible,
-    }
-}
-
-#[test]
-fn a_job_is_read_only_and_lists_what_it_declares() {
-    let (server, mut home, keypair) = set_up();
-    let owner = Keypair::new(9).address();
-    server.put(&owner, "A", "of the owner");
-    server.put(&owner, "B", "not declared");
-    let job = Keypair::new(42).address();
-    server.put_job(&job, job_of(&owner, &keypair, Visible::Now));
-    home.set("KEYFOB_NOSANA_JOB", &job);
-    home.run(["get", "A"]).ok().stdout_is("of the owner");
-    home.run(["get", "B"]).code(3);
-    server.forget_requests();
-    home.keyfob(["set", "A"])
-        .stdin("x")
-        .run()
-        .code(7)
-        .stderr_has("read only");
-    home.run(["delete", "-y", "A"]).code(7);
-    assert!(
-        server.requests().is_empty(),
-        "refused before anything is sent"
-    );
-}
-
-#[test]
-fn an_unknown_job_is_no_reason_to_try_again() {
-    let (server, mut home, _) = set_up();
-    home.set("KEYFOB_NOSANA_JOB", Keypair::new(43).address());
-    home.run(["list"]).code(4).stderr_has("job");
-    assert_eq!(server.asked(), ["POST /login"]);
-}
-
-#[test]
-fn a_job_claimed_just_now_is_waited_for_on_request() {
-    let (server, mut home, keypair) = set_up();
-    let owner = Keypair::new(9).address();
-    server.put(&owner, "A", "1");
-    let job = Keypair::new(42).address();
-    server.put_job(&job, job_of(&owner, &keypair, Visible::AfterTokens(1)));
-    home.set("KEYFOB_NOSANA_JOB", &job);
-    home.run(["get", "A"]).code(3).stderr_has("--wait");
-    for visible in [Visible::AfterTokens(1), Visible::AfterLogins(1)] {
-        server.put_job(&job, job_of(&owner, &keypair, visible));
-        home.run(["get", "--wait=30s", "A"]).ok().stdout_is("1");
-    }
 }
 
 #[test]

@@ -57,7 +57,11 @@ fn with_nosana() {
     );
     assert_eq!(asked[0], ["POST /login"]);
     assert_eq!(asked[4], ["POST /login", "GET /secrets"]);
-    assert_eq!(asked[6], ["POST /login", "GET /secrets", "DELETE /secrets"]);
+    let look = "GET /secrets/GREETING";
+    assert_eq!(
+        asked[6],
+        ["POST /login", "GET /secrets", "DELETE /secrets", look]
+    );
 }
 
 #[test]

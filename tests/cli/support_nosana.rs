@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::client::{Plain, Reply};
 use crate::support::servers::Nosana;
 use crate::support::servers::jwt;
-use crate::support::servers::nosana::{Job, MAX_BODY, Visible};
+use crate::support::servers::nosana::{Job, MAX_BODY, Many, Visible};
 use crate::support::solana::Keypair;
 
 fn login_body(keypair: &Keypair, timestamp: i64) -> Value {
@@ -171,10 +171,12 @@ fn secrets_are_stored_listed_typed_and_deleted() {
     let body = json!({"key": "n"}).to_string();
     let reply = client.send("DELETE", &url, &[], body).unwrap();
     assert_eq!((reply.status, reply.text()), (200, "OK"));
-    assert!(
-        server.secrets(&keypair.address()).contains_key("n"),
-        "not declared as JSON"
-    );
+    let kept = server.secrets(&keypair.address());
+    assert!(kept.contains_key("n"), "not declared as JSON");
+    server.put(&keypair.address(), "undefined", "v");
+    let body = json!({"key": "n"}).to_string();
+    client.send("DELETE", &url, &[], body).unwrap();
+    assert_eq!(server.secrets(&keypair.address()), kept);
     assert_eq!(
         client.json("DELETE", &url, json!({"key": "n"})).text(),
         "OK"
@@ -187,6 +189,74 @@ fn secrets_are_stored_listed_typed_and_deleted() {
 
     client.json("POST", &url, json!({"secrets": {"__proto__": "lost"}}));
     assert!(client.get(&url).json().get("__proto__").is_none());
+}
+
+#[test]
+fn many_are_deleted_in_one_request_where_the_database_knows_how() {
+    let server = Nosana::start();
+    let keypair = Keypair::new(1);
+    let client = client(&server, &keypair);
+    let url = server.url() + "/secrets";
+    let put = || ["A", "B", "C"].map(|name| server.put(&keypair.address(), name, "v"));
+    let delete = |key: Value| client.json("DELETE", &url, json!({ "key": key }));
+    let left = || server.secrets(&keypair.address()).len();
+    for (many, status, kept) in [
+        (Many::Known, 200, 1),
+        (Many::Ignored, 200, 3),
+        (Many::Failing, 500, 3),
+    ] {
+        put();
+        server.set_many(many);
+        assert_eq!(delete(json!(["A", "C", "GONE"])).status, status);
+        assert_eq!(left(), kept);
+    }
+    server.ignore_deletes(true);
+    assert_eq!(delete(json!("A")).text(), "OK");
+    assert_eq!(left(), 3);
+}
+
+#[test]
+fn one_name_is_answered_in_odd_ways() {
+    let server = Nosana::start();
+    let keypair = Keypair::new(1);
+    let client = client(&server, &keypair);
+    let url = server.url() + "/secrets";
+    let stored =
+        json!({"prefix": "p/", "secrets": {"n": 0, "ok": "OK", "empty": "", "null": null}});
+    assert_eq!(client.json("POST", &url, stored).text(), "OK");
+    for (name, text) in [
+        ("p%2Fn", "0"),
+        ("p%2Fok", "\"OK\""),
+        ("p%2Fempty", ""),
+        ("p%2Fnull", ""),
+        ("gone", "OK"),
+    ] {
+        let reply = client.get(format!("{url}/{name}"));
+        assert_eq!((reply.status, reply.text()), (200, text), "{name}");
+    }
+    server.put(&keypair.address(), "other", "v");
+    assert_eq!(
+        client
+            .get(format!("{url}/"))
+            .json()
+            .as_object()
+            .unwrap()
+            .len(),
+        5
+    );
+    let listed = client.get(format!("{url}?prefix=p/")).json();
+    assert_eq!(listed.as_object().unwrap().len(), 4);
+    for (body, status) in [
+        (json!({"secrets": null}), 200),
+        (json!({"secrets": ["zero"]}), 200),
+        (json!({"secrets": "x"}), 400),
+        (json!({}), 400),
+    ] {
+        assert_eq!(client.json("POST", &url, body).status, status);
+    }
+    assert_eq!(client.get(format!("{url}/0")).json(), "zero");
+    server.answer_no_names();
+    assert_eq!(client.get(format!("{url}/other")).status, 404);
 }
 
 #[test]
@@ -269,6 +339,16 @@ fn a_job_opens_what_it_declares_to_its_node() {
         list(&login_for(&node, "bare")).json()["error"],
         "no secrets in job"
     );
+
+    server.put_job("early", job(Some(&declared), Visible::AfterErrors(1)));
+    assert_eq!(login_for(&node, "early").status, 500);
+    assert_eq!(login_for(&node, "early").status, 200);
+    server.put(&node.address(), "DECLARED", "a result");
+    server.put_job("over", job(Some(&declared), Visible::Finished));
+    let reply = login_for(&node, "over");
+    assert_eq!(reply.json()["error"], "You do not own this job:over");
+    let reply = list(&login_for(&project, "over"));
+    assert_eq!(reply.json(), json!({"DECLARED": "a result"}));
 
     let token = token(&login_for(&node, "late"));
     let client = Plain::new().with("authorization", format!("Bearer {token}"));

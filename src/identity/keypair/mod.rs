@@ -6,7 +6,7 @@
 use std::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
 use crate::keyring::{Keyring, Ring, Unreachable};
@@ -20,7 +20,7 @@ mod file;
 pub mod locate;
 
 const FORMS: &str = "a keypair is a JSON array of 64 numbers, as solana-keygen writes it, base58 \
-                     of the same 64 bytes, or a 32-byte seed in either form";
+                     or hexadecimal digits of the same 64 bytes, or a 32-byte seed in either form";
 
 /// An ed25519 keypair. Wiped when dropped; `Debug` shows the address alone.
 #[derive(Clone)]
@@ -37,22 +37,28 @@ impl Keypair {
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
-    /// Reads a keypair: a JSON array of 64 numbers (32 secret, 32 public), base58 of the same
-    /// bytes, or a 32-byte seed in either form.
+    /// Reads a keypair: a JSON array of 64 numbers (32 secret, 32 public) or the object that
+    /// JavaScript makes of one, base58 or hexadecimal digits of the same bytes, in quotes or not; or
+    /// a 32-byte seed in either form. No two forms have texts in common.
     ///
     /// # Errors
     /// `invalid_data`, never repeating any of `text`: it is none of these, or the public half
     /// does not belong to the secret half.
     pub fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
+        let text = text.trim_start_matches('\u{feff}').trim();
         let bad = |what: &str| Error::invalid_data(what).hint(FORMS);
-        let bytes = if text.starts_with('[') {
+        let bytes = if text.starts_with(['[', '{']) {
             json_bytes(text).ok_or_else(|| {
                 bad("the keypair's JSON is not an array of 32 or 64 numbers from 0 to 255")
             })?
         } else {
-            base58_bytes(text)
-                .ok_or_else(|| bad("the keypair is not base58 of 32 or 64 bytes, nor JSON"))?
+            let quoted = text
+                .strip_prefix('"')
+                .and_then(|text| text.strip_suffix('"'));
+            let text = quoted.unwrap_or(text).trim();
+            hex_bytes(text).or_else(|| base58_bytes(text)).ok_or_else(|| {
+                bad("the keypair is not base58 or hexadecimal digits of 32 or 64 bytes, nor JSON")
+            })?
         };
         if let Ok(pair) = <&[u8; 64]>::try_from(bytes.filled()) {
             return SigningKey::from_keypair_bytes(pair)
@@ -143,12 +149,41 @@ impl Bytes {
     fn filled(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
+
+    /// One more, where there is room.
+    fn push(&mut self, byte: u8) -> Option<()> {
+        *self.buffer.get_mut(self.len)? = byte;
+        self.len += 1;
+        Some(())
+    }
+}
+
+impl Default for Bytes {
+    fn default() -> Self {
+        Self {
+            buffer: Zeroizing::new([0; 64]),
+            len: 0,
+        }
+    }
 }
 
 fn base58_bytes(text: &str) -> Option<Bytes> {
     let mut buffer = Zeroizing::new([0; 64]);
     let len = bs58::decode(text).onto(&mut buffer[..]).ok()?;
     Some(Bytes { buffer, len })
+}
+
+/// Two digits a byte. As long a text in base58 is of another number of bytes.
+fn hex_bytes(text: &str) -> Option<Bytes> {
+    if !matches!(text.len(), 64 | 128) {
+        return None;
+    }
+    let mut bytes = Bytes::default();
+    for pair in text.as_bytes().chunks_exact(2) {
+        let digit = |at: usize| char::from(pair[at]).to_digit(16);
+        bytes.push(u8::try_from(digit(0)? << 4 | digit(1)?).ok()?)?;
+    }
+    Some(bytes)
 }
 
 fn json_bytes(text: &str) -> Option<Bytes> {
@@ -162,25 +197,33 @@ fn json_bytes(text: &str) -> Option<Bytes> {
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Bytes, A::Error> {
-            let mut bytes = Bytes {
-                buffer: Zeroizing::new([0; 64]),
-                len: 0,
-            };
+            let mut bytes = Bytes::default();
             while let Some(number) = numbers.next_element::<u8>()? {
-                let slot = bytes
-                    .buffer
-                    .get_mut(bytes.len)
-                    .ok_or_else(|| serde::de::Error::custom("too many numbers"))?;
-                *slot = number;
-                bytes.len += 1;
+                bytes.push(number).ok_or_else(too_many)?;
+            }
+            Ok(bytes)
+        }
+
+        /// `{"0": …, "1": …}`, in that order, in which JavaScript writes it.
+        fn visit_map<A: MapAccess<'de>>(self, mut numbers: A) -> Result<Bytes, A::Error> {
+            let mut bytes = Bytes::default();
+            while let Some((key, number)) = numbers.next_entry::<&str, u8>()? {
+                if key.parse() != Ok(bytes.len) {
+                    return Err(A::Error::custom("another key was expected"));
+                }
+                bytes.push(number).ok_or_else(too_many)?;
             }
             Ok(bytes)
         }
     }
 
+    fn too_many<E: serde::de::Error>() -> E {
+        E::custom("too many numbers")
+    }
+
     // The parser's own message may repeat what it read, so it goes no further.
     let mut json = serde_json::Deserializer::from_str(text);
-    let bytes = json.deserialize_seq(Numbers).ok()?;
+    let bytes = json.deserialize_any(Numbers).ok()?;
     json.end().ok()?;
     Some(bytes)
 }
@@ -217,10 +260,30 @@ mod tests {
         bs58::encode(bytes).into_string()
     }
 
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn object(bytes: &[u8]) -> String {
+        let entries = bytes.iter().enumerate();
+        let entries: Vec<String> = entries
+            .map(|(at, byte)| format!("\"{at}\":{byte}"))
+            .collect();
+        format!("{{{}}}", entries.join(","))
+    }
+
     #[test]
     fn every_form_gives_the_same_account() {
         let address = base58(&PUBLIC);
         for text in [
+            hex(&both()),
+            hex(&SEED).to_uppercase(),
+            object(&both()),
+            object(&SEED),
+            format!("\"{}\"\n", base58(&both())),
+            format!("\"{}\"", hex(&SEED)),
+            format!("\u{feff}{}", json(&both())),
+            format!("\u{feff}\"{}\"", base58(&SEED)),
             json(&both()),
             format!("\n {} \n", json(&both()).replace(',', ", ")),
             json(&SEED),
@@ -257,6 +320,13 @@ mod tests {
             base58(&both()[..40]),
             base58(&[both(), vec![9]].concat()),
             "hunter2 0OIl".into(),
+            hex(&both()[..63]),
+            hex(&both()).replace("9d", "hu"),
+            object(&both()[..40]),
+            object(&both()).replace("\"7\"", "\"70\""),
+            object(&[both(), vec![9]].concat()),
+            format!("\"{}", base58(&both())),
+            format!("\"{}\"", json(&both())),
         ] {
             let error = Keypair::parse(&text).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidData, "{text}");

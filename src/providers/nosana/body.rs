@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::words::batch::Write;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Form, SecretValue};
+use crate::words::secret::{Form, Name, SecretValue};
 
 /// The server takes about 15 ms to store a name: so many names keep a request under two seconds,
 /// and a thousand of them in a dozen requests, login and reading included.
@@ -95,6 +95,17 @@ pub fn chunks(writes: &[Write], wanted: &[usize]) -> Result<Vec<Vec<usize>>> {
         }
     }
     Ok(chunks)
+}
+
+/// How many of `names`, of which there is one at least, a request to delete them takes.
+pub fn names_in_a_request(names: &[Name]) -> usize {
+    const FRAME: usize = r#"{"key":[]}"#.len();
+    let mut size = FRAME;
+    let fits = names.iter().take(NAMES_PER_REQUEST).take_while(|name| {
+        size += json_length(name.as_str()) + ",".len();
+        size <= MAX_BODY
+    });
+    fits.count().max(1)
 }
 
 /// How many bytes `text` takes as a JSON string, as `serde_json` writes it.

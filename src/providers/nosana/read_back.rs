@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Nosana;
+use super::reading::Asked;
 use super::stored::{Listed, Stored, alike, same_secret};
 use crate::providers::exists_already;
 use crate::words::batch::{Action, Batch, Outcome, Write};
@@ -29,7 +30,7 @@ impl Nosana {
             let name = &write.name;
             let there = match before.get(name) {
                 Some(stored) => Ok(Some(stored.clone())),
-                None => asked.remove(name).unwrap_or(Ok(None)),
+                None => asked.remove(name).map_or(Ok(None), stored),
             };
             let result = there.and_then(|there| match there {
                 None => Ok(Action::Created),
@@ -67,14 +68,13 @@ impl Nosana {
             let asked = self.ask_all(&unlisted).await?;
             Ok((after, unlisted.into_iter().zip(asked).collect()))
         };
-        let (after, mut asked): (Listed, BTreeMap<Name, Result<Option<Stored>>>) =
-            match looked.await {
-                Ok(seen) => seen,
-                Err(error) => {
-                    let unread = |write: &&Write| (write.name.clone(), unread(&write.name, &error));
-                    return sent.iter().map(unread).collect();
-                }
-            };
+        let (after, mut asked): (Listed, BTreeMap<Name, Result<Asked>>) = match looked.await {
+            Ok(seen) => seen,
+            Err(error) => {
+                let unread = |write: &&Write| (write.name.clone(), unread(&write.name, &error));
+                return sent.iter().map(unread).collect();
+            }
+        };
         let values: BTreeMap<&Name, &SecretValue> = sent
             .iter()
             .map(|write| (&write.name, &write.value))
@@ -90,7 +90,7 @@ impl Nosana {
         for Write { name, value, .. } in sent.iter().copied() {
             let (there, is_listed) = match after.get(name) {
                 Some(stored) => (Ok(Some(stored.clone())), true),
-                None => (asked.remove(name).unwrap_or(Ok(None)), false),
+                None => (asked.remove(name).map_or(Ok(None), stored), false),
             };
             let fault = match there {
                 Err(error) => unread(name, &error),
@@ -142,7 +142,9 @@ impl Nosana {
             return;
         };
         for (gone, answer) in vanished.iter().zip(answers) {
-            let Ok(Some(answer)) = answer else { continue };
+            let Ok(Asked::Stored(answer)) = answer else {
+                continue;
+            };
             if before.get(gone) == Some(&answer) {
                 continue;
             }
@@ -152,6 +154,10 @@ impl Nosana {
             }
         }
     }
+}
+
+fn stored(asked: Result<Asked>) -> Result<Option<Stored>> {
+    asked.map(Asked::stored)
 }
 
 fn overwritten(name: &Name, other: &Name) -> Error {

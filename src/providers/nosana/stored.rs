@@ -78,10 +78,9 @@ pub fn list(response: &Response) -> Result<Listed> {
     let raw: BTreeMap<Key, &RawValue> = serde_json::from_slice(&response.body)
         .map_err(|_| response.nonsense("not the JSON expected"))?;
     let secrets = raw.into_iter().filter_map(|(key, raw)| {
-        // The server lets a name be empty, or hold half a character; nothing in keyfob could ask
-        // for it.
-        let name = Name::new(String::from_utf8(key.0).ok()?).ok()?;
-        Some((name, Stored::new(raw.get())))
+        // The server lets a name hold half a character; nothing in keyfob could ask for it.
+        let name = String::from_utf8(key.0).ok()?;
+        Some((Name::any(name), Stored::new(raw.get())))
     });
     Ok(secrets.collect())
 }

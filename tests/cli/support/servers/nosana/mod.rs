@@ -6,6 +6,10 @@ use std::time::Duration;
 use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::{Map, Value, json};
 
+mod jobs;
+
+pub use jobs::{Job, Visible};
+
 use super::backend::{Backend, Keeps};
 use super::jwt;
 use super::{Answer, Request};
@@ -15,31 +19,6 @@ pub const MAX_BODY: usize = 1_048_576;
 
 /// A Secret Manager of its own.
 pub type Nosana = Backend<Data>;
-
-/// When a job's secrets can be had, after it was claimed.
-#[derive(Clone, Debug)]
-pub enum Visible {
-    /// At once.
-    Now,
-    /// The claim is seen after this many logins for the job were refused with 400.
-    AfterLogins(usize),
-    /// The job's document is found after this many logins gave a token that lists nothing; such
-    /// a token never does, and a new one is needed.
-    AfterTokens(usize),
-}
-
-/// A job whose secrets a node may ask for.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The address of the project that posted it, whose secrets it names.
-    pub project: String,
-    /// The address of the node that claimed it.
-    pub node: Option<String>,
-    /// The names under `state["nosana/secrets"]`; `None` where the job declares none.
-    pub secrets: Option<Vec<String>>,
-    /// When the secrets can be had.
-    pub visible: Visible,
-}
 
 /// What the Secret Manager keeps.
 pub struct Data {
@@ -54,6 +33,21 @@ pub struct Data {
     folds_names: bool,
     lists_at_most: usize,
     longest_name: usize,
+    longest_value: usize,
+    many: Many,
+    ignores_deletes: bool,
+    answers_by_name: bool,
+}
+
+/// What becomes of `{"key": [names…]}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Many {
+    /// All are deleted.
+    Known,
+    /// None is, and the answer is `OK`.
+    Ignored,
+    /// None is, and the answer is an internal error.
+    Failing,
 }
 
 /// Stands in a value for half of a character, which a string of Rust cannot hold and one of
@@ -74,6 +68,10 @@ impl Default for Data {
             folds_names: false,
             lists_at_most: usize::MAX,
             longest_name: usize::MAX,
+            longest_value: usize::MAX,
+            many: Many::Known,
+            ignores_deletes: false,
+            answers_by_name: true,
         }
     }
 }
@@ -137,6 +135,26 @@ impl Nosana {
     /// Storing a longer name is an internal error, as on PostgreSQL; those before it are stored.
     pub fn set_longest_name(&self, bytes: usize) {
         self.kept().longest_name = bytes;
+    }
+
+    /// Storing a longer string is an internal error, as on MySQL.
+    pub fn set_longest_value(&self, bytes: usize) {
+        self.kept().longest_value = bytes;
+    }
+
+    /// What becomes of a request to delete many.
+    pub fn set_many(&self, many: Many) {
+        self.kept().many = many;
+    }
+
+    /// Answers `OK` to deletes, and does nothing.
+    pub fn ignore_deletes(&self, ignores: bool) {
+        self.kept().ignores_deletes = ignores;
+    }
+
+    /// Knows the list alone, and no `GET /secrets/NAME`.
+    pub fn answer_no_names(&self) {
+        self.kept().answers_by_name = false;
     }
 
     /// Every token issued so far counts as expired, whatever it says itself.
@@ -242,36 +260,8 @@ impl Data {
         reply(200, &json!({"token": self.token(now, address, scope)}))
     }
 
-    /// Whose secrets a job opens and which, if this node has claimed it.
-    fn job_scope(
-        &mut self,
-        address: &str,
-        node: &str,
-    ) -> Result<(String, Option<Vec<String>>), Answer> {
-        // "An unknown `job` gives 500."
-        let job = self.jobs.get_mut(address).ok_or_else(internal)?;
-        let unclaimed = || invalid(format!("You did not claim this job:{address}"));
-        if job.node.as_deref() != Some(node) {
-            return Err(unclaimed());
-        }
-        // "A job's secrets become visible some seconds after the job is claimed."
-        match &mut job.visible {
-            Visible::Now | Visible::AfterLogins(0) | Visible::AfterTokens(0) => {
-                Ok((job.project.clone(), job.secrets.clone()))
-            }
-            Visible::AfterLogins(left) => {
-                *left -= 1;
-                Err(unclaimed())
-            }
-            Visible::AfterTokens(left) => {
-                *left -= 1;
-                Ok((job.project.clone(), None))
-            }
-        }
-    }
-
     /// `GET /secrets`: "your JWT token will decide what secrets you can access".
-    fn get_secrets(&self, user: &Value) -> Answer {
+    fn get_secrets(&self, user: &Value, prefix: &str) -> Answer {
         let none = Map::new();
         let of = |address: &Value| {
             let address = address.as_str().unwrap_or_default();
@@ -280,6 +270,7 @@ impl Data {
         let mut listed = Map::new();
         if user["userAddress"].is_null() {
             listed.extend(of(&user["address"]).clone());
+            listed.retain(|name, _| name.starts_with(prefix));
         } else {
             // "A job that declares none → 400 `no secrets in job`."
             let Some(names) = user["secrets"].as_array() else {
@@ -338,18 +329,33 @@ impl Data {
         let Some(address) = own(user) else {
             return forbidden("this token is for the secrets of a job", None);
         };
-        // Nothing to store is no fault.
-        let Some(secrets) = body["secrets"].as_object() else {
-            return ok();
+        // "`{"secrets":null}` and `{"secrets":[1]}` answer OK": what JavaScript calls an object.
+        let indexed;
+        let none = Map::new();
+        let secrets = match &body["secrets"] {
+            Value::Object(secrets) => secrets,
+            Value::Array(items) => {
+                let items = items.iter().enumerate();
+                indexed = items
+                    .map(|(at, item)| (at.to_string(), item.clone()))
+                    .collect();
+                &indexed
+            }
+            Value::Null if body.get("secrets").is_some() => &none,
+            _ => return invalid("`secrets` param must be an object"),
         };
+        // "GET and POST also take a `prefix`."
+        let prefix = body["prefix"].as_str().unwrap_or_default();
         let work = self.cost_per_name * secrets.len() as u32;
         for (name, value) in secrets {
+            let name = format!("{prefix}{name}");
+            let length = value.as_str().map_or(0, str::len);
             // "A POST is no transaction: those before it are stored."
-            if name.len() > self.longest_name {
+            if name.len() > self.longest_name || length > self.longest_value {
                 return internal().after(work);
             }
             let mut stored = self.secrets.remove(&address).unwrap_or_default();
-            stored.insert(self.spelled(&stored, name), value.clone());
+            stored.insert(self.spelled(&stored, &name), value.clone());
             self.secrets.insert(address.clone(), stored);
         }
         ok().after(work)
@@ -360,11 +366,30 @@ impl Data {
         let Some(address) = own(user) else {
             return forbidden("this token is for the secrets of a job", None);
         };
-        if let Some(key) = body["key"].as_str() {
-            let mut stored = self.secrets.remove(&address).unwrap_or_default();
-            stored.remove(&self.spelled(&stored, key));
-            self.secrets.insert(address, stored);
+        let names: Vec<String> = match &body["key"] {
+            Value::String(name) => vec![name.clone()],
+            // "`{"key": [names…]}` deletes many in one request."
+            Value::Array(names) => {
+                match self.many {
+                    Many::Known => {}
+                    Many::Ignored => return ok(),
+                    Many::Failing => return internal(),
+                }
+                let names = names.iter().filter_map(Value::as_str);
+                names.map(str::to_owned).collect()
+            }
+            // "A DELETE whose JSON body lacks `Content-Type: application/json` answers 200 `OK` and
+            // deletes the secret named `undefined`."
+            _ => vec!["undefined".to_owned()],
+        };
+        if self.ignores_deletes {
+            return ok();
         }
+        let mut stored = self.secrets.remove(&address).unwrap_or_default();
+        for name in names {
+            stored.remove(&self.spelled(&stored, &name));
+        }
+        self.secrets.insert(address, stored);
         ok()
     }
 }
@@ -375,8 +400,7 @@ impl Keeps for Data {
         if request.body.len() > MAX_BODY {
             return Answer::text(413, "request entity too large");
         }
-        // "A DELETE whose JSON body lacks `Content-Type: application/json` answers 200 `OK` and
-        // deletes nothing": what is not declared as JSON is not read, on any route.
+        // What is not declared as JSON is not read, on any route.
         let body = match request.declares_json() && !request.body.is_empty() {
             false => Value::Null,
             true => match request
@@ -401,19 +425,25 @@ impl Keeps for Data {
         match (request.method.as_str(), request.path.as_str()) {
             ("POST", "/login") => return self.login(&body, request.time),
             ("GET" | "POST" | "DELETE", "/secrets") => {}
-            ("GET", path) if path.starts_with("/secrets/") => {}
+            // An empty name leads to the list.
+            ("GET", "/secrets/") => {}
+            ("GET", path) if path.starts_with("/secrets/") && self.answers_by_name => {}
             (_, "/login" | "/secrets") => return Answer::text(405, "Method Not Allowed"),
             _ => return Answer::text(404, "Not Found"),
         }
         let Some(user) = user else {
             return forbidden("Not authenticated", None);
         };
-        if let Some(name) = request.path.strip_prefix("/secrets/") {
+        let name = request.path.strip_prefix("/secrets/");
+        if let Some(name) = name.filter(|name| !name.is_empty()) {
             let name = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
             return self.get_secret(&user, &name);
         }
         match request.method.as_str() {
-            "GET" => self.get_secrets(&user),
+            "GET" => {
+                let prefix = request.parameter("prefix").unwrap_or_default();
+                self.get_secrets(&user, &prefix)
+            }
             "POST" => self.set_secrets(&user, &body),
             _ => self.delete_secret(&user, &body),
         }
