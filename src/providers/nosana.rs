@@ -187,9 +187,11 @@ impl Nosana {
         let keypair = self.keypair()?;
         let timestamp = at.as_second();
         let challenge = format!("nosana_secret_{timestamp}");
+        // A login for whoever keeps it.
+        let signature = keypair.sign(challenge.as_bytes());
         let mut body = serde_json::json!({
             "address": keypair.address(),
-            "signature": keypair.sign(challenge.as_bytes()),
+            "signature": signature,
             "timestamp": timestamp,
         });
         if let Some(job) = &self.job {
@@ -201,6 +203,7 @@ impl Nosana {
         let request = Request::new("log in", Method::POST, url)
             .repeatable()
             .transient(is_worth_another_try)
+            .sensitive(&signature)
             .json(&body)?;
         self.endpoint.send(&request).await
     }
@@ -210,7 +213,14 @@ impl Nosana {
         struct Login {
             token: String,
         }
+        // A list would be read as one, too.
+        if !response.body.trim_ascii_start().starts_with(b"{") {
+            return Err(response.nonsense("not the JSON expected"));
+        }
         let Login { token } = response.json()?;
+        if token.is_empty() {
+            return Err(response.nonsense("an empty token"));
+        }
         let token = Zeroizing::new(token);
         let now = self.services.sessions.now();
         Ok(Session {
@@ -334,8 +344,8 @@ impl Nosana {
         match response.status {
             _ if response.is_success() => stored::one(&response),
             StatusCode::BAD_REQUEST if response.words().ends_with("not in job") => Ok(None),
-            // A server that knows the list alone.
-            StatusCode::NOT_FOUND => Ok(None),
+            // A server that knows the list alone, in its own words.
+            StatusCode::NOT_FOUND if response.text() == Some("Not Found") => Ok(None),
             _ => Err(response.status_error()),
         }
     }

@@ -153,7 +153,7 @@ impl Neo {
                 clear => return clear,
             };
             sent = true;
-            if error.kind() == Kind::InvalidData {
+            if error.kind() != Kind::Unavailable {
                 return match self.is_created(new.name, old).await {
                     Ok(true) => Sent::Done(None),
                     _ => Sent::Unclear(error),
@@ -163,8 +163,8 @@ impl Neo {
                 .next()
                 .filter(|pause| self.services.http.deadline().allows(*pause));
             match pause {
-                Some(pause) if error.kind() == Kind::Unavailable => tokio::time::sleep(pause).await,
-                _ => return Sent::Unclear(error),
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Sent::Unclear(error),
             }
         }
     }
