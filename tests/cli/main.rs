@@ -25,6 +25,8 @@ mod leaks;
 mod local;
 #[cfg(unix)]
 mod mask;
+#[cfg(unix)]
+mod matrix;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
 mod neo;
@@ -45,6 +47,8 @@ mod rotating;
 mod run;
 mod scan;
 mod sessions;
+#[cfg(unix)]
+mod shapes;
 #[cfg(unix)]
 mod shells;
 #[cfg(unix)]
