@@ -120,6 +120,8 @@ impl Response {
         .caused_by(match kind {
             _ if self.status.is_server_error() => Cause::Unreachable,
             Kind::Unavailable => Cause::Unreachable,
+            // Something in between knows nothing of the credential.
+            _ if self.is_html() => Cause::Other,
             Kind::Unauthenticated | Kind::Forbidden => Cause::Refused,
             _ => Cause::Other,
         })
@@ -134,14 +136,19 @@ impl Response {
         if self.status != StatusCode::NOT_FOUND {
             return Ok(false);
         }
-        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        // Gateways, too, answer JSON with a `message` or a text as `error`.
-        let has = |member| body.get(member).is_some_and(|value| !value.is_null());
-        let is_own = body["error"].is_object() || (has("code") && has("message"));
-        match is_own {
+        match self.is_own_error() {
             true => Ok(true),
             false => Err(self.nonsense("something else than the API's own error")),
         }
+    }
+
+    /// Whether it is an error as APIs tell theirs. What is not may come from something in between,
+    /// which does not know what became of the request.
+    pub fn is_own_error(&self) -> bool {
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        // Gateways, too, answer JSON with a `message` or a text as `error`.
+        let has = |member| body.get(member).is_some_and(|value| !value.is_null());
+        body["error"].is_object() || (has("code") && has("message"))
     }
 
     /// The error that the status alone suggests.
@@ -149,8 +156,11 @@ impl Response {
         match self.status {
             StatusCode::UNAUTHORIZED => self.error(Kind::Unauthenticated),
             StatusCode::FORBIDDEN => self.error(Kind::Forbidden),
-            StatusCode::NOT_FOUND if self.is_html() => self.nonsense("a web page"),
-            StatusCode::NOT_FOUND => self.error(Kind::NotFound),
+            StatusCode::NOT_FOUND => match self.is_missing() {
+                Ok(_) => self.error(Kind::NotFound),
+                Err(error) => error,
+            },
+            StatusCode::CONFLICT if self.is_html() => self.nonsense("a web page"),
             StatusCode::CONFLICT => self.error(Kind::Conflict),
             StatusCode::TOO_MANY_REQUESTS => {
                 self.rate_limited(self.retry_after().unwrap_or_default())
@@ -160,7 +170,9 @@ impl Response {
             | StatusCode::PAYLOAD_TOO_LARGE => self.error(Kind::InvalidData),
             StatusCode::REQUEST_TIMEOUT => self.error(Kind::Unavailable),
             status if status.is_server_error() => self.error(Kind::Unavailable),
-            status if status.is_success() => self.nonsense("not what was expected"),
+            status if status.is_success() || self.is_html() => {
+                self.nonsense("not what was expected")
+            }
             _ => self.error(Kind::Failed),
         }
     }
@@ -275,7 +287,8 @@ mod tests {
 
     #[test]
     fn errors_name_operation_host_status_and_words() {
-        let error = response(404, &[], r#"{"message":"no such"}"#).status_error();
+        let body = r#"{"code":5,"message":"no such"}"#;
+        let error = response(404, &[], body).status_error();
         assert_eq!(
             error.message(),
             "could not list the secrets: example.com:8443 answered 404 Not Found: no such"
@@ -298,6 +311,21 @@ mod tests {
         ] {
             let error = response(status, &[], "").status_error();
             assert_eq!(error.cause(), cause, "{status}");
+        }
+        for (status, kind) in [
+            (401, Kind::Unauthenticated),
+            (403, Kind::Forbidden),
+            (405, Kind::InvalidData),
+            (409, Kind::InvalidData),
+            (503, Kind::Unavailable),
+        ] {
+            let error = response(status, &[], "<html>").status_error();
+            assert_eq!(error.kind(), kind, "{status}");
+            assert_ne!(
+                error.cause(),
+                Cause::Refused,
+                "{status}: it is none of the API's"
+            );
         }
         let error = response(200, &[], "").error(Kind::Unauthenticated);
         assert_eq!(error.cause(), Cause::Refused);
@@ -352,7 +380,11 @@ mod tests {
             let error = response(404, &[], body).is_missing().unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidData, "{body}");
         }
-        for (body, kind) in [("<html>", Kind::InvalidData), ("", Kind::NotFound)] {
+        for (body, kind) in [
+            ("<html>", Kind::InvalidData),
+            ("", Kind::InvalidData),
+            (r#"{"error":{"code":"NOT_FOUND"}}"#, Kind::NotFound),
+        ] {
             let error = response(404, &[], body).status_error();
             assert_eq!(error.kind(), kind, "{body}");
         }

@@ -17,7 +17,7 @@ use super::tools::{Stores, Tools};
 use crate::journal::{Direction, Open, State, Step};
 use crate::store::Store;
 use crate::words::batch::{Batch, Write};
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Cause, Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
 
@@ -385,18 +385,18 @@ impl Engine<'_> {
     /// Whether the `error` of writing `target`, whose value cannot be read, says for sure that it is
     /// as it was.
     fn is_untouched(&self, target: &Reference, error: &Error) -> bool {
-        let refused = matches!(
-            error.kind(),
+        let refused = match error.kind() {
             Kind::Usage
-                | Kind::NotFound
-                | Kind::Unauthenticated
-                | Kind::Forbidden
-                | Kind::Conflict
-                | Kind::Unsupported
-                | Kind::RateLimited
-                | Kind::Config
-                | Kind::Untrusted
-        );
+            | Kind::NotFound
+            | Kind::Conflict
+            | Kind::Unsupported
+            | Kind::RateLimited
+            | Kind::Config
+            | Kind::Untrusted => true,
+            // Something in between may say so of what it has let through.
+            Kind::Unauthenticated | Kind::Forbidden => error.cause() == Cause::Refused,
+            _ => false,
+        };
         refused && !self.is_replacing(target)
     }
 

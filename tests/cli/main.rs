@@ -27,6 +27,8 @@ mod leaks;
 mod local;
 #[cfg(unix)]
 mod mask;
+#[cfg(unix)]
+mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
 #[path = "../consumers/nasty.rs"]
@@ -52,6 +54,8 @@ mod rotating;
 mod run;
 mod scan;
 mod sessions;
+#[cfg(unix)]
+mod shapes;
 #[cfg(unix)]
 mod shells;
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::support::client::Plain;
-use crate::support::servers::{Answer, Certificate, Fault, Listen, Proxy, Request, Server};
+use crate::support::servers::{Answer, Certificate, Ending, Fault, Listen, Proxy, Request, Server};
 use crate::support::wait::until;
 
 /// A server that answers with what it was sent, and counts what had an effect.
@@ -113,6 +113,61 @@ fn broken_answers_are_broken_as_ordered() {
     assert!(reply.status == 200 && reply.text().starts_with('{'));
     assert!(serde_json::from_slice::<serde_json::Value>(&reply.body).is_err());
     assert_eq!(effects(&applied), 3);
+}
+
+#[test]
+fn answers_are_changed_and_made_of_what_was_sent() {
+    let (server, applied) = counting(Listen::Http);
+    let client = Plain::new();
+    server.faults().next(Fault::changed(|_, mut answer| {
+        answer.status = 418;
+        answer
+    }));
+    let reply = client.get(server.url() + "/a");
+    assert_eq!(
+        (reply.status, reply.json()["path"].as_str()),
+        (418, Some("/a"))
+    );
+    server.faults().next(Fault::answered(Answer::status(204)));
+    assert_eq!(client.get(server.url()).status, 204);
+    assert_eq!(effects(&applied), 2);
+    server.faults().next(Fault::instead(|request| {
+        Answer::text(400, request.transcript())
+    }));
+    let reply = client.get(server.url() + "/b");
+    assert!(reply.status == 400 && reply.text().starts_with("GET /b\n"));
+    assert_eq!(effects(&applied), 2);
+}
+
+#[test]
+fn bytes_come_as_they_are_and_the_connection_ends_as_ordered() {
+    let (server, applied) = counting(Listen::Http);
+    let bytes =
+        |applied, ending| Fault::bytes(applied, ending, |_| b"HTTP/1.1 200 OK\r\ncont".to_vec());
+    let mut read = Vec::new();
+    server.faults().next(bytes(true, Ending::Close));
+    ask_bare(&server).read_to_end(&mut read).unwrap();
+    assert_eq!(read, b"HTTP/1.1 200 OK\r\ncont");
+    assert_eq!(effects(&applied), 1);
+
+    server.faults().next(bytes(false, Ending::Reset));
+    let error = ask_bare(&server).read_to_end(&mut read).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+
+    server.faults().next(bytes(false, Ending::Open));
+    let mut socket = ask_bare(&server);
+    socket.read_exact(&mut [0; 21]).unwrap();
+    let patience = Duration::from_millis(200);
+    socket.set_read_timeout(Some(patience)).unwrap();
+    let error = socket.read(&mut [0; 1]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WouldBlock, "open and silent");
+    assert_eq!(effects(&applied), 1);
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.answered.is_none())
+    );
 }
 
 /// Sends a request on a bare socket, so that the answer can be read bit by bit.

@@ -226,8 +226,10 @@ impl Api {
         let error = self.error(&response);
         match error.kind() {
             Kind::Unavailable => Sent::Unclear(error),
-            // Something in between has answered.
-            Kind::InvalidData if response.is_html() => Sent::Unclear(error),
+            // Something in between has answered, perhaps for what it has let through.
+            _ if !response.status.is_client_error() || !response.is_own_error() => {
+                Sent::Unclear(error)
+            }
             _ => Sent::Refused(error),
         }
     }
@@ -253,8 +255,11 @@ impl Api {
                 Kind::Forbidden,
                 "the API key is good, but may not do this; use one that may",
             ),
-            "NOT_FOUND" if response.is_html() => response.status_error(),
-            "NOT_FOUND" => hinted(Kind::NotFound, "is base_url right?"),
+            "NOT_FOUND" => match response.is_missing() {
+                Ok(_) => hinted(Kind::NotFound, "is base_url right?"),
+                Err(error) => error,
+            },
+            "CONFLICT" if response.is_html() => response.status_error(),
             "CONFLICT" => hinted(
                 Kind::Conflict,
                 "somebody else has created it in the meantime; try again to replace it",

@@ -134,7 +134,7 @@ impl Neo {
                     }),
                     Sent::Refused(error) => Err(error),
                     Sent::Unclear(error) => {
-                        if error.kind() == Kind::InvalidData {
+                        if error.kind() != Kind::Unavailable {
                             doubts.note(&write.name, None);
                         }
                         Err(error.hint("it may be stored nevertheless: keyfob list shows it then"))
@@ -156,10 +156,9 @@ impl Neo {
     /// Creates `new`, again where that may help: an answer that makes no sense would come again, and
     /// is only looked into, at the end of the command where it can wait until then. A create whose
     /// answer was lost may have been carried out, and repeating it would then be refused, so the
-    /// list is asked before. `old` may
-    /// still be listed and is not what was created; `sent` tells that one may be on its way. The
-    /// answer is the mark of what was created; what the list alone tells has none, as it could be
-    /// somebody else's.
+    /// list is asked before. `old` may still be listed and is not what was created; `sent` tells that
+    /// one may be on its way. The answer is the mark of what was created; what the list alone tells has
+    /// none, as it could be somebody else's.
     async fn create(
         &self,
         new: &New<'_>,
@@ -174,7 +173,7 @@ impl Neo {
                 clear => return clear,
             };
             sent = true;
-            if error.kind() == Kind::InvalidData {
+            if error.kind() != Kind::Unavailable {
                 return match patience {
                     Patience::All if matches!(self.is_created(new.name, old).await, Ok(true)) => {
                         Sent::Done(None)
@@ -186,8 +185,8 @@ impl Neo {
                 .next()
                 .filter(|pause| self.services.http.deadline().allows(*pause));
             match pause {
-                Some(pause) if error.kind() == Kind::Unavailable => tokio::time::sleep(pause).await,
-                _ => return Sent::Unclear(error),
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Sent::Unclear(error),
             }
         }
     }

@@ -49,9 +49,11 @@ impl Nosana {
         let keypair = self.keypair()?;
         let timestamp = at.as_second();
         let challenge = format!("nosana_secret_{timestamp}");
+        // A login for whoever keeps it.
+        let signature = keypair.sign(challenge.as_bytes());
         let mut body = serde_json::json!({
             "address": keypair.address(),
-            "signature": keypair.sign(challenge.as_bytes()),
+            "signature": signature,
             "timestamp": timestamp,
         });
         if let Some(job) = &self.job {
@@ -63,6 +65,7 @@ impl Nosana {
         let request = Request::new("log in", Method::POST, url)
             .repeatable()
             .transient(is_worth_another_try)
+            .sensitive(&signature)
             .json(&body)?;
         self.endpoint.send(&request).await
     }
@@ -73,6 +76,9 @@ impl Nosana {
             token: String,
         }
         let Object(Login { token }) = response.json()?;
+        if token.is_empty() {
+            return Err(response.nonsense("an empty token"));
+        }
         let token = Zeroizing::new(token);
         let now = self.services.sessions.now();
         Ok(Session {

@@ -7,6 +7,19 @@ use std::time::Duration;
 use super::message::{Answer, Request};
 
 type Hook = Arc<dyn Fn() + Send + Sync>;
+type Change = Arc<dyn Fn(&Request, Answer) -> Answer + Send + Sync>;
+type Make = Arc<dyn Fn(&Answer) -> Vec<u8> + Send + Sync>;
+
+/// What becomes of a connection after bytes that are no answer in good order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It stays open, and nothing more comes.
+    Open,
+    /// It is closed in good order.
+    Close,
+    /// It is reset.
+    Reset,
+}
 
 /// One way to fail, or to do something at a chosen moment.
 #[derive(Clone)]
@@ -32,6 +45,19 @@ pub enum Fault {
     EndlessBody,
     /// Answers 200 and a few bytes now and then, for ever: no read ever times out.
     Drip(Duration),
+    /// Answers what this makes of the request, which has no effect.
+    Instead(Arc<dyn Fn(&Request) -> Answer + Send + Sync>),
+    /// Applies the request and answers something else than the answer there is.
+    Changed(Change),
+    /// Sends bytes as they are in place of an answer.
+    Bytes {
+        /// Whether the request has its effect.
+        applied: bool,
+        /// Makes the bytes of the answer there is; of an empty object where it is not applied.
+        make: Make,
+        /// What becomes of the connection then.
+        ending: Ending,
+    },
     /// Runs something before the request is looked at.
     Before(Hook),
     /// Runs something after the request had its effect and before it is answered.
@@ -83,6 +109,35 @@ impl Fault {
         Self::Close { applied: false }
     }
 
+    /// Applies the request and answers what `change` makes of the answer there is.
+    pub fn changed(change: impl Fn(&Request, Answer) -> Answer + Send + Sync + 'static) -> Self {
+        Self::Changed(Arc::new(change))
+    }
+
+    /// Answers what `make` makes of the request, which has no effect.
+    pub fn instead(make: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        Self::Instead(Arc::new(make))
+    }
+
+    /// Applies the request and answers this.
+    pub fn answered(answer: Answer) -> Self {
+        Self::changed(move |_, _| answer.clone())
+    }
+
+    /// Sends what `make` makes of the answer there is, as it is, in place of it.
+    pub fn bytes(
+        applied: bool,
+        ending: Ending,
+        make: impl Fn(&Answer) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
+        let make = Arc::new(make);
+        Self::Bytes {
+            applied,
+            make,
+            ending,
+        }
+    }
+
     /// Runs `hook` before the request is looked at: what another client did just before. It may
     /// wait.
     pub fn before(hook: impl Fn() + Send + Sync + 'static) -> Self {
@@ -107,6 +162,13 @@ impl fmt::Debug for Fault {
             Self::Truncated => f.write_str("Truncated"),
             Self::EndlessBody => f.write_str("EndlessBody"),
             Self::Drip(pause) => write!(f, "Drip({pause:?})"),
+            Self::Instead(_) => f.write_str("Instead"),
+            Self::Changed(_) => f.write_str("Changed"),
+            Self::Bytes {
+                applied, ending, ..
+            } => {
+                write!(f, "Bytes {{ applied: {applied}, ending: {ending:?} }}")
+            }
             Self::Before(_) => f.write_str("Before"),
             Self::After(_) => f.write_str("After"),
         }

@@ -20,7 +20,7 @@ pub mod tls;
 mod wire;
 
 pub use bytenite::ByteNite;
-pub use faults::Fault;
+pub use faults::{Ending, Fault};
 pub use message::{Answer, Request};
 pub use neo::Neo;
 pub use northflank::Northflank;

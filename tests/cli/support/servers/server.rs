@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -20,10 +21,10 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::super::wait::PATIENCE;
 use super::clock::Clock;
-use super::faults::{Fault, Faults};
+use super::faults::{Ending, Fault, Faults};
 use super::message::{Answer, Request};
 use super::tls::{Certificate, Tls};
-use super::wire::{Gauge, Script, Step, Wire};
+use super::wire::{Gauge, Orders, Script, Step, Wire};
 
 /// All servers of the test program run on these two threads.
 pub static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -217,11 +218,11 @@ async fn accept(
             Some(_) = connections.join_next() => continue,
         };
         let _ = stream.set_nodelay(true);
-        let reset = Arc::new(AtomicBool::new(false));
-        let wire = Wire::new(stream, Arc::clone(&reset), shared.open.enter());
+        let orders = Arc::new(Orders::default());
+        let wire = Wire::new(stream, Arc::clone(&orders), shared.open.enter());
         let connection = Connection {
             number: shared.accepted.fetch_add(1, Ordering::SeqCst) + 1,
-            reset,
+            orders,
             shared: Arc::clone(&shared),
         };
         let tls = tls.clone();
@@ -255,7 +256,7 @@ type Response = hyper::Response<Script>;
 #[derive(Clone)]
 struct Connection {
     number: usize,
-    reset: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     shared: Arc<Shared>,
 }
 
@@ -289,7 +290,9 @@ impl Connection {
             log.len() - 1
         };
         let response = self.apply(&request).await?;
-        if let Some(logged) = self.shared.log.lock().unwrap().get_mut(place) {
+        if self.orders.are_to_send_otherwise() {
+            // What HTTP has of it is not what the client gets.
+        } else if let Some(logged) = self.shared.log.lock().unwrap().get_mut(place) {
             logged.answered = Some(response.status().as_u16());
         }
         Ok(response)
@@ -305,12 +308,18 @@ impl Connection {
                 tokio::time::sleep(answer.work).await;
                 return Ok(finish(answer));
             }
+            Some(Fault::Instead(make)) => return Ok(finish(&make(request))),
             Some(Fault::RetryAtDate(seconds)) => {
                 let date = shared.clock.http_date(*seconds);
                 let answer = Answer::text(429, "Too Many Requests").header("retry-after", date);
                 return Ok(finish(&answer));
             }
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Bytes {
+                applied: false,
+                make,
+                ending,
+            }) => return Ok(self.bytes(make(&Answer::json(200, &json!({}))), *ending)),
             Some(Fault::Close { applied: false }) => return Err(Withheld),
             Some(Fault::EndlessBody) => return Ok(self.endless(1 << 16, Duration::ZERO)),
             Some(Fault::Drip(pause)) => return Ok(self.endless(4, *pause)),
@@ -335,9 +344,11 @@ impl Connection {
         let half = Bytes::copy_from_slice(&answer.body[..answer.body.len() / 2]);
         match fault {
             Some(Fault::Close { .. }) => Err(Withheld),
+            Some(Fault::Bytes { make, ending, .. }) => Ok(self.bytes(make(&answer), ending)),
+            Some(Fault::Changed(change)) => Ok(finish(&change(request, answer))),
             Some(Fault::Truncated) => Ok(self.response(&answer, Script::plain(half))),
             Some(Fault::ResetMidBody) => {
-                self.reset.store(true, Ordering::SeqCst);
+                self.orders.reset();
                 let steps = [Step::Send(half), Step::Flush, Step::Break];
                 let length = answer.body.len().max(1);
                 let answer = answer.header("content-length", length);
@@ -345,6 +356,19 @@ impl Connection {
             }
             _ => Ok(finish(&answer)),
         }
+    }
+
+    /// These bytes in place of an answer.
+    fn bytes(&self, bytes: Vec<u8>, ending: Ending) -> Response {
+        self.orders.send_instead(bytes);
+        let mut answer = Answer::status(200);
+        if ending != Ending::Open {
+            answer = answer.header("connection", "close");
+        }
+        if ending == Ending::Reset {
+            self.orders.reset();
+        }
+        self.response(&answer, Script::plain(Bytes::new()))
     }
 
     /// 200 and JSON that never ends.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -48,18 +48,48 @@ impl Drop for Entered {
     }
 }
 
-/// A TCP connection that can be told to end with a reset instead of an orderly close.
+/// What a connection is told to do otherwise than HTTP would.
+#[derive(Debug, Default)]
+pub struct Orders {
+    /// It ends with a reset instead of an orderly close.
+    reset: AtomicBool,
+    /// These bytes are sent instead of whatever is written from now on.
+    instead: Mutex<Option<Bytes>>,
+}
+
+impl Orders {
+    /// Ends the connection with a reset instead of an orderly close.
+    pub fn reset(&self) {
+        self.reset.store(true, Ordering::SeqCst);
+    }
+
+    /// Sends `bytes` instead of whatever is written from now on.
+    pub fn send_instead(&self, bytes: impl Into<Bytes>) {
+        *self.instead.lock().unwrap() = Some(bytes.into());
+    }
+
+    /// Whether something else is sent than what is written.
+    pub fn are_to_send_otherwise(&self) -> bool {
+        self.instead.lock().unwrap().is_some()
+    }
+
+    fn are_to_reset(&self) -> bool {
+        self.reset.load(Ordering::SeqCst)
+    }
+}
+
+/// A TCP connection that follows [`Orders`].
 pub struct Wire {
     stream: TcpStream,
-    reset: Arc<AtomicBool>,
+    orders: Arc<Orders>,
     _open: Entered,
 }
 
 impl Wire {
-    pub fn new(stream: TcpStream, reset: Arc<AtomicBool>, open: Entered) -> Self {
+    pub fn new(stream: TcpStream, orders: Arc<Orders>, open: Entered) -> Self {
         Self {
             stream,
-            reset,
+            orders,
             _open: open,
         }
     }
@@ -67,7 +97,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.reset.load(Ordering::SeqCst) {
+        if self.orders.are_to_reset() {
             // Closing with a linger of zero sends RST.
             let _ = self.stream.set_zero_linger();
         }
@@ -90,7 +120,16 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let orders = Arc::clone(&self.orders);
+        let mut instead = orders.instead.lock().unwrap();
+        let Some(instead) = instead.as_mut() else {
+            return Pin::new(&mut self.stream).poll_write(context, bytes);
+        };
+        while !instead.is_empty() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, instead))?;
+            let _ = instead.split_to(sent);
+        }
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -98,7 +137,10 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match self.orders.are_to_reset() {
+            true => Poll::Ready(Ok(())),
+            false => Pin::new(&mut self.stream).poll_shutdown(context),
+        }
     }
 }
 
