@@ -58,4 +58,5 @@ mod support_servers;
 mod sync;
 #[cfg(target_os = "linux")]
 mod transcripts;
+#[cfg(unix)]
 mod trust;
