@@ -115,7 +115,6 @@ fn vault(secrets: usize, what: &str, budget: f64) {
         },
         keyring: Arc::new(Keyring::default()),
         lock_timeout: None,
-        trust_recorded: true,
         on_created: Rc::new(|_| ()),
         notice: None,
         withheld: BTreeSet::new(),

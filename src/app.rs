@@ -1,7 +1,9 @@
 //! What a command works with: the options and the environment made into a configuration, services
 //! and a way to talk to the user. Each part is made when it is first needed.
 
-use std::cell::OnceCell;
+pub mod consent;
+
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use anstream::ColorChoice as Colors;
 use clap::{Args, ValueEnum, ValueHint};
 
-use crate::config::{Config, LoadOptions};
+use crate::config::review;
+use crate::config::trust::{TrustRecord, Untrusted};
+use crate::config::{Config, Files, LoadOptions};
 use crate::credential;
 use crate::http::{Deadline, Http, Lost};
 use crate::identity::asking;
@@ -33,7 +37,7 @@ pub struct Global {
     /// The store to use [env: KEYFOB_STORE] [default: the configuration's default_store, else local]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub store: Option<StoreName>,
-    /// Use this configuration file and look for no other [env: KEYFOB_CONFIG]
+    /// Use this configuration file and look for no other; none: your own alone [env: KEYFOB_CONFIG]
     #[arg(short = 'C', long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
     /// Print one JSON document on stdout, and errors as JSON on stderr
@@ -78,6 +82,7 @@ pub struct App {
     wait: OnceCell<Duration>,
     folders: OnceCell<Folders>,
     config: OnceCell<Config>,
+    leaves_out: Cell<bool>,
     services: OnceCell<Rc<Services>>,
 }
 
@@ -92,6 +97,7 @@ impl App {
             wait: OnceCell::new(),
             folders: OnceCell::new(),
             config: OnceCell::new(),
+            leaves_out: Cell::new(false),
             services: OnceCell::new(),
         }
     }
@@ -113,21 +119,72 @@ impl App {
         Ok(self.folders.get_or_init(|| folders))
     }
 
-    /// The configuration file named by option or environment.
-    pub fn explicit_config(&self) -> Option<PathBuf> {
-        match &self.global.config {
-            Some(path) => Some(path.clone()),
-            None => self.env.var_os("KEYFOB_CONFIG").map(PathBuf::from),
-        }
+    /// The files that option or environment make the configuration of.
+    pub fn files(&self) -> Files {
+        let named = self.global.config.clone();
+        let named = named.or_else(|| self.env.var_os("KEYFOB_CONFIG").map(PathBuf::from));
+        named.map_or(Files::Found, Files::of)
     }
 
-    /// The merged configuration.
+    /// Has a project's file that is not trusted left out, from here on, where it would be an error.
+    pub fn leave_out_untrusted(&self) {
+        self.leaves_out.set(true);
+    }
+
+    /// The merged configuration. Where a project's file is not trusted, a person at the terminal is
+    /// shown what it decides, and asked once.
+    ///
+    /// # Errors
+    /// `untrusted` where it still is not, and is not to be [left out](Self::leave_out_untrusted);
+    /// otherwise as [`Config::load`].
     pub fn config(&self) -> Result<&Config> {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let config = Config::load(&self.load_options()?)?;
+        let options = self.load_options()?;
+        let mut config = Config::load(&options)?;
+        if !self.leaves_out.get() {
+            if let Some(untrusted) = config.left_out()
+                && self.consents(untrusted, &options)?
+            {
+                config = Config::load(&options)?;
+            }
+            if let Some(untrusted) = config.left_out() {
+                return Err(untrusted.error());
+            }
+        }
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// Checks that a project's file, where one was found, counts.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config).
+    pub fn check_trust(&self) -> Result<()> {
+        match self.files() {
+            Files::Found => self.config().map(drop),
+            Files::Own | Files::Named(_) => Ok(()),
+        }
+    }
+
+    /// Whether the user, asked now, lets the file count.
+    fn consents(&self, untrusted: &Untrusted, options: &LoadOptions<'_>) -> Result<bool> {
+        if !untrusted.can_be_trusted() || !self.ui.can_show_and_ask() {
+            return Ok(false);
+        }
+        let review = review::review(options, &untrusted.path)?;
+        // Nobody can answer what was not shown.
+        let ui = Ui {
+            quiet: false,
+            ..self.ui
+        };
+        ui.note(&untrusted.words());
+        consent::show(&review, &ui);
+        let consents = consent::ask(&review, &ui)?;
+        if consents {
+            review.allow(&TrustRecord::new(options.folders))?;
+        }
+        Ok(consents)
     }
 
     /// What the configuration is loaded from.
@@ -135,7 +192,7 @@ impl App {
         Ok(LoadOptions {
             env: &self.env,
             folders: self.folders()?,
-            explicit: self.explicit_config(),
+            files: self.files(),
             schemas: registry::SCHEMAS,
         })
     }

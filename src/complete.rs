@@ -63,7 +63,10 @@ fn hang(command: Command, path: &str, global: &Global) -> Command {
             Some((_, _, candidates)) => {
                 let global = global.clone();
                 arg.add(ArgValueCandidates::new(move || {
-                    candidates(&App::new(global.clone(), Environment::from_process()))
+                    let app = App::new(global.clone(), Environment::from_process());
+                    // What somebody else wrote is not offered, nor asked about.
+                    app.leave_out_untrusted();
+                    candidates(&app)
                 }))
             }
             None => arg,

@@ -147,8 +147,8 @@ fn brings_variables(args: &SelectionArgs, template: &Template<'_>, app: &App) ->
     if variables.is_empty() {
         return Ok(false);
     }
-    let mut table = app.config()?.env_variables();
-    Ok(table.any(|variable| variables.contains(variable)))
+    let mut table = app.config()?.env_table().keys();
+    Ok(table.any(|variable| variables.contains(variable.as_str())))
 }
 
 /// Opens the stores; one that cannot be opened is told with the place it is named at.

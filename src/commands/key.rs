@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
 use super::input;
+use super::trust::configured;
 use crate::app::App;
 use crate::config::environment::variable;
 use crate::identity::keypair::Keypair;
@@ -119,13 +120,12 @@ fn built_in() -> Result<StoreName> {
 
 /// The keypair of the selected store where that is one with a keypair, else of the built-in one.
 fn of_store(app: &App) -> Result<Located> {
-    let config = app.config()?;
+    let config = configured(app)?;
     let selected = config.store(&app.selected_store()?)?;
     let store = match selected.schema().field(FIELD) {
         Some(_) => selected,
         None => config.store(&built_in()?)?,
     };
-    store.check_trust()?;
     providers::keypair(store, app.services()?)
 }
 

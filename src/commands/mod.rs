@@ -110,11 +110,38 @@ pub enum Command {
     Man(man::ManArgs),
 }
 
+impl Command {
+    /// Whether it does nothing where a checkout's file is not trusted: whatever works with stores.
+    /// What only tells of them does without such a file, and says so; the rest needs no
+    /// configuration.
+    fn needs_trust(&self) -> bool {
+        match self {
+            Self::Doctor(_) | Self::Status(_) => false,
+            Self::Store(args) => !matches!(args.command, store::StoreCommand::List),
+            Self::Trust(_)
+            | Self::Init(_)
+            | Self::Generate(_)
+            | Self::Key(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+            _ => true,
+        }
+    }
+}
+
 /// Carries `command` out.
 ///
 /// # Errors
 /// The failure to report, with the exit code of its kind; `run` has codes of its own.
 pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
+    if command.needs_trust()
+        && let Err(error) = app.check_trust()
+    {
+        return Err(match command {
+            Command::Run(_) => Failure::before_start(error),
+            _ => error.into(),
+        });
+    }
     match command {
         Command::Run(args) => return Err(run::run(args, app).await),
         Command::Export(args) => export::run(args, app).await,

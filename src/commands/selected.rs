@@ -97,11 +97,10 @@ pub async fn close(stores: Vec<Store>) {
 /// What the options and the configuration ask for. Asks nobody.
 ///
 /// # Errors
-/// `usage` for options and references that are malformed, `untrusted` where a checkout's `[env]`
-/// decides, what reading an `--env-file` fails with.
+/// `usage` for options and references that are malformed, what reading an `--env-file` fails with.
 pub fn plan(args: &SelectionArgs, app: &App) -> Result<Plan> {
     Plan::new(app.selected_store()?, wanted(args)?, || {
-        let table = app.config()?.env_table()?;
+        let table = app.config()?.env_table();
         Ok(table
             .iter()
             .map(|(variable, mapping)| (variable.clone(), mapping.target.clone()))

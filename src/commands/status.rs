@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::trust::configured;
 use crate::app::App;
 use crate::providers::Account;
 use crate::store::Store;
@@ -12,7 +13,8 @@ use crate::words::secret::StoreName;
 
 /// Show each store's provider, address, account, credential and token
 ///
-/// Asks no server. With --store only that store.
+/// Asks no server. With --store only that store. A keyfob.toml that is not trusted is left out, and
+/// told of.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -21,7 +23,7 @@ Examples:
 pub struct StatusArgs {}
 
 pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
-    let config = app.config()?;
+    let config = configured(app)?;
     // What no store could be opened with is no fault of each store.
     app.services()?;
     let names: Vec<StoreName> = match app.named_store() {

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::trust::configured;
 use crate::app::App;
-use crate::config::{edit, lookup};
+use crate::config::{Files, edit, lookup};
 use crate::providers::{ProviderSpec, registry};
 use crate::ui::Table;
 use crate::words::error::{Error, Result};
@@ -89,7 +90,7 @@ pub fn run(args: StoreArgs, app: &App) -> Result<()> {
 }
 
 fn list(app: &App) -> Result<()> {
-    let config = app.config()?;
+    let config = configured(app)?;
     let selected = app.selected_store()?;
     let mut table = Table::new(&["", "STORE", "PROVIDER", "CONFIGURED IN", "FIELDS"]);
     let mut documents = Vec::new();
@@ -99,25 +100,16 @@ fn list(app: &App) -> Result<()> {
             .fields()
             .filter_map(|(field, _)| Some((field.name, store.display(field.name)?)))
             .collect();
-        let untrusted: Vec<&str> = store.untrusted_fields();
         documents.push(json!({
             "name": store.name(),
             "provider": store.provider(),
             "default": *store.name() == selected,
             "origin": origin,
             "fields": fields.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-            "untrusted": untrusted,
         }));
         let shown: Vec<String> = fields
             .iter()
-            .map(|(name, text)| {
-                let mark = if untrusted.contains(name) {
-                    " (untrusted)"
-                } else {
-                    ""
-                };
-                format!("{name}={text}{mark}")
-            })
+            .map(|(name, text)| format!("{name}={text}"))
             .collect();
         let mark = if *store.name() == selected { "*" } else { "" };
         table.row([
@@ -174,14 +166,15 @@ fn done(app: &App, what: &str, name: &str, file: &std::path::Path) -> Result<()>
 
 /// The file to change: the one the user named, the project's, or the user's own.
 fn file(project: bool, app: &App) -> Result<PathBuf> {
-    if let Some(file) = app.explicit_config() {
-        return Ok(file);
-    }
-    if project {
-        return lookup::project_file(&app.env)?.ok_or_else(|| {
+    match app.files() {
+        Files::Named(file) => Ok(file),
+        Files::Found if project => lookup::project_file(&app.env)?.ok_or_else(|| {
             Error::not_found("there is no keyfob.toml from here upwards")
                 .hint("make one with `keyfob init`")
-        });
+        }),
+        Files::Own if project => Err(Error::usage(
+            "-C none does without any project's file, and --project means one",
+        )),
+        Files::Found | Files::Own => Ok(lookup::user_file(app.folders()?)),
     }
-    Ok(lookup::user_file(app.folders()?))
 }

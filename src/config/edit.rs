@@ -7,9 +7,10 @@ use toml_edit::{Array, Document, Item, Table, value};
 use toml_writer::{ToTomlValue as _, TomlStringBuilder};
 
 use super::check::{self, Value, did_you_mean};
+use super::judge::{self, Verdict, judge};
 use super::layer::{Layer, credential_hint};
 use super::schema::{Providers, Schema, Shape, provider};
-use super::trust::TrustRecord;
+use super::trust::{self, TrustRecord};
 use super::{LoadOptions, Role, environment, lookup, merge, reader, source, splice};
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
@@ -200,25 +201,27 @@ impl<'o, 'a> File<'o, 'a> {
         let exists = named.symlink_metadata().is_ok();
         let (target, before) = if exists {
             let raw = source::read(&named, false)?;
-            (raw.canonical, Some(raw.bytes))
+            (raw.canonical.clone(), Some(raw))
         } else {
             (canonical_parent(&named), None)
         };
         let user = lookup::user_file(options.folders);
         let is_user = target == canonical_parent(&user)
             || std::fs::canonicalize(&user).is_ok_and(|user| user == target);
-        let trusted = match &before {
-            Some(bytes) => TrustRecord::new(options.folders).is_trusted(&target, bytes)?,
+        let below = merge::providers_below(options, &target)?;
+        let bytes = before.as_ref().map(|raw| raw.bytes.clone());
+        let trusted = match before {
+            Some(raw) => matches!(judge(options, raw, &named, &below)?, Verdict::Counts(_)),
             // Nothing of it came from elsewhere.
             None => true,
         };
         Ok(Self {
-            below: merge::providers_below(options, &target)?,
+            below,
             role: if is_user { Role::User } else { Role::Project },
             options,
             named,
             target,
-            before,
+            before: bytes,
             trusted,
         })
     }
@@ -228,8 +231,10 @@ impl<'o, 'a> File<'o, 'a> {
         let raw = source::Raw {
             canonical: self.target.clone(),
             bytes,
+            foreign: None,
+            open: false,
         };
-        let source = merge::source_of(raw, &self.named, self.role, true, self.options.env)?;
+        let source = source::Source::new(raw, &self.named, self.role, self.options.env)?;
         let layer = Layer::read(source, self.options.schemas, &self.below)?;
         let below = self
             .below
@@ -246,7 +251,7 @@ impl<'o, 'a> File<'o, 'a> {
         if self.before.as_deref() == Some(text.as_bytes()) {
             return Ok(());
         }
-        self.read(text.clone().into_bytes())?;
+        let layer = self.read(text.clone().into_bytes())?;
         if state::read(&self.target)? != self.before {
             let path = self.target.shown();
             return Err(
@@ -260,7 +265,8 @@ impl<'o, 'a> File<'o, 'a> {
         state::write_atomically(&self.target, text.as_bytes(), Mode::KeepOr(fresh))?;
         if self.trusted && self.role != Role::User {
             let record = TrustRecord::new(self.options.folders);
-            record.remember(lock, &self.target, text.as_bytes())?;
+            let trusted = judge::trusted(&layer, trust::digest(text.as_bytes()));
+            record.remember(lock, &self.target, trusted)?;
         }
         Ok(())
     }

@@ -6,61 +6,63 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::environment;
+use super::judge::{Verdict, judge};
 use super::layer::Layer;
 use super::lookup;
 use super::reader::Placed;
 use super::schema::Providers;
 use super::source::{self, Raw, Source};
 use super::store::{Entry, Origin, StoreConfig};
-use super::trust::TrustRecord;
-use super::{Config, LoadOptions, LoadedFile, Mapping, Role, RotationEntry};
-use crate::words::env::Environment;
+use super::trust::Untrusted;
+use super::{Config, Files, LoadOptions, LoadedFile, Mapping, Role, RotationEntry};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
-use crate::words::shown::ShownPath as _;
 use crate::words::text::Place;
 
 impl Config {
-    /// Finds, reads, checks and merges the files and the environment.
+    /// Finds, reads, checks and merges the files and the environment. A project's file that does not
+    /// count is left out, and [`left_out`](Self::left_out) tells of it.
     ///
     /// # Errors
-    /// `config` with `FILE:LINE:COLUMN` for what is wrong in a file, or with the variable's name.
+    /// `config` with `FILE:LINE:COLUMN` for what is wrong in a file, with the variable's name, or for
+    /// a file of the user's own that others can write.
     pub fn load(options: &LoadOptions<'_>) -> Result<Self> {
         let mut merger = Merger::new(options)?;
-        match &options.explicit {
-            Some(named) => {
-                let raw = source::read(&options.env.cwd().join(named), true)
-                    .map_err(|error| error.hint("it was named by --config or KEYFOB_CONFIG"))?;
-                merger.add(Role::Explicit, raw, named, true)?;
-            }
-            None => {
-                let user = lookup::user_file(options.folders);
-                let mut user_canonical = None;
-                if lookup::is_there(&user)? {
-                    let raw = source::read(&user, false)?;
-                    user_canonical = Some(raw.canonical.clone());
-                    merger.add(Role::User, raw, &user, true)?;
-                }
-                if let Some(found) = lookup::project_file(options.env)? {
-                    let raw = source::read(&found, false)?;
-                    if user_canonical.as_ref() != Some(&raw.canonical) {
-                        let trusted = is_trusted(options, &raw)?;
-                        merger.add(Role::Project, raw, &found, trusted)?;
-                    }
-                }
-            }
+        if let Files::Named(named) = &options.files {
+            let raw = source::read(&options.env.cwd().join(named), true)
+                .map_err(|error| error.hint("it was named by --config or KEYFOB_CONFIG"))?;
+            merger.add(Role::Explicit, raw, named)?;
+            return merger.finish();
+        }
+        let user = lookup::user_file(options.folders);
+        let mut own = None;
+        if lookup::is_there(&user)? {
+            let raw = read_own(options, &user)?;
+            own = Some(raw.canonical.clone());
+            merger.add(Role::User, raw, &user)?;
+        }
+        let found = match options.files {
+            Files::Found => lookup::project_file(options.env)?,
+            Files::Own | Files::Named(_) => None,
+        };
+        if let Some(found) = found {
+            merger.add_project(&found, own.as_deref())?;
         }
         merger.finish()
     }
 }
 
-/// Whether the project's file `raw` is the user's own word.
-fn is_trusted(options: &LoadOptions<'_>, raw: &Raw) -> Result<bool> {
-    let own_folder = std::fs::canonicalize(&options.folders.config);
-    let is_own = own_folder.is_ok_and(|folder| raw.canonical.parent() == Some(&folder));
-    Ok(is_own
-        || options.env.flag("KEYFOB_TRUST")
-        || TrustRecord::new(options.folders).is_trusted(&raw.canonical, &raw.bytes)?)
+/// Reads the user's own file.
+///
+/// # Errors
+/// `config` where that fails, or it may be somebody else's word.
+fn read_own(options: &LoadOptions<'_>, user: &Path) -> Result<Raw> {
+    let raw = source::read(user, false)?;
+    let folder = &options.folders.config;
+    raw.check_own(folder)?;
+    // It may be but a link from there.
+    source::check_own_folder(folder)?;
+    Ok(raw)
 }
 
 /// The stores that exist without any configuration, by the providers' names.
@@ -83,44 +85,12 @@ pub(super) fn providers_below(options: &LoadOptions<'_>, path: &Path) -> Result<
         (Ok(user), Ok(path)) => user == path,
         _ => user == path,
     };
-    if !is_user && options.explicit.is_none() && lookup::is_there(&user)? {
-        let raw = source::read(&user, false)?;
-        merger.add(Role::User, raw, &user, true)?;
+    let named = matches!(options.files, Files::Named(_));
+    if !is_user && !named && lookup::is_there(&user)? {
+        let raw = read_own(options, &user)?;
+        merger.add(Role::User, raw, &user)?;
     }
     Ok(merger.providers)
-}
-
-/// A source out of a file that was read.
-///
-/// What is relative in the user's own file starts at the folder that holds it, where it is often
-/// but a link into a collection of dotfiles. Any other file is taken where it really is, so that
-/// what was trusted in one place does not mean something else when linked to from another.
-///
-/// # Errors
-/// `config` where it is no text.
-pub(super) fn source_of(
-    raw: Raw,
-    found: &Path,
-    role: Role,
-    trusted: bool,
-    env: &Environment,
-) -> Result<Source> {
-    let located = match role {
-        Role::User => found,
-        Role::Project | Role::Explicit => &raw.canonical,
-    };
-    let base = match located.parent() {
-        Some(folder) if located.is_file() => folder,
-        _ => env.cwd(),
-    };
-    let shown = found.shown().to_string();
-    Ok(Source {
-        base: base.into(),
-        text: source::decode(&shown, raw.bytes)?,
-        path: raw.canonical.into(),
-        shown,
-        trusted,
-    })
 }
 
 struct Merger<'o, 'a> {
@@ -134,7 +104,7 @@ impl<'o, 'a> Merger<'o, 'a> {
     fn new(options: &'o LoadOptions<'a>) -> Result<Self> {
         let providers = built_in(options)?;
         let stores = providers.iter().map(|(name, schema)| {
-            let store = StoreConfig::new(name.clone(), schema, None, false);
+            let store = StoreConfig::new(name.clone(), schema, None);
             (name.clone(), store)
         });
         Ok(Self {
@@ -145,32 +115,49 @@ impl<'o, 'a> Merger<'o, 'a> {
                 env: BTreeMap::new(),
                 rotations: BTreeMap::new(),
                 files: Vec::new(),
+                left_out: None,
             },
             providers,
             places: BTreeMap::new(),
         })
     }
 
-    /// Reads the file and lays it over what there is.
-    fn add(&mut self, role: Role, raw: Raw, found: &Path, trusted: bool) -> Result<()> {
-        let source = source_of(raw, found, role, trusted, self.options.env)?;
+    /// Lays the file, which counts, over what there is.
+    fn add(&mut self, role: Role, raw: Raw, found: &Path) -> Result<()> {
+        let source = Source::new(raw, found, role, self.options.env)?;
         let layer = Layer::read(source, self.options.schemas, &self.providers)?;
-        self.config.files.push(LoadedFile {
-            path: layer.source.path.clone(),
-            role,
-            trusted,
-        });
-        self.lay_over(layer);
+        self.lay_over(role, layer);
         Ok(())
     }
 
-    fn lay_over(&mut self, layer: Layer) {
+    /// The same with the project's file, where it counts and is not the user's `own` once more.
+    fn add_project(&mut self, found: &Path, own: Option<&Path>) -> Result<()> {
+        let raw = source::read(found, false)?;
+        if own == Some(&raw.canonical) {
+            return Ok(());
+        }
+        if self.options.env.flag("KEYFOB_TRUST") {
+            return self.add(Role::Project, raw, found);
+        }
+        let path = Arc::from(raw.canonical.as_path());
+        match judge(self.options, raw, found, &self.providers)? {
+            Verdict::Counts(layer) => self.lay_over(Role::Project, layer),
+            Verdict::Not(why) => self.config.left_out = Some(Untrusted { path, why }),
+        }
+        Ok(())
+    }
+
+    fn lay_over(&mut self, role: Role, layer: Layer) {
         let source = layer.source;
+        self.config.files.push(LoadedFile {
+            path: Arc::clone(&source.path),
+            role,
+        });
         let origin = |place: Place| Origin::File {
             path: Arc::clone(&source.path),
             line: place.line,
             column: place.column,
-            trusted: source.trusted,
+            folder: Arc::clone(&source.base),
         };
         if let Some(Placed { value, place }) = layer.default_store {
             self.config.default_store = Some((value, origin(place)));
@@ -179,8 +166,7 @@ impl<'o, 'a> Merger<'o, 'a> {
             self.places.insert(name.clone(), origin(table.place));
             let named = table.provider_place.map(origin);
             // Another provider makes another store: no field of the one below may meet it.
-            let fresh =
-                || StoreConfig::new(name.clone(), table.schema, named.clone(), table.replaces);
+            let fresh = || StoreConfig::new(name.clone(), table.schema, named.clone());
             let store = self.config.stores.entry(name.clone()).or_insert_with(fresh);
             if table.replaces {
                 *store = fresh();
@@ -222,7 +208,7 @@ impl<'o, 'a> Merger<'o, 'a> {
             })
         })?;
         for (name, (schema, origin)) in environment::providers(env, schemas, &self.providers)? {
-            let fresh = StoreConfig::new(name.clone(), schema, Some(origin.clone()), false);
+            let fresh = StoreConfig::new(name.clone(), schema, Some(origin.clone()));
             let store = self
                 .config
                 .stores

@@ -1,5 +1,5 @@
-//! Configuration: where stores are described, how files and the environment are merged, and what
-//! of a checkout's file counts before it was trusted.
+//! Configuration: where stores are described, how files and the environment are merged, and whether a
+//! checkout's file counts.
 //!
 //! Opening a store with what is configured here is left to the store layer and the providers.
 
@@ -14,15 +14,18 @@ use crate::words::secret::{StoreName, Target};
 pub mod check;
 pub mod edit;
 pub mod environment;
+mod judge;
 mod layer;
 pub mod lookup;
 mod merge;
 mod reader;
+mod related;
 pub mod review;
 mod rotation;
 pub mod schema;
 mod source;
 mod splice;
+mod standing;
 mod store;
 pub mod trust;
 
@@ -31,6 +34,7 @@ use rotation::Derived;
 pub use rotation::{Rotation, ValueSource};
 use schema::Schemas;
 pub use store::{Origin, StoreConfig};
+use trust::Untrusted;
 
 /// What a configuration is loaded from.
 #[derive(Clone)]
@@ -39,11 +43,32 @@ pub struct LoadOptions<'a> {
     pub env: &'a Environment,
     /// Where the user's own file and the record of trust are.
     pub folders: &'a Folders,
-    /// The file named by `--config` or `KEYFOB_CONFIG`. It replaces the lookup and the user's own
-    /// file, and as the user has named it, it is the user's own word.
-    pub explicit: Option<PathBuf>,
+    /// The files that make it up.
+    pub files: Files,
     /// Every provider's fields.
     pub schemas: Schemas,
+}
+
+/// Which files make up the configuration, as `--config` or `KEYFOB_CONFIG` says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Files {
+    /// The project's, found from the working directory upwards, over the user's own.
+    #[default]
+    Found,
+    /// The user's own alone: `none`.
+    Own,
+    /// This one alone. As the user has named it, it is the user's own word.
+    Named(PathBuf),
+}
+
+impl Files {
+    /// What `named`, the text of the option or the variable, says.
+    pub fn of(named: PathBuf) -> Self {
+        match named.as_os_str() == "none" {
+            true => Self::Own,
+            false => Self::Named(named),
+        }
+    }
 }
 
 /// The whole configuration, merged and checked.
@@ -54,6 +79,7 @@ pub struct Config {
     env: BTreeMap<String, Mapping>,
     rotations: BTreeMap<String, RotationEntry>,
     files: Vec<LoadedFile>,
+    left_out: Option<Untrusted>,
 }
 
 /// What one variable of `[env]` stands for.
@@ -81,8 +107,6 @@ pub struct LoadedFile {
     pub path: Arc<Path>,
     /// Whose it is.
     pub role: Role,
-    /// Whether it is the user's own word.
-    pub trusted: bool,
 }
 
 /// Whose file it is.
@@ -139,54 +163,23 @@ impl Config {
     }
 
     /// The `[env]` table, by variable; empty where there is none.
-    ///
-    /// # Errors
-    /// `untrusted` where a file that has not been trusted has part in it.
-    pub fn env_table(&self) -> Result<&BTreeMap<String, Mapping>> {
-        let keys = self.env.iter().map(|(key, entry)| (key, &entry.origin));
-        check_trusted("env", keys)?;
-        Ok(&self.env)
-    }
-
-    /// The variables of the `[env]` table, trusted or not: what [`env_table`](Self::env_table)
-    /// would be asked for.
-    pub fn env_variables(&self) -> impl Iterator<Item = &str> {
-        self.env.keys().map(String::as_str)
+    pub fn env_table(&self) -> &BTreeMap<String, Mapping> {
+        &self.env
     }
 
     /// The `[rotation]` tables, by the name they stand under; empty where there are none.
-    ///
-    /// # Errors
-    /// `untrusted` where a file that has not been trusted has part in them.
-    pub fn rotations(&self) -> Result<&BTreeMap<String, RotationEntry>> {
-        let keys = self.rotations.iter();
-        check_trusted("rotation", keys.map(|(key, entry)| (key, &entry.origin)))?;
-        Ok(&self.rotations)
+    pub fn rotations(&self) -> &BTreeMap<String, RotationEntry> {
+        &self.rotations
     }
 
     /// The files that were loaded, the weakest first.
     pub fn files(&self) -> &[LoadedFile] {
         &self.files
     }
-}
 
-/// Checks that all of `table`'s keys stand in files that are the user's own word.
-fn check_trusted<'a>(
-    table: &str,
-    keys: impl Iterator<Item = (&'a String, &'a Origin)>,
-) -> Result<()> {
-    let untrusted: Vec<_> = keys
-        .filter_map(|(key, origin)| Some((key, origin.untrusted_file()?)))
-        .collect();
-    match untrusted.first() {
-        None => Ok(()),
-        Some((_, file)) => {
-            let keys: Vec<String> = untrusted
-                .iter()
-                .map(|(key, _)| format!("{table}.{key}"))
-                .collect();
-            Err(store::untrusted(file, &keys))
-        }
+    /// The project's file, where there is one that does not count.
+    pub fn left_out(&self) -> Option<&Untrusted> {
+        self.left_out.as_ref()
     }
 }
 

@@ -26,12 +26,6 @@ pub struct Field {
     pub name: &'static str,
     /// How its text is read.
     pub shape: Shape,
-    /// Whether it decides where secrets or credentials go to, come from or are run by, so that a
-    /// checkout's file must be trusted before it counts.
-    pub gated: bool,
-    /// Whether it counts from any file, but means more once that file is trusted, so that whoever
-    /// is asked to trust it is shown it.
-    pub reviewed: bool,
     /// Whether it is a credential itself: never in a file, only in the environment.
     pub credential: bool,
     /// Whether the environment may hold the key itself where a file holds a path to it.
@@ -39,6 +33,8 @@ pub struct Field {
     /// Whether it decides which secrets the store's names stand for, beside the address and the
     /// account.
     pub locates: bool,
+    /// Whether keyfob itself writes the file that it names, so that its content is data.
+    pub written: bool,
     /// The vendors' own variables for it, of which the first that is set counts where keyfob's is
     /// not set.
     pub vendor_env: &'static [&'static str],
@@ -47,31 +43,18 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field that any file may set.
+    /// A field that is nothing special.
     pub const fn new(name: &'static str, shape: Shape, help: &'static str) -> Self {
         Self {
             name,
             shape,
-            gated: false,
-            reviewed: false,
             credential: false,
             inline_env: false,
             locates: false,
+            written: false,
             vendor_env: &[],
             help,
         }
-    }
-
-    /// The same field, which counts from a checkout's file only once that file is trusted.
-    pub const fn gated(mut self) -> Self {
-        self.gated = true;
-        self
-    }
-
-    /// The same field, which a review of trust shows although it counts without.
-    pub const fn reviewed(mut self) -> Self {
-        self.reviewed = true;
-        self
     }
 
     /// The same field as a credential.
@@ -97,6 +80,17 @@ impl Field {
     pub const fn locates(mut self) -> Self {
         self.locates = true;
         self
+    }
+
+    /// The same field, which names a file that keyfob itself writes.
+    pub const fn written(mut self) -> Self {
+        self.written = true;
+        self
+    }
+
+    /// Whether it is a command, for `sh -c`: it runs in the folder of the file it stands in.
+    pub fn is_command(&self) -> bool {
+        self.name.ends_with("_command")
     }
 
     /// Whether its variable in the environment may hold something secret.

@@ -1,16 +1,24 @@
 //! One configuration file as text: reading it within bounds, and saying where in it something is
 //! wrong. What the text means is the business of `layer`.
 
-use std::io::Read;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Role;
+use super::standing::{self, Foreign};
+use crate::state::folder_of;
+use crate::words::env::Environment;
 use crate::words::error::{Error, Result, io_reason};
 use crate::words::shown::ShownPath as _;
 use crate::words::text::Place;
 
 /// No configuration is longer; what is longer is something else.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
+
+/// How often a file is read anew that is replaced while it is read.
+const ATTEMPTS: usize = 100;
 
 /// A file's text and what its contents are measured by.
 #[derive(Clone, Debug)]
@@ -19,46 +27,159 @@ pub(super) struct Source {
     pub path: Arc<Path>,
     /// Its path as messages name it.
     pub shown: String,
-    /// The folder that relative paths in it start at.
+    /// The folder that relative paths in it start at, and that its commands run in.
     pub base: Arc<Path>,
-    /// Whether it is the user's own word.
-    pub trusted: bool,
     /// What it says.
     pub text: String,
 }
 
-/// The bytes of a file, and its path with symbolic links followed.
+/// The bytes of a file, and what was seen of it by the handle that they were read from.
+#[derive(Clone)]
 pub(super) struct Raw {
+    /// Its path with symbolic links followed.
     pub canonical: PathBuf,
+    /// What it says.
     pub bytes: Vec<u8>,
+    /// Why it may be somebody else's word.
+    pub foreign: Option<Foreign>,
+    /// Whether everybody can write to it.
+    pub open: bool,
 }
 
-/// Reads the file at `path`, of any kind but a folder when `any_kind`, else only a regular one.
+/// Opens the file at `path`. Nothing waits for the other end of a named pipe unless `any_kind` is
+/// wanted.
+fn open(path: &Path, any_kind: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    if !any_kind {
+        use std::os::unix::fs::OpenOptionsExt as _;
+
+        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    }
+    #[cfg(not(unix))]
+    let _ = any_kind;
+    options.open(path)
+}
+
+/// Opens the file at `path`, where it is a regular one, without waiting for anybody.
+///
+/// # Errors
+/// That of the system; `InvalidInput` where it is no regular file.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    let file = open(path, false)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Reads the file at `path`, of any kind but a folder when `any_kind`, else only a regular one. It
+/// is opened once: what is told of it is told of what was read.
 ///
 /// # Errors
 /// `config` where there is none, it cannot be read, or it is longer than [`MAX_BYTES`].
 pub(super) fn read(path: &Path, any_kind: bool) -> Result<Raw> {
+    for _ in 0..ATTEMPTS {
+        if let Some(raw) = read_once(path, any_kind)? {
+            return Ok(raw);
+        }
+    }
+    let path = path.shown();
+    Err(Error::config(format!("{path}: it was replaced while it was read")).hint("try again"))
+}
+
+/// One attempt; `None` where another file took its place meanwhile, as when keyfob itself changes it.
+fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
     let bad = |why: &str| Error::config(format!("{}: {why}", path.shown()));
-    let unreadable = |error: std::io::Error| bad(&io_reason(&error));
-    // Asked before opening, as opening a named pipe waits for somebody to write.
-    let kind = std::fs::metadata(path).map_err(unreadable)?;
-    if kind.is_dir() {
+    let unreadable = |error: io::Error| bad(&io_reason(&error));
+    if path.is_dir() {
         return Err(bad("it is a folder, not a file"));
     }
-    if !kind.is_file() && !any_kind {
+    let file = open(path, any_kind).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(bad("it is a folder, not a file"));
+    }
+    if !metadata.is_file() && !any_kind {
         return Err(bad("it is not a regular file"));
     }
-    let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1)
+    (&file)
+        .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(bad("it is longer than 1 MiB"));
     }
-    // A pipe has a path but no place; it is read all the same when the user names one.
-    let canonical = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    Ok(Raw { canonical, bytes })
+    if !metadata.is_file() {
+        // A pipe has a path but no place; it is read all the same when the user names one.
+        return Ok(Some(Raw {
+            canonical: path.to_path_buf(),
+            bytes,
+            foreign: None,
+            open: false,
+        }));
+    }
+    let judged = || {
+        let canonical = standing::place(&file, path)?;
+        let foreign = standing::foreign(&metadata, &canonical)?;
+        io::Result::Ok((canonical, foreign))
+    };
+    match judged() {
+        Ok((canonical, foreign)) => Ok(Some(Raw {
+            open: standing::is_open(&metadata),
+            canonical,
+            bytes,
+            foreign,
+        })),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// Refuses a file of keyfob's own at `path`, which need not exist, where it may be somebody else's
+/// word. The folder is the user's alone, so that nobody can put another file in its place.
+///
+/// # Errors
+/// `config` with the command that mends it.
+pub(super) fn check_own(path: &Path) -> Result<()> {
+    let looked = || {
+        let metadata = path.metadata()?;
+        let foreign = standing::foreign(&metadata, path)?;
+        io::Result::Ok((foreign, standing::is_open(&metadata)))
+    };
+    let folder = folder_of(path);
+    match looked() {
+        Ok((foreign, open)) => {
+            standing::check_own(foreign.as_ref(), path, folder)?;
+            standing::check_own(open.then_some(&Foreign::File), path, folder)
+        }
+        // What cannot be looked at cannot be read either.
+        Err(_) => Ok(()),
+    }
+}
+
+/// The same of keyfob's own folder.
+///
+/// # Errors
+/// `config` with the command that mends it.
+pub(super) fn check_own_folder(folder: &Path) -> Result<()> {
+    let open = folder.metadata().is_ok_and(|it| standing::is_open(&it));
+    standing::check_own(open.then_some(&Foreign::File), folder, folder)
+}
+
+impl Raw {
+    /// Refuses the user's own file, found in keyfob's own `folder`, where it may be somebody else's
+    /// word.
+    ///
+    /// # Errors
+    /// `config` with the command that mends it.
+    pub fn check_own(&self, folder: &Path) -> Result<()> {
+        let open = self.open.then_some(&Foreign::File);
+        standing::check_own(self.foreign.as_ref(), &self.canonical, folder)?;
+        standing::check_own(open, &self.canonical, folder)
+    }
 }
 
 /// `bytes` as text.
@@ -78,6 +199,34 @@ fn located(shown: &str, place: Place, message: &str) -> Error {
 }
 
 impl Source {
+    /// A source out of a file that was read, found at `found`.
+    ///
+    /// What is relative in the user's own file starts at the folder that holds it, where it is
+    /// often but a link into a collection of dotfiles. Any other file is taken where it really is,
+    /// so that what was trusted in one place does not mean something else when linked to from
+    /// another.
+    ///
+    /// # Errors
+    /// `config` where it is no text.
+    pub fn new(raw: Raw, found: &Path, role: Role, env: &Environment) -> Result<Self> {
+        let located = match role {
+            Role::User => found,
+            Role::Project | Role::Explicit => &raw.canonical,
+        };
+        let base = match located.parent() {
+            // A pipe has a path, and yet is nowhere; a file may be about to be made.
+            Some(folder) if located.is_file() || !located.exists() => folder,
+            _ => env.cwd(),
+        };
+        let shown = found.shown().to_string();
+        Ok(Self {
+            base: base.into(),
+            text: decode(&shown, raw.bytes)?,
+            path: raw.canonical.into(),
+            shown,
+        })
+    }
+
     /// The place of the byte at `offset`.
     pub fn place(&self, offset: usize) -> Place {
         Place::of(self.text.as_bytes(), offset)

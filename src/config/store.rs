@@ -1,5 +1,4 @@
-//! One store's configuration after merging: each field's value, where it comes from, and whether
-//! it may be used.
+//! One store's configuration after merging: each field's value, and where it comes from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,21 +29,17 @@ pub enum Origin {
         line: usize,
         /// The column in characters, counted from 1.
         column: usize,
-        /// Whether the file is the user's own word.
-        trusted: bool,
+        /// The folder that what is relative in it starts at, and that its commands run in.
+        folder: Arc<Path>,
     },
 }
 
 impl Origin {
-    /// The file, where it is one that has not been trusted.
-    pub fn untrusted_file(&self) -> Option<&Arc<Path>> {
+    /// The folder that a command from there runs in; `None` is the working directory.
+    pub fn folder(&self) -> Option<&Path> {
         match self {
-            Origin::File {
-                path,
-                trusted: false,
-                ..
-            } => Some(path),
-            _ => None,
+            Origin::File { folder, .. } => Some(folder),
+            Origin::Environment { .. } => None,
         }
     }
 }
@@ -95,17 +90,12 @@ impl Entry {
 }
 
 /// A store, ready to be opened.
-///
-/// The getters return what is configured, trusted or not: whoever opens the store calls
-/// [`check_trust`](Self::check_trust) first.
 #[derive(Clone)]
 pub struct StoreConfig {
     name: StoreName,
     schema: &'static Schema,
     /// Where its provider is named; `None` for a built-in store that nothing renames.
     provider_origin: Option<Origin>,
-    /// Whether that place turned a store of the user's into another provider's.
-    replaces: bool,
     entries: BTreeMap<&'static str, Entry>,
 }
 
@@ -115,13 +105,11 @@ impl StoreConfig {
         name: StoreName,
         schema: &'static Schema,
         provider_origin: Option<Origin>,
-        replaces: bool,
     ) -> Self {
         Self {
             name,
             schema,
             provider_origin,
-            replaces,
             entries: BTreeMap::new(),
         }
     }
@@ -236,76 +224,6 @@ impl StoreConfig {
         let field = self.schema.field(field)?;
         Some(credential_hint(&self.name, self.schema, field))
     }
-
-    /// Whether `field`, gated or not, comes from a file that has not been trusted.
-    pub fn is_from_untrusted(&self, field: &str) -> bool {
-        self.origin(field)
-            .is_some_and(|origin| origin.untrusted_file().is_some())
-    }
-
-    /// The keys that count only from a trusted file, and come from one that is not: gated fields,
-    /// and `provider` where it turns a store of the user's into another provider's. A command that
-    /// prints a credential is not needed, and not among them, where the environment holds it.
-    pub fn untrusted_fields(&self) -> Vec<&'static str> {
-        let provider = self
-            .provider_origin
-            .iter()
-            .filter(|origin| self.replaces && origin.untrusted_file().is_some())
-            .map(|_| "provider");
-        let gated = self
-            .schema
-            .fields
-            .iter()
-            .filter(|field| field.gated && self.is_from_untrusted(field.name))
-            .filter(|field| !self.is_spared(field))
-            .map(|field| field.name);
-        provider.chain(gated).collect()
-    }
-
-    /// Whether `field` is a command that prints a credential which the environment holds.
-    fn is_spared(&self, field: &Field) -> bool {
-        field
-            .name
-            .strip_suffix("_command")
-            .and_then(|credential| self.schema.field(credential))
-            .is_some_and(|credential| {
-                credential.credential && self.origin(credential.name).is_some()
-            })
-    }
-
-    /// Checks that everything gated about this store is the user's own word.
-    ///
-    /// # Errors
-    /// `untrusted` that names the keys and the file.
-    pub fn check_trust(&self) -> Result<()> {
-        let keys = self.untrusted_fields();
-        let origins = self
-            .provider_origin
-            .iter()
-            .chain(keys.iter().filter_map(|key| self.origin(key)));
-        let file = origins.filter_map(Origin::untrusted_file).next();
-        match file {
-            Some(file) if !keys.is_empty() => {
-                let keys: Vec<String> = keys
-                    .iter()
-                    .map(|key| format!("stores.{}.{key}", self.name))
-                    .collect();
-                Err(untrusted(file, &keys).store(self.name.as_str()))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The error for needing `keys` of a `file` that has not been trusted.
-pub(super) fn untrusted(file: &Path, keys: &[String]) -> Error {
-    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-    Error::untrusted(format!(
-        "{} has not been trusted, and sets {}",
-        file.shown(),
-        keys.join(", ")
-    ))
-    .hint("read the file, then run `keyfob trust`; in CI set KEYFOB_TRUST=1")
 }
 
 impl fmt::Debug for StoreConfig {

@@ -1,19 +1,23 @@
-//! Which checkouts' files are the user's own word: reviewed once, remembered by path and content.
+//! Which checkouts' files are the user's own word: reviewed once, remembered by path, by content, and
+//! by the content of the files that they name.
 //!
-//! What a review shows is the work of `review`.
+//! Whether a file that was read is among them is the work of `judge`; what a review shows, of
+//! `review`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::source;
+use super::standing::Foreign;
 use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::words::env::Folders;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 use crate::words::shown::ShownPath as _;
 
 /// The record of trust, in the user's configuration folder.
@@ -25,38 +29,117 @@ pub struct TrustRecord {
 /// What stands in the record's file.
 #[derive(Default, Deserialize, Serialize)]
 struct Document {
-    /// The SHA-256 of each file's content in hexadecimal, by its path.
-    files: BTreeMap<String, String>,
+    /// What was trusted, by the file's path.
+    files: BTreeMap<String, Trusted>,
 }
 
-/// A file that was trusted at some time.
+/// What of a file was trusted.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(from = "Remembered")]
+pub(super) struct Trusted {
+    /// The SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// What stands for the content of each relative file that it names, by the name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// What was trusted, in the forms that versions of keyfob wrote.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Remembered {
+    /// Without what it names.
+    Content(String),
+    Whole {
+        sha256: String,
+        files: BTreeMap<String, String>,
+    },
+}
+
+impl From<Remembered> for Trusted {
+    fn from(remembered: Remembered) -> Self {
+        let (sha256, files) = match remembered {
+            Remembered::Content(sha256) => (sha256, BTreeMap::new()),
+            Remembered::Whole { sha256, files } => (sha256, files),
+        };
+        Self { sha256, files }
+    }
+}
+
+/// A checkout's file that does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedFile {
+pub struct Untrusted {
     /// The file, symbolic links followed.
-    pub path: PathBuf,
-    /// What has become of it.
-    pub state: State,
+    pub path: Arc<Path>,
+    /// Why it does not.
+    pub why: Why,
 }
 
-/// What has become of a file that was trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is as it was, and trusted.
-    Trusted,
-    /// Its content is another one, which is not trusted.
+/// Why a checkout's file does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Nobody has trusted it.
+    New,
+    /// Its content is not the one that was trusted.
     Changed,
-    /// It is gone or cannot be read.
-    Missing,
+    /// The content of this file, which it names, is not the one that was trusted.
+    Named(PathBuf),
+    /// It names this file, whose content was not trusted with it.
+    Unseen(PathBuf),
+    /// It may be somebody else's, whatever is remembered.
+    Foreign(Foreign),
 }
 
-impl State {
+impl Untrusted {
+    /// Whether the user's consent would make it count.
+    pub fn can_be_trusted(&self) -> bool {
+        !matches!(self.why, Why::Foreign(_))
+    }
+
     /// The word used for it in tables and JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            State::Trusted => "trusted",
-            State::Changed => "changed",
-            State::Missing => "missing",
+    pub fn state(&self) -> &'static str {
+        match self.why {
+            Why::New | Why::Changed | Why::Named(_) | Why::Unseen(_) => "changed",
+            Why::Foreign(_) => "refused",
         }
+    }
+
+    /// What is so, as a message says it.
+    pub fn words(&self) -> String {
+        let path = self.path.shown();
+        match &self.why {
+            Why::New => format!("{path} has not been trusted"),
+            Why::Changed => format!("{path} has changed since it was trusted"),
+            Why::Named(named) => {
+                let named = named.shown();
+                format!("{named} has changed since {path}, which names it, was trusted")
+            }
+            Why::Unseen(named) => {
+                let named = named.shown();
+                format!("{path} names {named}, which was not trusted with it")
+            }
+            Why::Foreign(foreign) => foreign.words(&self.path),
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn remedy(&self) -> String {
+        let without = "-C none does without it";
+        match &self.why {
+            Why::Foreign(_) => {
+                let path = shell_word(&self.path.shown().to_string());
+                format!(
+                    "if its word is yours, name it with -C {path}; {without}; in CI set KEYFOB_TRUST=1"
+                )
+            }
+            _ => format!(
+                "keyfob trust shows what it decides, and asks; {without}; in CI set KEYFOB_TRUST=1"
+            ),
+        }
+    }
+
+    /// The error of whatever would need it.
+    pub fn error(&self) -> Error {
+        Error::untrusted(self.words()).hint(self.remedy())
     }
 }
 
@@ -72,36 +155,34 @@ impl TrustRecord {
         }
     }
 
-    /// Whether the file at `canonical`, a path without symbolic links, is trusted with the content
-    /// `bytes`.
+    /// What was trusted of the file at `canonical`, a path without symbolic links.
     ///
     /// # Errors
-    /// `config` where the record is damaged.
-    pub fn is_trusted(&self, canonical: &Path, bytes: &[u8]) -> Result<bool> {
-        let files = match self.read() {
+    /// `config` where the record is damaged, or may be somebody else's word.
+    pub(super) fn find(&self, canonical: &Path) -> Result<Option<Trusted>> {
+        let mut files = match self.read() {
             // A record that cannot be read, as under another user's home folder, trusts nothing.
-            Err(error) if error.kind() == Kind::Failed => return Ok(false),
+            Err(error) if error.kind() == Kind::Failed => return Ok(None),
             files => files?,
         };
-        let sha256 = canonical.to_str().and_then(|path| files.get(path));
-        Ok(sha256.is_some_and(|sha256| *sha256 == digest(bytes)))
+        Ok(canonical.to_str().and_then(|path| files.remove(path)))
     }
 
-    /// Trusts the file at `canonical` with the content that has this SHA-256.
+    /// Trusts the file at `canonical` as far as `trusted` says.
     ///
     /// # Errors
     /// `config` where the record is damaged, `failed` where it cannot be written, `unavailable`
     /// where another keyfob keeps it locked.
-    pub(super) fn allow(&self, canonical: &Path, sha256: String) -> Result<()> {
+    pub(super) fn allow(&self, canonical: &Path, trusted: Trusted) -> Result<()> {
         let path = text_of(canonical)?;
-        self.update(|files| files.insert(path, sha256)).map(drop)
+        self.update(|files| files.insert(path, trusted)).map(drop)
     }
 
-    /// Trusts `bytes` as the content of the file at `canonical`, which keyfob itself has written.
-    /// `_lock` is that of the configuration folder.
-    pub(super) fn remember(&self, _lock: &Lock, canonical: &Path, bytes: &[u8]) -> Result<()> {
+    /// The same for a file that keyfob itself has written. `_lock` is that of the configuration
+    /// folder.
+    pub(super) fn remember(&self, _lock: &Lock, canonical: &Path, trusted: Trusted) -> Result<()> {
         let mut files = self.read()?;
-        files.insert(text_of(canonical)?, digest(bytes));
+        files.insert(text_of(canonical)?, trusted);
         self.file.write(&Document { files })
     }
 
@@ -124,26 +205,19 @@ impl TrustRecord {
     ///
     /// # Errors
     /// `config` where the record is damaged.
-    pub fn list(&self) -> Result<Vec<TrustedFile>> {
-        let files = self.read()?.into_iter().map(|(path, sha256)| {
-            let path = PathBuf::from(path);
-            let state = match source::read(&path, false) {
-                Ok(raw) if raw.canonical == path && digest(&raw.bytes) == sha256 => State::Trusted,
-                Ok(_) => State::Changed,
-                Err(_) => State::Missing,
-            };
-            TrustedFile { path, state }
-        });
-        Ok(files.collect())
+    pub(super) fn paths(&self) -> Result<Vec<PathBuf>> {
+        Ok(self.read()?.into_keys().map(PathBuf::from).collect())
     }
 
-    /// The trusted files' SHA-256, by path.
-    fn read(&self) -> Result<BTreeMap<String, String>> {
+    /// What was trusted, by path.
+    fn read(&self) -> Result<BTreeMap<String, Trusted>> {
+        source::check_own(self.file.path())?;
         let document = self.file.read().map_err(wrong)?;
         Ok(document.unwrap_or_default().files)
     }
 
-    fn update<R>(&self, change: impl FnOnce(&mut BTreeMap<String, String>) -> R) -> Result<R> {
+    fn update<R>(&self, change: impl FnOnce(&mut BTreeMap<String, Trusted>) -> R) -> Result<R> {
+        source::check_own(self.file.path())?;
         let change = |document: &mut Document| change(&mut document.files);
         self.file.update(self.patience, change).map_err(wrong)
     }

@@ -65,6 +65,7 @@ mod tests {
     async fn within(limit: Option<Duration>, text: &str) -> Result<String> {
         let script = Script {
             text,
+            folder: None,
             env: &env(),
             withheld: &BTreeSet::from(["NEO_API_KEY".to_owned()]),
             vars: Vec::new(),

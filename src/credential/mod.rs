@@ -226,6 +226,10 @@ impl Credential {
             Some(source) => {
                 let script = Script {
                     text: self.config.text(&self.command_field).unwrap_or_default(),
+                    folder: self
+                        .config
+                        .origin(&self.command_field)
+                        .and_then(Origin::folder),
                     env: means.env,
                     withheld: means.withheld,
                     vars: Vec::new(),
@@ -350,7 +354,7 @@ mod tests {
         let options = LoadOptions {
             env: &env,
             folders: &folders,
-            explicit: None,
+            files: Default::default(),
             schemas: SCHEMAS,
         };
         let config = Config::load(&options).unwrap();

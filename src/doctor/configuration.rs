@@ -1,10 +1,9 @@
-//! The configuration: what was loaded, what of it does not count yet, and variables that mean
-//! nothing.
+//! The configuration: what was loaded, what does not count, and variables that mean nothing.
 
 use super::finding::{Finding, Patient};
 use crate::config::check::suggest;
 use crate::config::environment::variable;
-use crate::config::review;
+use crate::config::trust::Untrusted;
 use crate::config::{Config, LoadedFile, Role, StoreConfig};
 use crate::words::env::Environment;
 use crate::words::shown::ShownPath as _;
@@ -21,7 +20,10 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         found.push(Finding::ok(
             CHECK,
             "",
-            "there is no file: the built-in stores alone",
+            match config.left_out() {
+                None => "there is no file: the built-in stores alone",
+                Some(_) => "no file counts: the built-in stores alone",
+            },
         ));
     }
     let selected = patient.selected.as_ref();
@@ -38,50 +40,23 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
         Err(error) => Finding::error(CHECK, "default store", error),
     });
     found.extend(unknown_variables(config, &patient.services.env));
-    let untrusted = config.files().iter().filter(|file| !file.trusted);
-    found.extend(untrusted.map(|file| not_trusted(file, config, patient)));
+    found.extend(config.left_out().map(not_trusted));
     found
 }
 
 fn loaded(file: &LoadedFile) -> Finding {
-    let whose = match (file.role, file.trusted) {
-        (Role::User, _) => "your own",
-        (Role::Explicit, _) => "the one you named",
-        (Role::Project, true) => "the project's, trusted",
-        (Role::Project, false) => "the project's, not trusted",
+    let whose = match file.role {
+        Role::User => "your own",
+        Role::Explicit => "the one you named",
+        Role::Project => "the project's, trusted",
     };
     Finding::ok(CHECK, file.path.shown(), whose)
 }
 
-/// What of a file does not count before it is trusted.
-fn not_trusted(file: &LoadedFile, config: &Config, patient: &Patient<'_>) -> Finding {
-    let review = match review::review(&patient.options, &file.path) {
-        Ok(review) => review,
-        Err(error) => return Finding::error("trust", file.path.shown(), &error),
-    };
-    let needed = config
-        .stores()
-        .any(|store| !store.untrusted_fields().is_empty())
-        || config.env_table().is_err()
-        || config.rotations().is_err();
-    if !needed {
-        return Finding::ok(
-            "trust",
-            file.path.shown(),
-            "it decides nothing that needs trust",
-        );
-    }
-    let keys: Vec<String> = review
-        .allowed
-        .iter()
-        .map(|allowed| format!("`{}`", allowed.key))
-        .collect();
-    Finding::fault(
-        "trust",
-        file.path.shown(),
-        format!("what it sets does not count yet: {}", keys.join(", ")),
-    )
-    .hint("read the file, then run `keyfob trust`; in CI set KEYFOB_TRUST=1")
+/// The project's file that does not count.
+fn not_trusted(untrusted: &Untrusted) -> Finding {
+    let detail = format!("nothing in it counts: {}", untrusted.words());
+    Finding::fault("trust", untrusted.path.shown(), detail).hint(untrusted.remedy())
 }
 
 /// Variables that look like a store's field and are none.

@@ -68,13 +68,10 @@ fn paths(patient: &Patient<'_>) -> BTreeSet<(PathBuf, Rule)> {
         paths.insert((path, Rule::Private));
     }
     for store in patient.config.iter().flat_map(|config| config.stores()) {
-        // What a checkout names need not even exist.
-        if store.check_trust().is_ok() {
-            let keys = store.schema().fields.iter();
-            let keys = keys.filter(|field| field.inline_env);
-            let keys = keys.filter_map(|field| store.path(field.name));
-            paths.extend(keys.map(|path| (path.to_owned(), Rule::Private)));
-        }
+        let keys = store.schema().fields.iter();
+        let keys = keys.filter(|field| field.inline_env);
+        let keys = keys.filter_map(|field| store.path(field.name));
+        paths.extend(keys.map(|path| (path.to_owned(), Rule::Private)));
     }
     paths
 }

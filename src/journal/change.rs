@@ -12,6 +12,7 @@ use crate::words::encoded;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
+use crate::words::shell::ShellCommand;
 
 /// A change that was begun and is not through: a rotation, whose steps are its targets, or the
 /// replacement of one secret, a step that a provider has announced.
@@ -25,9 +26,9 @@ pub struct Change {
     #[serde(rename = "targets")]
     pub steps: Vec<Step>,
     /// A command that checks each step's new value.
-    pub verify: Option<String>,
+    pub verify: Option<ShellCommand>,
     /// A command that runs after a rollback.
-    pub on_rollback: Option<String>,
+    pub on_rollback: Option<ShellCommand>,
     /// Whether that command has run since the last step forward.
     pub told_rollback: bool,
     /// Where it was going last.

@@ -253,7 +253,8 @@ fn what_keyfob_0_1_left_is_read_kept_and_closed() {
 
     let change = &rotation.change;
     assert_eq!(change.secret.to_string(), "keyfob://local/K");
-    assert_eq!(change.verify.as_deref(), Some("kill -9 $PPID"));
+    let verify = change.verify.as_ref().unwrap();
+    assert_eq!((verify.text(), verify.folder()), ("kill -9 $PPID", None));
     assert_eq!(change.direction, Direction::Forward);
     assert!(change.announced.is_none());
     let [first, second] = change.steps.as_slice() else {

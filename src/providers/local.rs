@@ -27,22 +27,19 @@ use crate::words::shown::ShownPath as _;
 const SCHEMA: Schema = Schema {
     provider: "local",
     fields: &[
-        // Whom the vault says it is for is believed only where a trusted file names it.
-        Field::new("path", Shape::Path, "the vault's file").reviewed(),
+        Field::new("path", Shape::Path, "the vault's file").written(),
         Field::new(
             "identity",
             Shape::Path,
             "a file with the age identity or SSH private key that opens the vault; in the environment also the AGE-SECRET-KEY-… itself",
         )
-        .gated()
         .inline_env(),
         // They decide who can read what is written.
         Field::new(
             "recipients",
             Shape::List,
             "age or SSH public keys that the vault is encrypted to beside your own, and no others",
-        )
-        .gated(),
+        ),
     ],
 };
 
@@ -71,8 +68,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
 /// The vault that `config` describes, for what only a vault can do.
 ///
 /// # Errors
-/// `unsupported` for a store of another provider, `untrusted` where a checkout's file decides what
-/// it may not decide yet, `config` for a recipient that is no public key.
+/// `unsupported` for a store of another provider, `config` for a recipient that is no public key.
 pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
     if config.provider() != SCHEMA.provider {
         return Err(unsupported(
@@ -82,7 +78,6 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         )
         .store(config.name().as_str()));
     }
-    config.check_trust()?;
     let notice = Rc::clone(&services.notice);
     Ok(Vault::new(VaultOptions {
         store: config.name().clone(),
@@ -92,7 +87,6 @@ pub fn vault(config: &StoreConfig, services: &Services) -> Result<Vault> {
         folders: services.folders.clone(),
         keyring: Arc::new(services.keyring.clone()),
         lock_timeout: services.http.deadline().remaining(),
-        trust_recorded: !config.is_from_untrusted("path"),
         on_created: Rc::new(move |created| {
             created.to_string().lines().for_each(|line| notice(line))
         }),
@@ -259,7 +253,6 @@ mod tests {
             },
             keyring: Arc::new(Keyring::default()),
             lock_timeout: None,
-            trust_recorded: true,
             on_created: Rc::new(|_| {}),
             notice: None,
             withheld: BTreeSet::new(),

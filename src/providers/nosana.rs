@@ -54,13 +54,12 @@ const SCHEMA: Schema = Schema {
             Shape::Choice(&["mainnet", "devnet"]),
             "which of Nosana's own servers to use (default: mainnet)",
         ),
-        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager").gated(),
+        Field::new("base_url", Shape::Url, "a self-hosted Secret Manager"),
         Field::new(
             "keypair",
             Shape::Path,
             "the Solana keypair file; in the environment also the JSON array or base58 itself",
         )
-        .gated()
         .inline_env()
         .vendor_env(&["SOLANA_WALLET"]),
         Field::new(

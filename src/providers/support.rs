@@ -14,8 +14,7 @@ pub const CA_FILE: Field = Field::new(
     "ca_file",
     Shape::Path,
     "a PEM file with certificate authorities to trust besides the system's",
-)
-.gated();
+);
 
 /// The Solana keypair of a store: its `keypair` field, else the usual places.
 ///

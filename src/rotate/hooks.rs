@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, Reference, SecretValue};
-use crate::words::shell::{Script, Trouble};
+use crate::words::shell::{Script, ShellCommand, Trouble};
 use crate::words::text::drop_newline;
 
 /// The variable that tells a command which secret it is about.
@@ -27,7 +27,7 @@ impl Hooks<'_> {
     ///
     /// # Errors
     /// `failed` where it does not end well, or prints nothing.
-    pub async fn make(&self, command: &str, secret: &Reference) -> Result<SecretValue> {
+    pub async fn make(&self, command: &ShellCommand, secret: &Reference) -> Result<SecretValue> {
         let script = self.script(command, secret, None);
         let printed = script.output(MAX_VALUE).await;
         let mut bytes =
@@ -47,7 +47,7 @@ impl Hooks<'_> {
     /// `failed` where it does not end well.
     pub async fn verify(
         &self,
-        command: &str,
+        command: &ShellCommand,
         target: &Reference,
         value: &SecretValue,
     ) -> Result<()> {
@@ -62,7 +62,7 @@ impl Hooks<'_> {
     /// `failed` where it does not end well.
     pub async fn rolled_back(
         &self,
-        command: &str,
+        command: &ShellCommand,
         secret: &Reference,
         old: Option<&SecretValue>,
     ) -> Result<()> {
@@ -73,12 +73,13 @@ impl Hooks<'_> {
 
     fn script<'s>(
         &'s self,
-        text: &'s str,
+        command: &'s ShellCommand,
         target: &Reference,
         stdin: Option<&'s SecretValue>,
     ) -> Script<'s> {
         Script {
-            text,
+            text: command.text(),
+            folder: command.folder(),
             env: self.env,
             withheld: &self.withheld,
             vars: vec![(TARGET, target.to_string())],

@@ -11,6 +11,7 @@ use super::derive::Derivation;
 use crate::words::error::{Error, Result};
 use crate::words::generate::Spec;
 use crate::words::secret::{Reference, StoreName};
+use crate::words::shell::ShellCommand;
 use crate::words::shown::ShownPath as _;
 
 /// What was asked for, by options and configuration.
@@ -26,9 +27,9 @@ pub struct Order {
     pub source: Source,
     /// A command that is given the new value on its stdin, once for each target, and says whether
     /// it works.
-    pub verify: Option<String>,
+    pub verify: Option<ShellCommand>,
     /// A command that runs after a rollback.
-    pub on_rollback: Option<String>,
+    pub on_rollback: Option<ShellCommand>,
 }
 
 impl Order {
@@ -52,7 +53,7 @@ pub enum Source {
     /// keyfob makes it.
     Generate(Spec),
     /// A command prints it.
-    Command(String),
+    Command(ShellCommand),
     /// A file holds it, every byte; `-` is stdin.
     File(PathBuf),
 }
@@ -98,9 +99,9 @@ pub struct Plan {
     /// Where the new value comes from.
     pub source: Source,
     /// As ordered.
-    pub verify: Option<String>,
+    pub verify: Option<ShellCommand>,
     /// As ordered.
-    pub on_rollback: Option<String>,
+    pub on_rollback: Option<ShellCommand>,
 }
 
 /// One step of a plan, in the order in which they are done; those of several stores at once.
@@ -250,6 +251,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::words::error::Kind;
 
@@ -282,7 +285,7 @@ mod tests {
     fn what_cannot_be_taken_back_is_written_last() {
         let mut order = order("neo/K", &["local/K", "nosana/K"]);
         order.derived = vec![(reference("local/URL"), "x:{value}".parse().unwrap())];
-        order.verify = Some("true".to_owned());
+        order.verify = Some(ShellCommand::new("true", Path::new("/")));
         assert_eq!(
             lines(&plan(order).unwrap()),
             [

@@ -71,6 +71,24 @@ impl Ui {
         None
     }
 
+    /// How many columns the terminal has that messages go to; `None` where they go to none.
+    pub fn message_columns(&self) -> Option<u16> {
+        #[cfg(unix)]
+        {
+            let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+            // What does not say how wide it is is taken for as wide as they used to be.
+            Some(if size.ws_col > 0 { size.ws_col } else { 80 })
+        }
+        #[cfg(not(unix))]
+        None
+    }
+
+    /// Whether somebody can be shown something before being asked: messages are read on the
+    /// terminal that the answer comes from.
+    pub fn can_show_and_ask(&self) -> bool {
+        self.interactive && !self.json && io::stderr().is_terminal()
+    }
+
     /// Writes `data` to stdout, byte for byte.
     ///
     /// # Errors

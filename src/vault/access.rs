@@ -223,7 +223,6 @@ impl Vault {
     ) -> Result<(T, Met)> {
         let mut document = self.parse(opened)?;
         let identity = self.needed_identity()?;
-        self.refuse_foreign(&document, &identity)?;
         let mut met = self.meet(target, &document, &identity)?;
         if !opened.is_new {
             self.refuse_unmerged(target)?;

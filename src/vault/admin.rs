@@ -214,7 +214,6 @@ impl Vault {
         };
         let old = self.needed_identity()?;
         let document = self.parse(&opened)?;
-        self.refuse_foreign(&document, &old)?;
         self.refuse_unmerged(&target)?;
         let met = self.meet(&target, &document, &old)?;
         self.refuse_unknown(&met, &document)?;
@@ -332,31 +331,6 @@ impl Vault {
         let retired = identity.is_some_and(|identity| identity.retired().contains(recipient));
         let configured = self.recipients.is_empty() || self.recipients.contains(recipient);
         !retired && (own || configured)
-    }
-
-    /// Refuses to write what others than the user and the trusted configuration could read,
-    /// where the file is not to be believed about that.
-    pub(super) fn refuse_foreign(
-        &self,
-        document: &Document<'_>,
-        identity: &Identity,
-    ) -> Result<()> {
-        if self.trust_recorded {
-            return Ok(());
-        }
-        let recorded = document.recipients.iter();
-        let foreign = recorded
-            .filter(|recipient| !identity.owns(recipient) && !self.recipients.contains(recipient));
-        let keys: Vec<String> = foreign.map(Recipient::to_string).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        Err(Error::untrusted(format!(
-            "the vault {} can be read by others, and a configuration that you have not trusted names it: {}",
-            self.path.shown(),
-            keys.join(", ")
-        ))
-        .hint("if you know them, run keyfob trust"))
     }
 
     /// What the vault is to be encrypted to: the user's own, and those configured; where none are

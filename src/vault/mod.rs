@@ -70,11 +70,6 @@ pub struct VaultOptions {
     pub keyring: Arc<dyn Ring>,
     /// How long a writer waits for another; `None`: for ever.
     pub lock_timeout: Option<Duration>,
-    /// Whether the recipients recorded inside the file are to be believed. Not when a checkout
-    /// that nobody trusted names the file: whoever made it could have put themselves among them.
-    /// Writing is then refused where there are some that are neither the user's own nor
-    /// configured.
-    pub trust_recorded: bool,
     /// Called when keyfob has made an identity, so that the user can be told.
     pub on_created: Rc<dyn Fn(&Created)>,
     /// Tells the user something on stderr: who reads a vault, as a rule. `None` where nobody
@@ -126,7 +121,6 @@ pub struct Vault {
     memory: Memory,
     keyring: Arc<dyn Ring>,
     lock_timeout: Option<Duration>,
-    trust_recorded: bool,
     on_created: Rc<dyn Fn(&Created)>,
     notice: Option<Notice>,
     withheld: BTreeSet<String>,
@@ -150,7 +144,6 @@ impl Vault {
             memory,
             keyring: options.keyring,
             lock_timeout: options.lock_timeout,
-            trust_recorded: options.trust_recorded,
             on_created: options.on_created,
             notice: options.notice,
             withheld: options.withheld,

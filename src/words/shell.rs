@@ -2,10 +2,13 @@
 //! own credentials in their environment.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use zeroize::Zeroizing;
@@ -14,10 +17,63 @@ use crate::words::env::Environment;
 use crate::words::error::io_reason;
 use crate::words::memory;
 
+/// A command as it was given: its text, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept")]
+pub struct ShellCommand {
+    text: String,
+    /// As bytes, which a path need not be text for.
+    folder: Option<OsString>,
+}
+
+/// A command in the forms that versions of keyfob kept.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    /// Without its folder.
+    Text(String),
+    Whole {
+        text: String,
+        folder: Option<OsString>,
+    },
+}
+
+impl From<Kept> for ShellCommand {
+    fn from(kept: Kept) -> Self {
+        let (text, folder) = match kept {
+            Kept::Text(text) => (text, None),
+            Kept::Whole { text, folder } => (text, folder),
+        };
+        Self { text, folder }
+    }
+}
+
+impl ShellCommand {
+    /// The command `text`, which runs in `folder`.
+    pub fn new(text: impl Into<String>, folder: &Path) -> Self {
+        Self {
+            text: text.into(),
+            folder: Some(folder.as_os_str().to_owned()),
+        }
+    }
+
+    /// The text, for `sh -c`.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The folder that it runs in; `None` is the working directory.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref().map(Path::new)
+    }
+}
+
 /// A command, and what it is given.
 pub struct Script<'a> {
     /// The text, for `sh -c`.
     pub text: &'a str,
+    /// The folder that it runs in; `None` is the working directory.
+    pub folder: Option<&'a Path>,
     /// The environment it inherits.
     pub env: &'a Environment,
     /// The variables of that which it must not see.
@@ -99,7 +155,7 @@ impl Script<'_> {
             .env_clear()
             .envs(self.env.vars_without(self.withheld))
             .envs(self.vars.iter().map(|(name, value)| (*name, value)))
-            .current_dir(self.env.cwd())
+            .current_dir(self.folder.unwrap_or(self.env.cwd()))
             .stdin(match self.stdin {
                 Some(_) => Stdio::piped(),
                 None => Stdio::null(),
@@ -219,6 +275,7 @@ mod tests {
         );
         let script = Script {
             text,
+            folder: None,
             env: &env,
             withheld: &BTreeSet::from(["NEO_API_KEY".to_owned()]),
             vars: vec![("OWN", "own".to_owned())],

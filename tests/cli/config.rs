@@ -28,7 +28,7 @@ fn fields(run: Keyfob, store: &str) -> Value {
 
 #[test]
 fn the_project_s_file_lies_over_the_user_s_field_by_field() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     let list = || home.keyfob(["store", "list", "--json"]);
     write_users(
         &home,
@@ -52,7 +52,7 @@ fn the_project_s_file_lies_over_the_user_s_field_by_field() {
 
 #[test]
 fn the_search_ends_with_the_repository_and_the_home_folder() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     let list = || home.keyfob(["store", "list", "--json"]);
     home.write(
         "keyfob.toml",
@@ -80,7 +80,7 @@ fn the_search_ends_with_the_repository_and_the_home_folder() {
 
 #[test]
 fn a_named_file_replaces_the_lookup_and_the_user_s_own() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     let store = |field: &str| format!("[stores.web]\nprovider = \"northflank\"\n{field}\n");
     write_users(&home, &store("team = \"users\""));
     home.write("keyfob.toml", store("project = \"found\""));
@@ -117,7 +117,7 @@ fn a_named_file_replaces_the_lookup_and_the_user_s_own() {
 
 #[test]
 fn what_is_relative_starts_at_the_file_it_stands_in() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     home.write(
         "keyfob.toml",
         "default_store = \"dev\"\n[stores.dev]\nprovider = \"local\"\npath = \"kept/secrets.age\"\n",
@@ -141,7 +141,7 @@ fn what_is_relative_starts_at_the_file_it_stands_in() {
 
 #[test]
 fn every_field_of_every_provider_can_be_set_in_the_environment() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     for schema in SCHEMAS {
         for field in schema.fields {
             let (text, shown) = match field.shape {
@@ -173,7 +173,7 @@ fn every_field_of_every_provider_can_be_set_in_the_environment() {
 
 #[test]
 fn the_environment_wins_over_files() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     home.write(
         "keyfob.toml",
         "[stores.web]\nprovider = \"northflank\"\nproject = \"of-the-file\"\nteam = \"t\"\n",
@@ -194,7 +194,7 @@ fn the_environment_wins_over_files() {
 
 #[test]
 fn the_nearest_word_selects_the_store() {
-    let mut home = Home::new();
+    let mut home = Home::new().with("KEYFOB_TRUST", "1");
     write_users(
         &home,
         "default_store = \"users\"\n[stores.users]\nprovider = \"local\"\npath = \"users.age\"\n",
@@ -237,7 +237,7 @@ fn the_nearest_word_selects_the_store() {
 
 #[test]
 fn what_needs_no_configuration_works_with_a_wrong_one() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     home.write("keyfob.toml", "wrong");
     for args in [
         &["generate"][..],
@@ -256,7 +256,7 @@ fn what_needs_no_configuration_works_with_a_wrong_one() {
 #[test]
 fn credentials_in_a_file_are_refused_and_not_repeated() {
     const SECRET: &str = "hunter2-hunter2-hunter2-hunter2-hunter2";
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     let keypair = Keypair::new(3);
     let mut cases = Vec::new();
     for schema in SCHEMAS {
@@ -302,7 +302,7 @@ fn credentials_in_a_file_are_refused_and_not_repeated() {
 #[test]
 fn plain_http_is_for_loopback_only() {
     let server = Nosana::start();
-    let mut home = Home::new();
+    let mut home = Home::new().with("KEYFOB_TRUST", "1");
     home.set("KEYFOB_NOSANA_KEYPAIR", Keypair::new(1).json());
     // The same server by an address that is not loopback by its text.
     let elsewhere = server.url().replace("127.0.0.1", "0.0.0.0");

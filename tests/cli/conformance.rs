@@ -157,7 +157,7 @@ impl conformance::Subject for Subject {
         let config = Config::load(&LoadOptions {
             env: &env,
             folders: &folders,
-            explicit: None,
+            files: Default::default(),
             schemas: &SCHEMAS,
         })?;
         let deadline = Rc::new(Deadline::after(Some(Duration::from_secs(4))));

@@ -210,7 +210,9 @@ fn a_checkout_cannot_say_where_keys_go_or_what_prints_them() {
             );
             home.write("keyfob.toml", text);
             home.unset("NEO_API_KEY");
-            home.run(["list", "-s", store]).code(12).stderr_has(field);
+            home.run(["list", "-s", store])
+                .code(12)
+                .stderr_has("keyfob.toml has not been trusted");
         }
         assert!(subject.server.requests().is_empty() && !ran.exists());
     }

@@ -72,6 +72,7 @@ mod support_servers;
 mod sync;
 #[cfg(target_os = "linux")]
 mod transcripts;
+#[cfg(unix)]
 mod trust;
 mod vault_git;
 mod vault_readers;

@@ -47,7 +47,7 @@ fn write(
     let config = Config::load(&LoadOptions {
         env: &env,
         folders: &folders,
-        explicit: None,
+        files: Default::default(),
         schemas: registry::SCHEMAS,
     })?;
     let keyring = Keyring::default();

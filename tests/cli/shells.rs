@@ -47,7 +47,7 @@ fn every_shell_accepts_its_script() {
 
 /// A home with two vaults.
 fn home_with_names() -> Home {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     home.write(
         "keyfob.toml",
         "[stores.dev]\nprovider = \"local\"\npath = \"dev.age\"\n",

@@ -68,7 +68,13 @@ fn stores_and_trust_are_kept_whatever_cache_folder_each_keyfob_has() {
         assert!(listed.contains(&format!("\"s{number}\"")), "s{number}");
         home.write(format!("p{number}/keyfob.toml"), "[env]\nA = \"A\"\n");
     }
-    at_once(&|number| vec!["trust".to_owned(), format!("p{number}/keyfob.toml")]);
+    at_once(&|number| {
+        vec![
+            "trust".to_owned(),
+            "-y".to_owned(),
+            format!("p{number}/keyfob.toml"),
+        ]
+    });
     let list = home.run(["--json", "trust", "--list"]).ok().json();
     assert_eq!(list.as_array().unwrap().len(), AT_ONCE);
     assert_eq!(names(&home.config()), ["config.toml", "trusted.json"]);
@@ -79,7 +85,7 @@ fn an_unusable_cache_folder_does_not_make_the_configuration_unwritable() {
     let home = Home::new().with("XDG_CACHE_HOME", "/dev/null/none");
     home.run(["store", "add", "web", "nosana"]).ok();
     home.write("p/keyfob.toml", "[env]\nA = \"A\"\n");
-    home.run(["trust", "p/keyfob.toml"]).ok();
+    home.run(["trust", "-y", "p/keyfob.toml"]).ok();
 }
 
 #[test]
@@ -87,14 +93,15 @@ fn whatever_changes_the_configuration_gives_up_at_the_timeout_and_names_the_hold
     let home = Home::new();
     home.run(["store", "add", "web", "nosana"]).ok();
     home.write("keyfob.toml", "[env]\nA = \"A\"\n");
-    home.run(["trust"]).ok();
+    home.run(["trust", "-y"]).ok();
+    home.write("other.toml", "");
     let before = home.files();
     let held = hold(&home.config());
     let holder = format!("is locked by process {}", std::process::id());
     for command in [
         &["store", "add", "gpu", "nosana"][..],
         &["store", "remove", "web"],
-        &["trust"],
+        &["trust", "-y", "other.toml"],
         &["trust", "--revoke"],
         &["init"],
     ] {
@@ -169,7 +176,7 @@ fn what_killed_writers_left_goes_with_the_next_write() {
         ),
         (
             leftover(&config.join("trusted.json")),
-            &["trust", "p/keyfob.toml"],
+            &["trust", "-y", "p/keyfob.toml"],
         ),
         (
             leftover(&work.join("out.env")),

@@ -20,7 +20,7 @@ fn listed(home: &Home, name: &str) -> Value {
 
 #[test]
 fn init_writes_a_commented_file_and_never_over_another() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     home.run(["init"])
         .ok()
         .stdout_is("")
@@ -60,7 +60,7 @@ fn init_writes_a_commented_file_and_never_over_another() {
 
 #[test]
 fn comments_and_order_survive_a_store_that_comes_and_goes() {
-    let home = Home::new();
+    let home = Home::new().with("KEYFOB_TRUST", "1");
     let original = "\
 # What this project needs.
 

@@ -5,7 +5,7 @@
 //! to stdout follows as it is, then what it wrote to stderr behind `2> `, then `? ` and the exit
 //! code, unless that is 0. `%` ends output that ends in no newline. All commands of a file share a
 //! home. What differs from run to run has a name in brackets. `Needs NAME.` on a line of its own leaves
-//! the file out where there is no such program.
+//! the file out where there is no such program; `With NAME=VALUE.` sets a variable for all of it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -184,6 +184,14 @@ fn replay(file: &str, mut home: Home, servers: &[(&str, String)]) {
     if let Some(missing) = needed.find(|program| !installed(program)) {
         eprintln!("skipped: {file} needs {missing}");
         return;
+    }
+    for line in text.lines() {
+        let set = line
+            .strip_prefix("With ")
+            .and_then(|line| line.strip_suffix('.'));
+        if let Some((variable, value)) = set.and_then(|set| set.split_once('=')) {
+            home.set(variable, value);
+        }
     }
     let mut actual = String::new();
     let mut lines = text.lines().peekable();

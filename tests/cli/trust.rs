@@ -1,223 +1,409 @@
-//! What a checkout's keyfob.toml may decide before somebody has read it: nothing that leads
-//! secrets or credentials anywhere.
+//! A checkout's keyfob.toml counts whole, or not at all: until its user has said that it does, no
+//! command that works with stores sends, reads, writes or runs anything.
 
+mod exploits;
+mod names;
+
+use std::collections::BTreeSet;
 use std::fs;
 
-use keyfob::testing::Shape;
-use keyfob::testing::registry::SCHEMAS;
 use serde_json::json;
 
 use crate::support::home::Home;
-use crate::support::servers::Nosana;
+use crate::support::servers::{ByteNite, Neo, Northflank, Nosana, bytenite, neo, northflank};
 use crate::support::solana::Keypair;
 
-/// Every command that would work with the selected store.
-const COMMANDS: &[&[&str]] = &[
-    &["list"],
-    &["get", "A"],
-    &["show", "A"],
-    &["set", "A", "--generate"],
-    &["delete", "-y", "A"],
-    &["login"],
-    &["logout"],
-    &["run", "--", "true"],
-    &["run", "-e", "X=A", "--", "true"],
+/// Every command that works with stores, and how it is called.
+const COMMANDS: &[(&str, &[&[&str]])] = &[
+    ("get", &[&["A"], &["keyfob://gpu/A"], &["-s", "fn", "A"]]),
+    (
+        "set",
+        &[&["A", "--generate"], &["-s", "fn", "A", "--generate"]],
+    ),
+    ("delete", &[&["-y", "A"], &["-y", "-s", "web", "A"]]),
+    (
+        "list",
+        &[&[], &["-s", "gpu"], &["-s", "data"], &["-s", "web"]],
+    ),
+    ("show", &[&["A"]]),
+    (
+        "run",
+        &[
+            &["--", "touch", "ran"],
+            &["-e", "X=A", "--", "touch", "ran"],
+            &["--mask", "--", "touch", "ran"],
+        ],
+    ),
+    (
+        "rotate",
+        &[
+            &["A"],
+            &["--due"],
+            &["--check"],
+            &["--list"],
+            &["--resume"],
+            &["--undo"],
+        ],
+    ),
+    ("export", &[&[], &["-o", "out.env"]]),
+    ("import", &[&["-y", "in.env"]]),
+    ("inject", &[&["-i", "in.txt", "-o", "out.txt"]]),
+    ("diff", &[&["local", "fn"]]),
+    ("sync", &[&["-y", "local", "fn"]]),
+    ("copy", &[&["A", "fn"]]),
+    ("login", &[&[], &["gpu"], &["fn"]]),
+    ("logout", &[&[], &["fn"]]),
+    ("group", &[&["list", "-s", "web"]]),
+    (
+        "vault",
+        &[
+            &["info"],
+            &["recipients", "list"],
+            &["history", "A"],
+            &["restore", "A"],
+            &["rekey", "-y"],
+        ],
+    ),
+    ("scan", &[&["."], &["--all-stores"]]),
+    ("store add", &[&["x", "neo"], &["x", "neo", "--project"]]),
+    ("store remove", &[&["mine"], &["fn", "--project"]]),
 ];
 
-/// A server, and a home in which the user has a keypair and a checkout may say anything.
-fn set_up() -> (Nosana, Home, Keypair) {
-    let server = Nosana::start();
-    let mut home = Home::new();
-    let keypair = Keypair::new(1);
-    home.write_private("../home/.config/solana/id.json", keypair.json());
-    home.set("KEYFOB_STORE", "nosana");
-    server.put(&keypair.address(), "A", "1");
-    (server, home, keypair)
+/// Those that need no configuration, or only tell of it.
+const OTHERS: &[(&str, &[&[&str]])] = &[
+    ("generate", &[&[]]),
+    ("completions", &[&["bash"]]),
+    ("man", &[&[]]),
+    ("help", &[]),
+    ("init", &[]),
+    ("trust", &[&["--show"], &["--list"]]),
+    ("key", &[&["address"], &["new", "-o", "new.json"]]),
+    ("status", &[&[], &["--json"]]),
+    ("store list", &[&[], &["--json"]]),
+    ("doctor", &[]),
+];
+
+/// Servers that record who asks them.
+struct Servers {
+    nosana: Nosana,
+    bytenite: ByteNite,
+    northflank: Northflank,
+    neo: Neo,
 }
 
-fn refusal(command: &[&str]) -> i32 {
-    if command[0] == "run" { 125 } else { 12 }
-}
+impl Servers {
+    fn start() -> Self {
+        Self {
+            nosana: Nosana::start(),
+            bytenite: ByteNite::start(),
+            northflank: Northflank::start(),
+            neo: Neo::start(),
+        }
+    }
 
-#[test]
-fn what_leads_credentials_elsewhere_is_refused_and_nothing_is_sent() {
-    for field in ["base_url", "keypair", "ca_file"] {
-        let (server, mut home, keypair) = set_up();
-        let value = match field {
-            "base_url" => server.url(),
-            "keypair" => keypair.write(&home).display().to_string(),
-            _ => "authority.pem".to_owned(),
+    fn connections(&self) -> usize {
+        self.nosana.connections()
+            + self.bytenite.connections()
+            + self.northflank.connections()
+            + self.neo.connections()
+    }
+
+    /// A file that names all of them, commands, vaults, variables and policies.
+    fn hostile(&self) -> String {
+        let table = |name: &str, provider: &str, lines: &str| {
+            format!("[stores.{name}]\nprovider = \"{provider}\"\n{lines}\n")
         };
-        if field != "base_url" {
-            home.set("KEYFOB_NOSANA_BASE_URL", server.url());
-        }
-        let file = home.write(
-            "keyfob.toml",
-            format!("[stores.nosana]\n{field} = {value:?}\n"),
-        );
-        for command in COMMANDS.iter().chain([&&["key", "address"][..]]) {
-            home.run(command.iter().copied())
-                .code(refusal(command))
+        [
+            "default_store = \"local\"\n".to_owned(),
+            table("local", "local", "path = \"theirs.age\"\nidentity = \"theirs.txt\""),
+            table("gpu", "nosana", &format!("base_url = {:?}\nkeypair = \"theirs.json\"", self.nosana.url())),
+            table("data", "bytenite", &format!("base_url = {:?}\napi_key_command = \"touch ran; echo k\"", self.bytenite.url())),
+            table("web", "northflank", &format!("base_url = {:?}\nproject = \"p\"\napi_token_command = \"touch ran; echo k\"", self.northflank.url())),
+            table("fn", "neo", &format!("base_url = {:?}\napi_key_command = \"touch ran; echo k\"", self.neo.url())),
+            "[env]\nPATH = \"A\"\nX = \"keyfob://fn/A\"\n[rotation.A]\ncommand = \"touch ran\"\nverify = \"touch ran\"\nevery = \"1d\"\n".to_owned(),
+        ]
+        .concat()
+    }
+}
+
+/// A user with secrets and credentials, in a checkout with `text` as its keyfob.toml.
+fn checkout(text: &str) -> Home {
+    let mut home = Home::new();
+    home.keyfob(["set", "A"]).stdin("mine").run().ok();
+    home.run(["store", "add", "mine", "neo"]).ok();
+    home.write_private("../home/.config/solana/id.json", Keypair::new(1).json());
+    home.set("BYTENITE_API_KEY", bytenite::API_KEY);
+    home.set("NORTHFLANK_API_TOKEN", northflank::API_TOKEN);
+    home.set("NEO_API_KEY", neo::API_KEY);
+    home.write("in.env", "A=1\n");
+    home.write("in.txt", "{{ keyfob://local/A }}");
+    home.write("keyfob.toml", text);
+    home
+}
+
+#[test]
+fn every_command_on_an_untrusted_file_sends_reads_writes_and_runs_nothing() {
+    let servers = Servers::start();
+    let home = checkout(&servers.hostile());
+    let contents = || {
+        let read = |path: &std::path::PathBuf| fs::read(path).unwrap_or_default();
+        home.files()
+            .iter()
+            .map(|path| (path.clone(), read(path)))
+            .collect::<Vec<_>>()
+    };
+    let before = contents();
+    for (command, calls) in COMMANDS {
+        for call in *calls {
+            let run = home.keyfob(command.split(' ')).args(*call).run();
+            run.code(if *command == "run" { 125 } else { 12 })
                 .stdout_is("")
-                .stderr_has(&format!("`stores.nosana.{field}`"))
-                .stderr_has(&file.display().to_string())
-                .stderr_has("keyfob trust");
+                .stderr_has("keyfob.toml has not been trusted")
+                .stderr_has("hint: keyfob trust ");
+            let run = home
+                .keyfob(["--json"])
+                .args(command.split(' '))
+                .args(*call)
+                .run();
+            assert_eq!(run.error()["kind"], "untrusted", "{command} {call:?}");
         }
-        let run = home.run(["--json", "list"]);
-        assert_eq!(run.code(12).error()["kind"], "untrusted");
-        assert_eq!(run.error()["store"], "nosana");
-        home.run(["status"]).ok().stdout_has("untrusted");
-        assert_eq!(server.connections(), 0, "{field}");
     }
+    assert_eq!(contents(), before, "nothing is written");
+    assert_eq!(servers.connections(), 0, "nothing is sent");
+    // The hints can be typed as they stand.
+    home.run(["list", "-C", "none"]).ok().stdout_has("A");
+    home.keyfob(["list"])
+        .env("KEYFOB_CONFIG", "none")
+        .run()
+        .ok()
+        .stdout_has("A");
+    home.keyfob(["list"]).env("KEYFOB_TRUST", "1").run().ok();
+    home.run(["-C", "none", "store", "list"])
+        .ok()
+        .quiet()
+        .stdout_has("mine")
+        .stdout_lacks("base_url");
+    home.run(["-C", "none", "store", "remove", "mine"]).ok();
+    home.run(["-C", "none", "store", "add", "mine", "neo"]).ok();
+    home.run(["-C", "none", "store", "add", "x", "neo", "--project"])
+        .code(2);
+    home.run(["-C", "none", "trust"]).code(2);
+    assert_eq!(servers.connections(), 0);
+    assert!(!home.work().join("ran").exists());
 }
 
 #[test]
-fn what_decides_who_reads_the_vault_is_refused() {
-    let home = Home::new();
-    home.keyfob(["set", "A"]).stdin("1").run().ok();
-    let vault = home.data().join("vault.age");
-    let before = fs::read(&vault).unwrap();
-    for line in [
-        "identity = \"theirs.txt\"",
-        "recipients = [\"age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa\"]",
+fn what_needs_no_configuration_works_and_the_rest_says_that_the_file_does_not_count() {
+    let servers = Servers::start();
+    let home = checkout(&servers.hostile());
+    let mut known: BTreeSet<&str> = COMMANDS
+        .iter()
+        .chain(OTHERS)
+        .map(|(command, _)| *command)
+        .collect();
+    known.insert("store");
+    let pages = keyfob::testing::manual_pages().unwrap();
+    for page in &pages {
+        // Those of subcommands stand for what they are under.
+        let words: Vec<&str> = page.name.split('-').skip(1).collect();
+        let all = [
+            words.iter().take(1).copied().collect::<String>(),
+            words[..words.len().min(2)].join(" "),
+        ];
+        let is_known = words.is_empty() || all.iter().any(|it| known.contains(it.as_str()));
+        assert!(is_known, "{} is in neither table", page.name);
+    }
+    for (command, calls) in OTHERS {
+        for call in *calls {
+            home.keyfob(command.split(' ')).args(*call).run().ok();
+        }
+    }
+    home.run(["--version"]).ok();
+    home.run(["--help"]).ok();
+    fs::create_dir(home.work().join("below")).unwrap();
+    home.keyfob(["init"])
+        .cwd(home.work().join("below"))
+        .run()
+        .ok();
+    for told in [&["status"][..], &["store", "list"], &["key", "address"]] {
+        home.run(told)
+            .ok()
+            .stderr_has("keyfob.toml has not been trusted, and nothing in it counts")
+            .stderr_has("hint: keyfob trust ")
+            .stdout_lacks("127.0.0.1");
+    }
+    let report = home.run(["doctor", "--json"]).code(1).json();
+    let checks = report["checks"].as_array().unwrap();
+    let trust = checks
+        .iter()
+        .find(|check| check["check"] == "trust")
+        .unwrap();
+    assert_eq!(trust["status"], "fault");
+    assert!(checks.iter().all(|check| check["subject"] != "gpu"));
+    for word in [
+        "get",
+        "delete",
+        "show",
+        "login",
+        "sync",
+        "diff",
+        "vault restore",
     ] {
-        home.write("keyfob.toml", format!("[stores.local]\n{line}\n"));
-        let field = line.split(' ').next().unwrap();
-        for command in COMMANDS.iter().chain(&[
-            &["vault", "info"][..],
-            &["vault", "recipients", "list"],
-            &["vault", "history", "A"],
-            &["vault", "restore", "A"],
-            &["vault", "rekey", "-y"],
-        ]) {
-            home.run(command.iter().copied())
-                .code(refusal(command))
-                .stderr_has(&format!("`stores.local.{field}`"));
-        }
-        assert_eq!(fs::read(&vault).unwrap(), before);
+        let words = word.split(' ').chain([""]);
+        let run = home
+            .keyfob(["--", "keyfob"].into_iter().chain(words))
+            .env("KEYFOB_COMPLETE", "bash")
+            .env(
+                "_CLAP_COMPLETE_INDEX",
+                (word.split(' ').count() + 1).to_string(),
+            )
+            .run();
+        run.ok().quiet().stdout_lacks("gpu").stdout_lacks("web");
     }
+    assert_eq!(servers.connections(), 0);
+    assert!(!home.work().join("ran").exists());
+    assert!(!home.work().join("theirs.age").exists());
 }
 
 #[test]
-fn commands_of_a_checkout_are_not_run() {
-    for schema in SCHEMAS {
-        for field in schema
-            .fields
-            .iter()
-            .filter(|field| field.name.ends_with("_command"))
-        {
-            let home = Home::new();
-            let ran = home.work().join("ran");
-            home.write(
-                "keyfob.toml",
-                format!(
-                    "default_store = \"a\"\n[stores.a]\nprovider = \"{}\"\n{} = \"touch '{}'\"\n",
-                    schema.provider,
-                    field.name,
-                    ran.display()
-                ),
-            );
-            for command in COMMANDS {
-                home.run(command.iter().copied())
-                    .code(refusal(command))
-                    .stderr_has(&format!("`stores.a.{}`", field.name));
-            }
-            home.run(["status"]).ok();
-            assert!(!ran.exists(), "{}", schema.provider);
-        }
-    }
+fn a_shell_completes_names_of_what_is_trusted() {
+    let home = checkout("[stores.dev]\nprovider = \"neo\"\n");
+    let complete = |word: &str| {
+        home.keyfob(["--", "keyfob", word, ""])
+            .env("KEYFOB_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", "2")
+            .run()
+    };
+    complete("get").ok().quiet().stdout_has("A");
+    complete("login")
+        .ok()
+        .stdout_has("mine")
+        .stdout_lacks("dev");
+    home.run(["trust", "-y"]).ok();
+    complete("login").ok().stdout_has("dev");
 }
 
 #[test]
-fn what_is_not_gated_needs_no_trust() {
-    let home = Home::new();
-    for schema in SCHEMAS {
-        let fields: String = schema
-            .fields
-            .iter()
-            .filter(|field| !field.gated && !field.credential)
-            .map(|field| match field.shape {
-                Shape::Choice(words) => format!("{} = \"{}\"\n", field.name, words[0]),
-                _ => format!("{} = \"value\"\n", field.name),
-            })
-            .collect();
-        home.write(
-            "keyfob.toml",
-            format!("[stores.a]\nprovider = \"{}\"\n{fields}", schema.provider),
+fn the_question_is_asked_once_on_a_terminal_and_no_is_the_default() {
+    let home = checkout("[env]\nWHO = \"keyfob://local/A\"\n");
+    for (answer, trusted) in [("\n", false), ("n", false), ("y", true)] {
+        let mut terminal = home
+            .keyfob(["run", "--", "printenv", "WHO"])
+            .on_a_terminal();
+        terminal.exp_string("has not been trusted").unwrap();
+        terminal
+            .exp_string("line 2: env.WHO = \"keyfob://local/A\"")
+            .unwrap();
+        terminal.exp_string("[y/N]").unwrap();
+        terminal.send(answer).unwrap();
+        terminal.flush().unwrap();
+        let rest = terminal.exp_eof().unwrap();
+        assert_eq!(rest.contains("mine"), trusted, "{rest}");
+        assert_eq!(rest.contains("error:"), !trusted, "{rest}");
+        let code = if trusted { 0 } else { 12 };
+        home.run(["list"]).code(code);
+    }
+    // It is not asked again, nor where nothing may be asked.
+    let terminal = &mut home.keyfob(["list"]).on_a_terminal();
+    assert!(!terminal.exp_eof().unwrap().contains("Trust"));
+    home.run(["trust", "--revoke"]).ok();
+    for (args, variable) in [
+        (&["--no-input", "list"][..], "UNRELATED"),
+        (&["list"], "CI"),
+        (&["--json", "list"], "UNRELATED"),
+    ] {
+        let mut terminal = home.keyfob(args).env(variable, "1").on_a_terminal();
+        let said = terminal.exp_eof().unwrap();
+        assert!(
+            said.contains("has not been trusted") && !said.contains("Trust "),
+            "{said}"
         );
-        let run = home.run(["--json", "status", "-s", "a"]);
-        let status = run.ok().json();
-        assert_ne!(status[0]["error"]["kind"], "untrusted", "{status}");
-        assert_eq!(status[0]["provider"], schema.provider);
     }
-    home.write(
-        "keyfob.toml",
-        "default_store = \"a\"\n[stores.a]\nprovider = \"local\"\npath = \"a.age\"\n",
+    // `trust` asks as well, and `-q` shows what is asked about all the same.
+    let mut terminal = home.keyfob(["-q", "get", "A"]).on_a_terminal();
+    terminal.exp_string("env.WHO").unwrap();
+    terminal.exp_string("[y/N]").unwrap();
+    terminal.send("n").unwrap();
+    terminal.flush().unwrap();
+    terminal.exp_eof().unwrap();
+    for (answer, code) in [("\n", 12), ("y", 0)] {
+        let mut terminal = home.keyfob(["trust"]).on_a_terminal();
+        terminal.exp_string("env.WHO").unwrap();
+        terminal.exp_string("[y/N]").unwrap();
+        terminal.send(answer).unwrap();
+        terminal.flush().unwrap();
+        terminal.exp_eof().unwrap();
+        home.run(["list"]).code(code);
+    }
+}
+
+#[test]
+fn without_a_terminal_trust_wants_to_be_told_so() {
+    let home = checkout("[env]\nX = \"A\"\n");
+    let file = home.work().join("keyfob.toml");
+    home.run(["trust"])
+        .code(2)
+        .stderr_has("line 2: env.X = \"A\"")
+        .stderr_has("hint: once you have read it: keyfob trust -y");
+    home.run(["list"]).code(12);
+    home.run(["trust", "keyfob.toml"])
+        .code(2)
+        .stderr_has("keyfob trust -y keyfob.toml");
+    home.run(["--json", "trust"]).code(2).stdout_is("");
+    home.run(["trust", "-y"])
+        .ok()
+        .stderr_has("is trusted as it is now");
+    home.run(["list"]).ok();
+    // Once it is, nothing is left to ask.
+    home.run(["trust"]).ok();
+    let path = file.canonicalize().unwrap().display().to_string();
+    let decides = json!([{"field": "env.X", "value": "A", "line": 2}]);
+    let document = json!({"path": path, "trusted": true, "allowed": decides, "files": []});
+    assert_eq!(
+        home.run(["--json", "trust", "--show"]).ok().json(),
+        document
     );
-    home.keyfob(["set", "A"]).stdin("1").run().ok();
-    assert!(home.work().join("a.age").is_file());
+    assert_eq!(home.run(["--json", "trust", "-y"]).ok().json(), document);
 }
 
 #[test]
 fn trust_holds_for_the_content_that_was_shown_and_no_other() {
-    let (server, home, _) = set_up();
-    let text = format!("[stores.nosana]\nbase_url = \"{}\"\n", server.url());
-    let file = home.write("keyfob.toml", &text);
+    let text = "[stores.dev]\nprovider = \"local\"\npath = \"dev.age\"\n";
+    let home = checkout(text);
+    let file = home.work().join("keyfob.toml");
     let path = file.canonicalize().unwrap().display().to_string();
-    home.run(["get", "A"]).code(12);
-
-    let shown = home.run(["trust", "--show"]);
-    shown
+    home.run(["trust", "--show"])
         .ok()
-        .stderr_has(&format!(
-            "stores.nosana.base_url = {}  (line 2)",
-            server.url()
-        ))
+        .stderr_has("line 3: stores.dev.path = \"dev.age\"")
+        .stderr_has("has not been trusted")
         .stderr_lacks("is trusted");
-    home.run(["get", "A"]).code(12);
-    let shown = home.run(["--json", "trust", "--show"]).ok().json();
-    let allowed = json!([{"field": "stores.nosana.base_url", "value": server.url(), "line": 2}]);
-    assert_eq!(
-        shown,
-        json!({"path": path, "trusted": false, "allowed": allowed})
-    );
-    assert_eq!(server.connections(), 0);
-
-    home.run(["trust"])
-        .ok()
-        .stderr_has("stores.nosana.base_url")
-        .stderr_has("is trusted as it is now");
-    home.run(["get", "A"]).ok().stdout_is("1");
+    home.run(["list", "-s", "dev"]).code(12);
+    home.run(["trust", "-y"]).ok();
+    home.run(["list", "-s", "dev"]).ok();
     assert_eq!(
         home.run(["--json", "trust", "--list"]).ok().json(),
         json!([{"path": path, "state": "trusted"}])
     );
-    // Trusting it once more changes nothing, and says the same.
-    let again = home.run(["--json", "trust"]).ok().json();
-    assert_eq!(
-        again,
-        json!({"path": path, "trusted": true, "allowed": allowed})
-    );
-
     home.write("keyfob.toml", format!("{text}# a comment\n"));
-    home.run(["get", "A"]).code(12);
-    home.run(["trust", "--list"])
-        .ok()
-        .stdout_is(format!("{path}\tchanged\n"));
-    home.write("keyfob.toml", &text);
-    home.run(["get", "A"]).ok();
-
+    home.run(["list", "-s", "dev"])
+        .code(12)
+        .stderr_has("keyfob.toml has changed since it was trusted");
+    home.run(["trust", "--list"]).ok().stdout_is(format!(
+        "{path}\tchanged\t{path} has changed since it was trusted\n"
+    ));
+    home.write("keyfob.toml", text);
+    home.run(["list", "-s", "dev"]).ok();
     // The same content somewhere else is another file.
-    home.write("elsewhere/keyfob.toml", &text);
+    home.write("elsewhere/keyfob.toml", text);
     fs::create_dir(home.work().join("elsewhere/.git")).unwrap();
-    home.keyfob(["get", "A"])
+    let elsewhere = home
+        .keyfob(["list"])
         .cwd(home.work().join("elsewhere"))
-        .run()
-        .code(12);
-
+        .run();
+    elsewhere.code(12);
     let revoked = home.run(["--json", "trust", "--revoke"]).ok().json();
     assert_eq!(revoked, json!({"path": path, "trusted": false}));
-    home.run(["get", "A"]).code(12);
+    home.run(["list", "-s", "dev"]).code(12);
     home.run(["trust", "--revoke"]).code(3);
     assert_eq!(
         home.run(["--json", "trust", "--list"]).ok().json(),
@@ -227,120 +413,41 @@ fn trust_holds_for_the_content_that_was_shown_and_no_other() {
 
 #[test]
 fn a_change_by_keyfob_itself_stays_trusted_and_trusts_nothing_else() {
-    let (server, home, _) = set_up();
-    let text = format!("[stores.nosana]\nbase_url = \"{}\"\n", server.url());
-    home.write("keyfob.toml", &text);
-    // Adding to a file that nobody has read does not make it one's own word.
+    let home = checkout("[env]\nX = \"A\"\n");
     let add = ["store", "add", "dev", "local", "path=dev.age", "--project"];
+    home.run(add).code(12);
+    home.run(["trust", "-y"]).ok();
     home.run(add).ok();
-    home.run(["get", "A"]).code(12);
-    home.write("keyfob.toml", &text);
-    home.run(["trust"]).ok();
-    home.run(add).ok();
-    home.run(["get", "A"]).ok();
+    home.run(["list", "-s", "dev"]).ok();
     home.run(["store", "remove", "dev", "--project"]).ok();
-    home.run(["get", "A"]).ok();
+    home.run(["list"]).ok();
     // A file of keyfob's own making is the user's word from the start.
     fs::remove_file(home.work().join("keyfob.toml")).unwrap();
     home.run(["init"]).ok();
-    let url = format!("base_url={}", server.url());
-    home.run(["store", "add", "gpu", "nosana", &url, "--project"])
-        .ok();
-    home.run(["get", "-s", "gpu", "A"]).ok();
+    home.run(add).ok();
+    home.run(["list", "-s", "dev"]).ok();
+    // What a variable lets count is not remembered, whatever is changed then.
+    home.write("keyfob.toml", "[env]\nX = \"A\"\n");
+    home.keyfob(add).env("KEYFOB_TRUST", "1").run().ok();
+    home.run(["list"]).code(12);
 }
 
 #[test]
-fn the_variable_trusts_for_one_process_alone() {
-    let (server, home, _) = set_up();
-    home.write(
-        "keyfob.toml",
-        format!("[stores.nosana]\nbase_url = \"{}\"\n", server.url()),
-    );
-    let get = |value: &str| home.keyfob(["get", "A"]).env("KEYFOB_TRUST", value).run();
-    get("1").ok().stdout_is("1");
-    for no in ["", "0", "false"] {
-        get(no).code(12);
-    }
-    assert!(!home.config().join("trusted.json").exists());
-}
-
-#[test]
-fn a_checkout_cannot_turn_a_store_into_another_provider_s() {
-    let home = Home::new();
-    home.write(
-        home.config().join("config.toml"),
-        "[stores.web]\nprovider = \"northflank\"\nproject = \"shop\"\n",
-    );
-    home.write(
-        "keyfob.toml",
-        "[stores.web]\nprovider = \"local\"\npath = \"theirs.age\"\n",
-    );
-    home.run(["set", "-s", "web", "A", "--generate"])
-        .code(12)
-        .stderr_has("`stores.web.provider`");
-    assert!(!home.work().join("theirs.age").exists());
-    home.run(["trust"]).ok();
-    home.run(["set", "-s", "web", "A", "--generate"]).ok();
-    assert!(home.work().join("theirs.age").exists());
-}
-
-#[test]
-fn a_vault_of_a_checkout_with_readers_of_its_own_refuses_to_be_written() {
-    let alice = Home::new();
-    let mallory = Home::new();
-    alice.keyfob(["set", "OWN"]).stdin("x").run().ok();
-    let key = alice.run(["--json", "vault", "info"]).ok().json()["identity"]["public_key"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    mallory.keyfob(["set", "A"]).stdin("bait").run().ok();
-    mallory.run(["vault", "recipients", "add", &key]).ok();
-    let theirs = fs::read(mallory.data().join("vault.age")).unwrap();
-    alice.write("secrets.age", &theirs);
-    alice.write(
-        "keyfob.toml",
-        "default_store = \"team\"\n[stores.team]\nprovider = \"local\"\npath = \"secrets.age\"\n",
-    );
-    alice.run(["get", "A"]).ok().stdout_is("bait");
-    for command in [
-        &["set", "A", "--generate"][..],
-        &["set", "NEW", "--generate"],
-        &["delete", "-y", "A"],
-        &["vault", "rekey", "-y"],
-    ] {
-        alice
-            .run(command.iter().copied())
-            .code(12)
-            .stderr_has("age1")
-            .stderr_has("keyfob trust");
-    }
-    assert_eq!(alice.read("secrets.age"), theirs);
-    // Whoever is asked to trust the file is told what that is about.
-    alice
-        .run(["trust", "--show"])
-        .ok()
-        .stderr_has("stores.team.path = secrets.age");
-    alice.run(["trust"]).ok();
-    alice.keyfob(["set", "A"]).stdin("2").run().ok();
-    mallory
-        .keyfob(["get", "A"])
-        .env("KEYFOB_LOCAL_PATH", alice.work().join("secrets.age"))
-        .run()
-        .ok()
-        .stdout_is("2");
-}
-
-#[test]
-fn a_shell_that_completes_names_is_not_led_by_a_checkout() {
-    let home = Home::new();
-    home.keyfob(["set", "SECRET_NAME"]).stdin("x").run().ok();
-    let complete = || {
-        home.keyfob(["--", "keyfob", "get", ""])
-            .env("KEYFOB_COMPLETE", "bash")
-            .env("_CLAP_COMPLETE_INDEX", "2")
+fn the_variable_trusts_for_one_process_alone_and_a_named_file_is_the_user_s_word() {
+    let home = checkout("[stores.dev]\nprovider = \"local\"\npath = \"dev.age\"\n");
+    let list = |value: &str| {
+        home.keyfob(["list", "-s", "dev"])
+            .env("KEYFOB_TRUST", value)
             .run()
     };
-    complete().ok().stdout_has("SECRET_NAME");
-    home.write("keyfob.toml", "[stores.local]\nidentity = \"theirs.txt\"\n");
-    complete().ok().stdout_lacks("SECRET_NAME");
+    list("1").ok();
+    for no in ["", "0", "false"] {
+        list(no).code(12);
+    }
+    home.run(["list", "-s", "dev", "-C", "keyfob.toml"]).ok();
+    home.keyfob(["list", "-s", "dev"])
+        .env("KEYFOB_CONFIG", "keyfob.toml")
+        .run()
+        .ok();
+    assert!(!home.config().join("trusted.json").exists());
 }

@@ -1,5 +1,7 @@
 //! What is asked for, by options and by the policies of the configuration.
 
+use std::path::Path;
+
 use super::args::RotateArgs;
 use crate::app::App;
 use crate::config::{RotationEntry, ValueSource};
@@ -8,13 +10,13 @@ use crate::rotate::plan::{Order, Source};
 use crate::words::error::{Error, Result};
 use crate::words::generate::Spec;
 use crate::words::secret::Reference;
+use crate::words::shell::ShellCommand;
 use crate::words::shown;
 
 /// What the options ask for, an order for each name.
 ///
 /// # Errors
-/// `usage` for options that are malformed or mean one secret only; `untrusted` where a checkout's
-/// policies have not been trusted.
+/// `usage` for options that are malformed or mean one secret only.
 pub fn orders(args: &RotateArgs, app: &App) -> Result<Vec<Order>> {
     let shared = [
         ("--to", !args.to.is_empty()),
@@ -29,9 +31,10 @@ pub fn orders(args: &RotateArgs, app: &App) -> Result<Vec<Order>> {
         ))
         .hint("to write one value to several secrets, name one of them and the others with --to"));
     }
+    let here = |command: &String| ShellCommand::new(command, app.env.cwd());
     let source = match (&args.generate, &args.from_command, &args.file) {
         (Some(spec), _, _) => Some(Source::Generate(spec.parse()?)),
-        (_, Some(command), _) => Some(Source::Command(command.clone())),
+        (_, Some(command), _) => Some(Source::Command(here(command))),
         (_, _, Some(path)) => Some(Source::File(path.clone())),
         (None, None, None) => None,
     };
@@ -61,10 +64,10 @@ pub fn orders(args: &RotateArgs, app: &App) -> Result<Vec<Order>> {
             order.source = source.clone();
         }
         if let Some(verify) = &args.verify {
-            order.verify = Some(verify.clone());
+            order.verify = Some(here(verify));
         }
         if let Some(on_rollback) = &args.on_rollback {
-            order.on_rollback = Some(on_rollback.clone());
+            order.on_rollback = Some(here(on_rollback));
         }
         orders.push(order);
     }
@@ -74,10 +77,10 @@ pub fn orders(args: &RotateArgs, app: &App) -> Result<Vec<Order>> {
 /// The policies, by the secret they are of.
 ///
 /// # Errors
-/// `untrusted` where a checkout's file has part in them; `usage` for two of one secret.
+/// `config` for two of one secret.
 pub fn policies(app: &App) -> Result<Vec<(Reference, &RotationEntry)>> {
     let mut policies: Vec<(Reference, &RotationEntry)> = Vec::new();
-    for entry in app.config()?.rotations()?.values() {
+    for entry in app.config()?.rotations().values() {
         let secret = app.reference(&entry.rotation.secret)?;
         if let Some((_, other)) = policies.iter().find(|(known, _)| *known == secret) {
             return Err(Error::config(format!(
@@ -104,6 +107,8 @@ pub fn from_policy(secret: Reference, entry: &RotationEntry) -> Result<Order> {
             None => placed,
         }
     };
+    let folder = entry.origin.folder().unwrap_or(Path::new("."));
+    let there = |command: &String| ShellCommand::new(command, folder);
     let mut order = bare(secret);
     for target in &rotation.targets {
         if !order.targets().any(|known| known == target) {
@@ -124,11 +129,11 @@ pub fn from_policy(secret: Reference, entry: &RotationEntry) -> Result<Order> {
         Some(ValueSource::Generate(spec)) => {
             order.source = Source::Generate(spec.parse().map_err(misplaced)?);
         }
-        Some(ValueSource::Command(command)) => order.source = Source::Command(command.clone()),
+        Some(ValueSource::Command(command)) => order.source = Source::Command(there(command)),
         None => {}
     }
-    order.verify.clone_from(&rotation.verify);
-    order.on_rollback.clone_from(&rotation.on_rollback);
+    order.verify = rotation.verify.as_ref().map(there);
+    order.on_rollback = rotation.on_rollback.as_ref().map(there);
     Ok(order)
 }
 

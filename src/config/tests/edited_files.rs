@@ -10,26 +10,43 @@ use crate::words::error::Kind;
 
 #[test]
 fn a_trusted_file_stays_trusted_and_another_does_not_become_so() {
-    let world = World::new();
+    let world = World::distrusting();
     let file = world.project("[stores.web]\nprovider = \"neo\"\nca_file = \"ca.pem\"\n");
     add(&world, &file, "a", "neo", &[]).unwrap();
-    assert!(world.store("web").check_trust().is_err());
+    assert!(world.left_out().is_some());
     world.trust(&file);
     add(&world, &file, "b", "neo", &[]).unwrap();
-    assert!(world.store("web").check_trust().is_ok());
+    assert_eq!(world.left_out(), None);
     remove(&world, &file, "a").unwrap();
     set_default(&world, &file, "web").unwrap();
-    assert!(world.store("web").check_trust().is_ok());
+    assert_eq!(world.left_out(), None);
+    // The files that it names count as they were, and those that keyfob adds as they are.
+    world.write("ca.pem", "theirs");
+    assert!(world.left_out().unwrap().contains("ca.pem has changed"));
+    add(&world, &file, "c", "neo", &[]).unwrap();
+    assert!(world.left_out().is_some());
+    world.trust(&file);
+    add(
+        &world,
+        &file,
+        "d",
+        "neo",
+        &[("api_key_command", "./get.sh")],
+    )
+    .unwrap();
+    assert_eq!(world.left_out(), None);
+    world.write("get.sh", "theirs");
+    assert!(world.left_out().unwrap().contains("get.sh has changed"));
 }
 
 #[test]
 fn the_variable_trusts_no_change_for_good() {
-    let mut world = World::new();
+    let mut world = World::distrusting();
     let file = world.project("[stores.web]\nprovider = \"neo\"\nca_file = \"ca.pem\"\n");
     world.var("KEYFOB_TRUST", "1");
     add(&world, &file, "a", "neo", &[]).unwrap();
     world.vars.pop();
-    assert!(world.store("web").check_trust().is_err());
+    assert!(world.left_out().is_some());
 }
 
 #[test]
@@ -39,7 +56,7 @@ fn the_users_own_file_is_made_with_its_folder_and_not_recorded() {
     add(&world, &file, "web", "neo", &[("ca_file", "ca.pem")]).unwrap();
     let ca_file = world.folders.config.join("ca.pem");
     assert_eq!(world.store("web").path("ca_file"), Some(ca_file.as_path()));
-    assert!(TrustRecord::new(&world.folders).list().unwrap().is_empty());
+    assert!(TrustRecord::new(&world.folders).paths().unwrap().is_empty());
 }
 
 #[cfg(unix)]
@@ -72,12 +89,12 @@ fn a_link_stays_a_link() {
     add(&world, &user, "a", "neo", &[]).unwrap();
     assert!(user.symlink_metadata().unwrap().is_symlink());
     assert_eq!(text(&dotfile), "# mine\n\n[stores.a]\nprovider = \"neo\"\n");
-    assert!(TrustRecord::new(&world.folders).list().unwrap().is_empty());
+    assert!(TrustRecord::new(&world.folders).paths().unwrap().is_empty());
 }
 
 #[test]
 fn the_template_says_nothing_until_its_examples_are_uncommented() {
-    let world = World::new();
+    let world = World::distrusting();
     let file = project_file(&world);
     world
         .with(|options| edit::create(options, &file, None))
@@ -91,7 +108,7 @@ fn the_template_says_nothing_until_its_examples_are_uncommented() {
     // The file was keyfob's from the beginning, so what it adds counts.
     add(&world, &file, "web", "neo", &[("ca_file", "ca.pem")]).unwrap();
     assert!(text(&file).starts_with(edit::TEMPLATE));
-    assert!(world.store("web").check_trust().is_ok());
+    assert_eq!(world.left_out(), None);
 
     let uncommented: String = edit::TEMPLATE
         .lines()
@@ -104,6 +121,6 @@ fn the_template_says_nothing_until_its_examples_are_uncommented() {
     let config = world.load().unwrap();
     assert_eq!(config.default_store().unwrap(), Some(&named("dev")));
     assert_eq!(config.stores().count(), 7);
-    assert_eq!(config.env_table().unwrap().len(), 2);
-    assert_eq!(config.rotations().unwrap().len(), 1);
+    assert_eq!(config.env_table().len(), 2);
+    assert_eq!(config.rotations().len(), 1);
 }

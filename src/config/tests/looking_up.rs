@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::World;
-use crate::config::Role;
+use crate::config::{Files, Role};
 use crate::words::error::Kind;
 
 const GROUP: &str = "[stores.northflank]\ngroup = ";
@@ -83,7 +83,7 @@ fn a_named_file_replaces_the_lookup() {
     world.user("[stores.nosana]\njob = 'user'");
     world.project(&format!("{GROUP}'project'"));
     world.write("ci/ci.toml", "[stores.local]\npath = 'vault.age'");
-    world.explicit = Some(PathBuf::from("ci/ci.toml"));
+    world.files = Files::Named("ci/ci.toml".into());
     let config = world.load().unwrap();
     assert_eq!(group(&world), None);
     assert_eq!(world.store("nosana").text("job"), None);
@@ -91,18 +91,27 @@ fn a_named_file_replaces_the_lookup() {
         world.store("local").path("path"),
         Some(world.home("project/ci/vault.age").as_path())
     );
-    let files: Vec<_> = config
-        .files()
-        .iter()
-        .map(|file| (file.role, file.trusted))
-        .collect();
-    assert_eq!(files, [(Role::Explicit, true)]);
+    let roles: Vec<_> = config.files().iter().map(|file| file.role).collect();
+    assert_eq!(roles, [Role::Explicit]);
+}
+
+#[test]
+fn the_projects_file_can_be_done_without() {
+    let mut world = World::new();
+    world.user("[stores.nosana]\njob = 'user'");
+    world.project("x = 'is not even looked at'");
+    world.files = Files::of("none".into());
+    let config = world.load().unwrap();
+    let roles: Vec<_> = config.files().iter().map(|file| file.role).collect();
+    assert_eq!(roles, [Role::User]);
+    assert_eq!(world.store("nosana").text("job"), Some("user"));
+    assert_eq!(Files::of("./none".into()), Files::Named("./none".into()));
 }
 
 #[test]
 fn a_named_file_must_be_there_and_is_told_of_as_it_was_named() {
     let mut world = World::new();
-    world.explicit = Some(PathBuf::from("ci.toml"));
+    world.files = Files::Named("ci.toml".into());
     let error = world.load().unwrap_err();
     assert_eq!(error.kind(), Kind::Config);
     assert!(
@@ -175,7 +184,6 @@ fn a_project_file_that_is_the_users_own_is_loaded_once() {
     let config = world.load().unwrap();
     let roles: Vec<_> = config.files().iter().map(|file| file.role).collect();
     assert_eq!(roles, [Role::User]);
-    assert!(world.store("neo").check_trust().is_ok());
 }
 
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::review::review;
 use super::schema::{Field, Schema, Schemas, Shape};
 use super::trust::TrustRecord;
-use super::{Config, LoadOptions, StoreConfig};
+use super::{Config, Files, LoadOptions, StoreConfig};
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
@@ -18,18 +18,16 @@ mod messages;
 mod rotations;
 mod trusting;
 
-const BASE_URL: Field = Field::new("base_url", Shape::Url, "the server").gated();
-const CA_FILE: Field = Field::new("ca_file", Shape::Path, "its authority").gated();
+const BASE_URL: Field = Field::new("base_url", Shape::Url, "the server");
+const CA_FILE: Field = Field::new("ca_file", Shape::Path, "its authority");
 
 pub(super) const SCHEMAS: Schemas = &[
     &Schema {
         provider: "local",
         fields: &[
-            Field::new("path", Shape::Path, "the vault"),
-            Field::new("identity", Shape::Path, "the key")
-                .gated()
-                .inline_env(),
-            Field::new("recipients", Shape::List, "who can read").gated(),
+            Field::new("path", Shape::Path, "the vault").written(),
+            Field::new("identity", Shape::Path, "the key").inline_env(),
+            Field::new("recipients", Shape::List, "who can read"),
         ],
     },
     &Schema {
@@ -41,9 +39,7 @@ pub(super) const SCHEMAS: Schemas = &[
                 "the network",
             ),
             BASE_URL,
-            Field::new("keypair", Shape::Path, "the key")
-                .gated()
-                .inline_env(),
+            Field::new("keypair", Shape::Path, "the key").inline_env(),
             Field::new("job", Shape::Text, "the job"),
             CA_FILE,
         ],
@@ -55,7 +51,7 @@ pub(super) const SCHEMAS: Schemas = &[
             Field::new("api_key", Shape::Text, "the key")
                 .credential()
                 .vendor_env(&["BYTENITE_API_KEY"]),
-            Field::new("api_key_command", Shape::Text, "prints the key").gated(),
+            Field::new("api_key_command", Shape::Text, "prints the key"),
             CA_FILE,
         ],
     },
@@ -66,7 +62,7 @@ pub(super) const SCHEMAS: Schemas = &[
             Field::new("api_token", Shape::Text, "the token")
                 .credential()
                 .vendor_env(&["NORTHFLANK_API_TOKEN"]),
-            Field::new("api_token_command", Shape::Text, "prints the token").gated(),
+            Field::new("api_token_command", Shape::Text, "prints the token"),
             Field::new("project", Shape::Text, "the project"),
             Field::new("team", Shape::Text, "the team"),
             Field::new("group", Shape::Text, "the group"),
@@ -80,7 +76,7 @@ pub(super) const SCHEMAS: Schemas = &[
             Field::new("api_key", Shape::Text, "the key")
                 .credential()
                 .vendor_env(&["NEO_API_KEY"]),
-            Field::new("api_key_command", Shape::Text, "prints the key").gated(),
+            Field::new("api_key_command", Shape::Text, "prints the key"),
             CA_FILE,
         ],
     },
@@ -93,11 +89,19 @@ struct World {
     folders: Folders,
     vars: Vec<(String, String)>,
     cwd: PathBuf,
-    explicit: Option<PathBuf>,
+    files: Files,
 }
 
 impl World {
+    /// One in which every project's file counts.
     fn new() -> Self {
+        let mut world = Self::distrusting();
+        world.var("KEYFOB_TRUST", "1");
+        world
+    }
+
+    /// One in which a project's file counts when it was trusted.
+    fn distrusting() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let root = std::fs::canonicalize(temporary.path()).unwrap();
         let home = root.join("home");
@@ -105,7 +109,7 @@ impl World {
             folders: Folders::below(&home),
             vars: vec![("HOME".into(), home.to_str().unwrap().into())],
             cwd: home.join("project"),
-            explicit: None,
+            files: Files::Found,
             root,
             _root: temporary,
         };
@@ -143,7 +147,7 @@ impl World {
         act(&LoadOptions {
             env: &env,
             folders: &self.folders,
-            explicit: self.explicit.clone(),
+            files: self.files.clone(),
             schemas: SCHEMAS,
         })
     }
@@ -159,6 +163,13 @@ impl World {
     /// The error's message with the world's root left out.
     fn message(&self, error: &Error) -> String {
         error.message().replace(self.root.to_str().unwrap(), "")
+    }
+
+    /// Why the project's file does not count, with the world's root left out.
+    fn left_out(&self) -> Option<String> {
+        let config = self.load().unwrap();
+        let error = config.left_out().map(|untrusted| untrusted.error());
+        error.map(|error| self.message(&error))
     }
 
     /// Reviews and trusts `path`.

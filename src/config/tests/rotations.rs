@@ -30,7 +30,7 @@ derive = [{ to = "keyfob://neo/x", template = "x-{{ value }}" }]
 "#,
     );
     let config = world.load().unwrap();
-    let rotations = config.rotations().unwrap();
+    let rotations = config.rotations();
     let rotation = &rotations["db-password"].rotation;
     assert_eq!(rotation.secret, "db-password".parse().unwrap());
     assert_eq!(
@@ -72,7 +72,7 @@ fn the_projects_rotation_replaces_the_users_as_a_whole() {
     let project = world.project("[rotation.a]\nevery = '1d'");
     world.trust(&project);
     let config = world.load().unwrap();
-    let rotations = config.rotations().unwrap();
+    let rotations = config.rotations();
     assert_eq!(rotations["a"].rotation.verify, None);
     assert_eq!(rotations["b"].rotation.verify.as_deref(), Some("y"));
 }

@@ -39,8 +39,7 @@ const SCHEMA: Schema = Schema {
             "base_url",
             Shape::Url,
             "the address of the API, where it is not ByteNite's own",
-        )
-        .gated(),
+        ),
         Field::new("api_key", Shape::Text, "the API key")
             .credential()
             .vendor_env(&["BYTENITE_API_KEY"]),
@@ -48,8 +47,7 @@ const SCHEMA: Schema = Schema {
             "api_key_command",
             Shape::Text,
             "a command that prints the API key",
-        )
-        .gated(),
+        ),
         Field::new(
             "auth",
             Shape::Choice(&["auto", "direct"]),

@@ -38,8 +38,7 @@ const SCHEMA: Schema = Schema {
             "base_url",
             Shape::Url,
             "another address than Northflank's own",
-        )
-        .gated(),
+        ),
         Field::new("api_token", Shape::Text, "the API token")
             .credential()
             .vendor_env(&["NORTHFLANK_API_TOKEN"]),
@@ -47,8 +46,7 @@ const SCHEMA: Schema = Schema {
             "api_token_command",
             Shape::Text,
             "a command that prints the API token",
-        )
-        .gated(),
+        ),
         Field::new("project", Shape::Text, "the project's id"),
         Field::new(
             "team",

@@ -65,7 +65,6 @@ impl Home {
             },
             keyring,
             lock_timeout: Some(Duration::from_secs(60)),
-            trust_recorded: true,
             on_created: Rc::new(move |created| said.lock().unwrap().push(created.to_string())),
             notice: Some(Rc::new(move |message| {
                 told.lock().unwrap().push(message.to_owned());

@@ -74,46 +74,6 @@ fn configured_recipients_come_with_the_next_write() {
     );
     let error = vault.remove_recipient(&their_key, true).unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
-    for (recipients, result) in [
-        (vec![their_key], Ok(())),
-        (Vec::new(), Err(Kind::Untrusted)),
-    ] {
-        let untrusted = Vault::new(VaultOptions {
-            recipients,
-            trust_recorded: false,
-            ..home.options()
-        });
-        let written = untrusted.write(batch(&[("a", b"3")]));
-        assert_eq!(written.map(drop).map_err(|error| error.kind()), result);
-    }
-}
-
-#[test]
-fn recipients_of_an_untrusted_file_stop_every_write() {
-    let home = Home::new();
-    let (_, their_key) = home.identity("theirs");
-    let vault = home.vault();
-    set(&vault, &[("a", b"1")]);
-    let untrusted = Vault::new(VaultOptions {
-        trust_recorded: false,
-        ..home.options()
-    });
-    assert_eq!(set(&untrusted, &[("a", b"2")]), [Ok(Action::Updated)]);
-    vault
-        .add_recipients(std::slice::from_ref(&their_key))
-        .unwrap();
-    let before = fs::read(vault.path()).unwrap();
-    for error in [
-        untrusted.write(batch(&[("a", b"3")])).unwrap_err(),
-        untrusted.delete(&[name("a")]).unwrap_err(),
-        untrusted.restore(&name("a"), None).unwrap_err(),
-        untrusted.rekey().unwrap_err(),
-    ] {
-        assert_eq!(error.kind(), Kind::Untrusted);
-        assert!(error.message().contains(their_key.key()), "{error:?}");
-    }
-    assert_eq!(fs::read(vault.path()).unwrap(), before);
-    assert_eq!(get(&untrusted, "a").unwrap(), b"2");
 }
 
 #[test]

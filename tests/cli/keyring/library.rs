@@ -114,7 +114,7 @@ fn credential(env: &Environment, url: &str, set: Option<&str>) -> Credential {
     let config = Config::load(&LoadOptions {
         env: &Environment::from_vars(vars, &home),
         folders: &Folders::below(&home),
-        explicit: None,
+        files: Default::default(),
         schemas: SCHEMAS,
     });
     let name = StoreName::new("neo").unwrap();

@@ -37,6 +37,7 @@ fn with_nothing_named_all_goes_as_it_is_called() {
     world
         .home
         .write("keyfob.toml", "[env]\nONLY = \"keyfob://local/A\"\n");
+    world.home.run(["trust", "-y"]).ok();
     world.sync(&["local", "b"]).ok();
     assert_eq!(names_of_b(&world), ["A", "PATH", "a b/ü", "db-password"]);
     world
@@ -182,6 +183,7 @@ fn stores_that_make_no_pair_are_refused_before_anybody_is_asked() {
         world.home.work().join("b.age")
     );
     world.home.write("keyfob.toml", same);
+    world.home.run(["trust", "-y"]).ok();
     for (from, to, code, word) in [
         ("neo", "local", 7, "neo"),
         ("bytenite", "nosana", 7, "bytenite"),
