@@ -12,9 +12,8 @@ use super::history::History;
 use super::look::Look;
 use super::next::Forward;
 use super::plan::Plan;
-use super::prepare::Prepared;
 use super::tools::{Stores, Tools};
-use crate::journal::{Direction, Open, State, Step};
+use crate::journal::{Claim, Direction, Open, State, Step};
 use crate::store::Store;
 use crate::words::batch::{Batch, Write};
 use crate::words::error::{Cause, Error, Kind, Result};
@@ -58,6 +57,16 @@ pub enum Outcome {
     Abandoned,
     /// It is neither; the journal has it.
     Open,
+}
+
+/// A rotation that is on the disk, and of which nothing is written yet.
+pub(super) struct Prepared {
+    /// It.
+    pub open: Open,
+    /// What keeps others from rotating its secrets.
+    pub claim: Claim,
+    /// What was seen of its targets.
+    pub look: Look,
 }
 
 /// Why a rotation did not get on.

@@ -5,27 +5,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::engine::Engine;
+use super::engine::{Engine, Prepared};
 use super::look::Look;
 use super::made::Made;
 use super::next::Seen;
 use super::plan::{self, Plan, Role, Source};
-use crate::journal::{Change, Claim, Direction, Old, Open, State, Step};
+use crate::journal::{Change, Direction, Old, Open, State, Step};
 use crate::providers::Composite;
 use crate::words::error::{Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::ShownPath as _;
-
-/// A rotation that is on the disk, and of which nothing is written yet.
-pub(super) struct Prepared {
-    /// It.
-    pub open: Open,
-    /// What keeps others from rotating its secrets.
-    pub claim: Claim,
-    /// What was seen of its targets.
-    pub look: Look,
-}
 
 impl Engine<'_> {
     /// Looks at the targets, makes the new values, and puts the rotation on the disk. Nothing was
