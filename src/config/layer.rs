@@ -235,7 +235,9 @@ fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed
             let hint = "letters, digits and '_', not beginning with a digit".to_owned();
             reader.problem(entry.at, message, Some(hint));
         }
-        if let Some(target) = reader.parsed_text(&format!("env.{name}"), &entry.item, str::parse) {
+        if let Some(target) =
+            reader.parsed_text(&format!("env.{name}"), &entry.item, Target::configured)
+        {
             env.insert(name.to_owned(), reader.placed(entry.at, target));
         }
     }

@@ -33,6 +33,7 @@ pub mod trust;
 use rotation::Derived;
 pub use rotation::{Rotation, ValueSource};
 use schema::Schemas;
+pub use source::Role;
 pub use store::{Origin, StoreConfig};
 use trust::Untrusted;
 
@@ -107,17 +108,6 @@ pub struct LoadedFile {
     pub path: Arc<Path>,
     /// Whose it is.
     pub role: Role,
-}
-
-/// Whose file it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The user's own, in the configuration folder.
-    User,
-    /// The project's, found by the lookup.
-    Project,
-    /// The one that the user named.
-    Explicit,
 }
 
 impl Config {

@@ -55,7 +55,7 @@ pub struct Derived {
 /// Reads the table `[rotation.KEY]`; its mistakes are noted with `reader`.
 pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Rotation> {
     let path = format!("rotation.{}", entry.key);
-    let secret = reader.parsed(&path, entry.at, entry.key, str::parse)?;
+    let secret = reader.parsed(&path, entry.at, entry.key, Target::configured)?;
     let table = reader.table(&path, &entry.item)?;
     let mut rotation = Rotation {
         secret,

@@ -6,7 +6,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Role;
 use super::standing::{self, Foreign};
 use crate::state::folder_of;
 use crate::words::env::Environment;
@@ -16,6 +15,17 @@ use crate::words::text::Place;
 
 /// No configuration is longer; what is longer is something else.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
+
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The user's own, in the configuration folder.
+    User,
+    /// The project's, found by the lookup.
+    Project,
+    /// The one that the user named.
+    Explicit,
+}
 
 /// How often a file is read anew that is replaced while it is read.
 const ATTEMPTS: usize = 100;

@@ -3,16 +3,19 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use reqwest::{Certificate, Client, Url, redirect};
 
-use super::Log;
 use super::certificates::{self, Bundle};
 use super::proxy::{CGI, Proxies, Way};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
+
+/// Told of what is asked of whom, at `-v`; the text holds no secret.
+pub type Log = Rc<dyn Fn(&str)>;
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);

@@ -30,6 +30,7 @@ use reqwest::{Method, StatusCode, Url};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+pub use client::Log;
 pub use deadline::{Deadline, Lost};
 pub use request::{Dialect, Header, Request, is_transient};
 pub use response::Response;
@@ -46,9 +47,6 @@ const MAX_BODY: usize = 32 * 1024 * 1024;
 /// How many redirects inside one origin are followed.
 const MAX_REDIRECTS: usize = 5;
 
-/// A server that asks for a longer wait is not waited for, deadline or none.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// An answer that is longer is large: not many of them are read at once.
 const LARGE: usize = 1024 * 1024;
 
@@ -57,9 +55,6 @@ const LARGE_AT_ONCE: usize = 2;
 
 /// A wait that a server asks for is told when it is longer.
 const UNTOLD: Duration = Duration::from_secs(1);
-
-/// Told of what is asked of whom, at `-v`; the text holds no secret.
-pub type Log = Rc<dyn Fn(&str)>;
 
 /// Whom requests go to: what it must prove, and how it answers.
 #[derive(Clone)]
@@ -173,7 +168,7 @@ impl Http {
             let Some(pause) = pauses.next(decided) else {
                 return self.last(request, result, heard);
             };
-            if !self.deadline.allows(pause) || pause > LONGEST_WAIT {
+            if !self.deadline.allows(pause) || pause > wait::LONGEST {
                 return match (result, decided) {
                     (Ok(response), retry::Pause::Told(told)) if !is_limit(&response) => {
                         Err(response.unavailable_for(told))

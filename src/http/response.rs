@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::address::{host, status_text};
 use super::request::{Dialect, Request};
-use super::{LONGEST_WAIT, wait, words};
+use super::{wait, words};
 use crate::words::error::{Cause, Error, Kind, Result};
 
 /// What some editors and frameworks put before UTF-8.
@@ -243,7 +243,7 @@ impl Response {
 
 /// What to do about a server that asks to wait.
 fn wait_hint(wait: Duration) -> String {
-    match wait <= LONGEST_WAIT {
+    match wait <= wait::LONGEST {
         // Rounded up: it is not over before.
         true => format!(
             "try again in {} s, or give --timeout more than that",

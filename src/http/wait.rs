@@ -7,6 +7,9 @@ use jiff::civil::DateTime;
 use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
 
+/// A server that asks for a longer wait is not waited for, deadline or none.
+pub const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The forms of dates that HTTP knows, beside the one that `rfc2822` reads; that one, too, for its
 /// last years, which are beyond what a time zone can be taken off from.
 const FORMS: [&str; 3] = [

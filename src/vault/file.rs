@@ -10,11 +10,10 @@ use age::{DecryptError, Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
 use super::format::Document;
-use super::git;
 use crate::identity::keys::Identity;
 use crate::identity::recipients::Recipient;
 use crate::state;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Result, shell_word};
 use crate::words::shown::ShownPath as _;
 
 /// How age files begin, binary and armored.
@@ -183,7 +182,7 @@ fn unmerged(path: &Path) -> Error {
         "the vault {} holds both sides of a merge that git could not make",
         path.shown()
     ))
-    .hint(git::way_out("keyfob vault git-setup", path))
+    .hint(way_out("keyfob vault git-setup", path))
 }
 
 fn damaged(path: &Path) -> Error {
@@ -194,5 +193,15 @@ fn damaged(path: &Path) -> Error {
 fn foreign(path: &Path, what: &str) -> Error {
     Error::invalid_data(format!("{} is no vault: it is {what}", path.shown())).hint(
         "check the store's path, or restore the vault from a backup; keyfob does not write over it",
+    )
+}
+
+/// How the conflict about the vault at `path` is resolved, where `set_up` is the command that has
+/// git merge vaults.
+pub fn way_out(set_up: &str, path: &Path) -> String {
+    let path = shell_word(&path.shown().to_string());
+    format!(
+        "{set_up} teaches git to merge vaults; then git checkout -m -- {path} merges again, and \
+         git add {path} says that it is done"
     )
 }

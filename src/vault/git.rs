@@ -8,10 +8,10 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::Vault;
 use super::meeting::canonical;
+use super::{Vault, file};
 use crate::state;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::memory;
 use crate::words::shown::ShownPath as _;
 
@@ -32,16 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether git has ended.
 const LOOK: Duration = Duration::from_micros(500);
-
-/// How the conflict about the vault at `path` is resolved, where `set_up` is the command that has
-/// git merge vaults.
-pub fn way_out(set_up: &str, path: &Path) -> String {
-    let path = shell_word(&path.shown().to_string());
-    format!(
-        "{set_up} teaches git to merge vaults; then git checkout -m -- {path} merges again, and \
-         git add {path} says that it is done"
-    )
-}
 
 /// What a set-up did.
 #[derive(Clone, Debug)]
@@ -177,7 +167,7 @@ impl Vault {
 
     /// How a merge that git has left is finished.
     pub(super) fn way_out_of_merge(&self) -> String {
-        way_out(&self.command("vault git-setup"), &self.path)
+        file::way_out(&self.command("vault git-setup"), &self.path)
     }
 
     /// Has git merge this vault with `keyfob vault merge` and show its changes with `keyfob vault

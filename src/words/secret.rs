@@ -402,6 +402,20 @@ pub enum Target {
     Reference(Reference),
 }
 
+impl Target {
+    /// The target that a configuration names, where an empty text is a slip.
+    ///
+    /// # Errors
+    /// Those of parsing it; `invalid_data` for the empty name.
+    pub fn configured(text: &str) -> Result<Self> {
+        let target: Self = text.parse()?;
+        if let Self::Name(name) = &target {
+            name.check()?;
+        }
+        Ok(target)
+    }
+}
+
 impl FromStr for Target {
     type Err = Error;
 
