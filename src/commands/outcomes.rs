@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::store::Store;
 use crate::words::batch::{Action, Outcome};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::StoreName;
 
 pub use crate::transfer::failed;
@@ -93,7 +93,7 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
         ),
     };
     if app.ui.json {
-        let documents: Vec<_> = all.iter().map(as_json).collect();
+        let documents: Vec<_> = all.iter().map(|results| as_json(results, total)).collect();
         match documents.as_slice() {
             [document] => app.ui.document(document)?,
             documents => app.ui.document(&json!(documents))?,
@@ -104,7 +104,8 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
             _ => usize::MAX,
         };
         for (_, outcome, error) in failures.iter().take(told) {
-            app.ui.warn(&format!("{}: {error}", outcome.name.shown()));
+            let name = failed_name(outcome, error, total);
+            app.ui.warn(&format!("{name}: {error}"));
         }
         if failures.len() > told {
             app.ui.warn(&format!(
@@ -116,14 +117,23 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
     result
 }
 
-fn as_json(results: &Results) -> serde_json::Value {
+/// The name of what failed, one of `total`. One that is not there, or alone, may be a value that stands
+/// in the place of a name; of many that came from a file or a store, each must be told.
+fn failed_name(outcome: &Outcome, error: &Error, total: usize) -> String {
+    match total == 1 || error.kind() == Kind::NotFound {
+        true => outcome.name.shown().to_string(),
+        false => outcome.name.to_string(),
+    }
+}
+
+fn as_json(results: &Results, total: usize) -> serde_json::Value {
     let items: Vec<serde_json::Value> = results
         .outcomes
         .iter()
         .map(|outcome| match &outcome.result {
             Ok(action) => json!({ "name": outcome.name, "action": action.as_str() }),
             Err(error) => json!({
-                "name": outcome.name.shown().to_string(),
+                "name": failed_name(outcome, error, total),
                 "action": "failed",
                 "error": error.to_json()["error"],
             }),

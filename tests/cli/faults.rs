@@ -96,6 +96,7 @@ fn what_is_in_place_although_it_failed_is_said_to_be() {
 fn too_few_file_descriptors_are_an_error_and_no_abort() {
     let home = ready();
     home.write("keyfob.toml", "");
+    home.run(["trust", "-y"]).ok();
     let mut refused = 0;
     for limit in 3..=12 {
         for command in [

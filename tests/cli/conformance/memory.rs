@@ -76,7 +76,8 @@ impl Memory {
     fn put(&self, write: &Write, if_absent: bool) -> Result<Action> {
         let current = self.current(&write.name);
         let version = current.as_ref().map(|(_, version)| *version);
-        if write.expected.is_some() && write.expected != version {
+        let is_other = |expected| expected != version.unwrap_or_default();
+        if write.expected.is_some_and(is_other) {
             return Err(Error::conflict("it is at another version"));
         }
         let action = match current {

@@ -1,16 +1,37 @@
 //! When snapshots go: with the credential, whoever ends it.
 
+use serde_json::json;
+
 use super::*;
-use crate::support::servers::Request;
+use crate::support::servers::{Answer, Request};
+
+/// A refusal in the words of the APIs.
+fn refused(status: u16) -> Fault {
+    let words = json!({ "type": "ForbiddenError", "message": "no", "error": { "status": status, "message": "no" } });
+    Fault::Answer(Answer::json(status, &words))
+}
+
+#[test]
+fn a_gateway_s_page_takes_no_snapshot() {
+    for status in [401, 403] {
+        let (server, home, _) = set_up();
+        keep(&home);
+        server.faults().on("GET", "/secrets", Fault::status(status));
+        let run = print_a(&home, &["--fallback"]).run();
+        assert_failed(&run);
+        run.stderr_lacks("was removed");
+        assert_eq!(snapshots(&home).len(), 1);
+    }
+}
 
 #[test]
 fn a_revoked_credential_fails_the_run_and_takes_the_snapshot_with_it() {
     for (method, path, fault) in [
         ("GET", "/secrets", token_rejected()),
-        ("GET", "/secrets", Fault::status(401)),
-        ("GET", "/secrets", Fault::status(403)),
-        ("POST", "/login", Fault::status(401)),
-        ("POST", "/login", Fault::status(403)),
+        ("GET", "/secrets", refused(401)),
+        ("GET", "/secrets", refused(403)),
+        ("POST", "/login", refused(401)),
+        ("POST", "/login", refused(403)),
     ] {
         eprintln!("{method} {path} {fault:?}");
         let (server, home, _) = set_up();
@@ -33,7 +54,7 @@ fn a_project_s_token_that_is_revoked_or_may_not_read_any_more_takes_it_too() {
     for status in [401, 403] {
         let (server, home) = several::northflank();
         keep(&home);
-        server.faults().always(Fault::status(status));
+        server.faults().always(refused(status));
         let run = print_a(&home, &["--fallback"]).run();
         assert_failed(&run);
         run.stderr_has("northflank refused the credential");
@@ -102,12 +123,8 @@ fn every_snapshot_of_what_was_refused_goes_and_no_other() {
         run.ok();
     }
     assert_eq!((snapshots(&home).len(), notes(&home).len()), (5, 6));
-    server
-        .faults()
-        .once_on("GET", "/secrets", Fault::status(403));
-    server
-        .faults()
-        .once_on("GET", "/secrets", Fault::status(403));
+    server.faults().once_on("GET", "/secrets", refused(403));
+    server.faults().once_on("GET", "/secrets", refused(403));
     let run = print_a(&home, &["--fallback"]).run();
     assert_failed(&run);
     assert_eq!(run.stderr.matches("was removed").count(), 5);
@@ -138,7 +155,7 @@ fn a_file_from_elsewhere_goes_too() {
     let (server, home, _) = set_up();
     print_a(&home, &["--fallback=snapshot.age"]).run().ok();
     fs::remove_dir_all(home.data()).unwrap();
-    server.faults().on("GET", "/secrets", Fault::status(403));
+    server.faults().on("GET", "/secrets", refused(403));
     let run = print_a(&home, &["--fallback=snapshot.age"]).run();
     assert_failed(&run);
     run.stderr_has("snapshot.age was removed");
