@@ -182,8 +182,8 @@ impl Http {
                 address::shown(&request.url),
                 pause.as_millis()
             ));
-            if let (Ok(response), retry::Pause::Told(_)) = (&result, decided) {
-                self.tell_of_wait(response, pause);
+            if let (Ok(response), retry::Pause::Told(told)) = (&result, decided) {
+                self.tell_of_wait(response, told);
             }
             tokio::time::sleep(pause).await;
             heard = result.ok().or(heard);
@@ -213,8 +213,8 @@ impl Http {
         }
     }
 
-    /// Says that the server of `response` is waited for, unless that was said of another request
-    /// which waits as long.
+    /// Says that the server of `response` asks to wait for so long, unless that was said of another
+    /// request which waits as long.
     fn tell_of_wait(&self, response: &Response, pause: Duration) {
         let Some(notice) = self.notice.as_ref().filter(|_| pause > UNTOLD) else {
             return;

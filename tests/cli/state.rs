@@ -229,7 +229,10 @@ fn a_hundred_writers_of_one_vault_all_get_their_turn() {
     }
     let list = home.run(["--json", "list"]).ok().json();
     assert_eq!(list.as_array().unwrap().len(), 100);
-    assert_eq!(names(&home.data()), ["identity.txt", "vault.age"]);
+    assert_eq!(
+        names(&home.data()),
+        ["identity.txt", "vault.age", "vaults.json"]
+    );
 }
 
 /// A library whose first `flock` fails, as one may when the kernel is short of memory.

@@ -2,7 +2,7 @@
 //! Only what it shows is said to be stored, and only what it shows no more to be deleted.
 
 use super::api::List;
-use super::tried::{Doubts, RESUME, Tried};
+use super::tried::{Creation, Doubts, RESUME, Tried};
 use super::wire::Old;
 use super::{Neo, by_name, of};
 use crate::providers::bulk::{self, Stored};
@@ -53,12 +53,13 @@ impl Neo {
                     if let Some(open) = &tried.open {
                         self.journal.all.close(open)?;
                     }
-                    // What was created a moment ago, and is listed once, is what is listed.
-                    let seen = match there {
-                        [one] if others == 1 => Some(one.mark()),
-                        _ => None,
+                    let mark = match (tried.made, there) {
+                        // What was created a moment ago, and is listed once, is what is listed.
+                        (Creation::Said(None), [one]) if others == 1 => Some(one.mark()),
+                        (Creation::Said(mark), _) => mark,
+                        (Creation::Seen, _) => None,
                     };
-                    Ok((tried.action, tried.mark.or(seen)))
+                    Ok((tried.action, mark))
                 }
                 // Nothing of this name was there before.
                 (Err(_), Ok([_])) if doubts.has(name) => Ok((Action::Created, None)),
@@ -111,7 +112,11 @@ impl Neo {
 
 /// What the answer says alone.
 fn unseen(tried: Tried) -> Stored {
-    (tried.action, tried.mark)
+    let mark = match tried.made {
+        Creation::Said(mark) => mark,
+        Creation::Seen => None,
+    };
+    (tried.action, mark)
 }
 
 fn not_listed(name: &Name, tried: &Tried) -> Error {

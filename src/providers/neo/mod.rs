@@ -20,7 +20,7 @@ use crate::http;
 use crate::journal::StoreJournal;
 use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
-use crate::words::secret::{Entry, Mark, Name, SecretValue};
+use crate::words::secret::{Entry, Name, SecretValue};
 
 mod api;
 mod look;
@@ -29,7 +29,7 @@ mod tried;
 mod wire;
 
 use api::{Api, New, Sent};
-use tried::{Doubts, Tried};
+use tried::{Creation, Doubts, Tried};
 use wire::{Listed, Old};
 
 const SCHEMA: Schema = Schema {
@@ -124,9 +124,9 @@ impl Neo {
                     description: write.metadata.description.as_deref(),
                 };
                 match self.create(&new, None, false, Patience::Some).await {
-                    Sent::Done(mark) => Ok(Tried {
+                    Sent::Done(made) => Ok(Tried {
                         action: Action::Created,
-                        mark,
+                        made,
                         old: None,
                         open: None,
                     }),
@@ -155,15 +155,14 @@ impl Neo {
     /// is only looked into, at the end of the command where it can wait until then. A create whose
     /// answer was lost may have been carried out, and repeating it would then be refused, so the
     /// list is asked before. `old` may still be listed and is not what was created; `sent` tells that
-    /// one may be on its way. The answer is the mark of what was created; what the list alone tells has
-    /// none, as it could be somebody else's.
+    /// one may be on its way.
     async fn create(
         &self,
         new: &New<'_>,
         old: Option<&Old>,
         mut sent: bool,
         patience: Patience,
-    ) -> Sent<Option<Mark>> {
+    ) -> Sent<Creation> {
         let mut pauses = http::pauses(patience.times());
         loop {
             let error = match self.try_to_create(new, old, sent).await {
@@ -174,7 +173,7 @@ impl Neo {
             if error.kind() != Kind::Unavailable {
                 return match patience {
                     Patience::All if matches!(self.is_created(new.name, old).await, Ok(true)) => {
-                        Sent::Done(None)
+                        Sent::Done(Creation::Seen)
                     }
                     _ => Sent::Unclear(error),
                 };
@@ -189,15 +188,10 @@ impl Neo {
         }
     }
 
-    async fn try_to_create(
-        &self,
-        new: &New<'_>,
-        old: Option<&Old>,
-        sent: bool,
-    ) -> Sent<Option<Mark>> {
+    async fn try_to_create(&self, new: &New<'_>, old: Option<&Old>, sent: bool) -> Sent<Creation> {
         if sent {
             match self.is_created(new.name, old).await {
-                Ok(true) => return Sent::Done(None),
+                Ok(true) => return Sent::Done(Creation::Seen),
                 Ok(false) => {}
                 Err(error) => return Sent::Unclear(error),
             }
@@ -206,12 +200,14 @@ impl Neo {
             // The earlier one was carried out in the meantime, if the list has it.
             Sent::Refused(error) if sent && error.kind() == Kind::Conflict => {
                 match self.is_created(new.name, old).await {
-                    Ok(true) => Sent::Done(None),
+                    Ok(true) => Sent::Done(Creation::Seen),
                     Ok(false) => Sent::Refused(error),
                     Err(error) => Sent::Unclear(error),
                 }
             }
-            sent => sent,
+            Sent::Done(mark) => Sent::Done(Creation::Said(mark)),
+            Sent::Refused(error) => Sent::Refused(error),
+            Sent::Unclear(error) => Sent::Unclear(error),
         }
     }
 

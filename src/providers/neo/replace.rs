@@ -104,10 +104,10 @@ impl Neo {
             .create(&new, progress.old.as_ref(), sent, Patience::All)
             .await;
         let error = match created {
-            Sent::Done(mark) => {
+            Sent::Done(made) => {
                 return Ok(Tried {
                     action: Action::Updated,
-                    mark,
+                    made,
                     old: progress.old,
                     open: Some(open),
                 });

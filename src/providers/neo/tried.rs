@@ -12,12 +12,20 @@ use crate::words::secret::{Mark, Name};
 pub const RESUME: &str =
     "its new value is kept, encrypted: keyfob rotate --resume finishes the replacement";
 
+/// How it is known that a secret was created.
+pub enum Creation {
+    /// The server has said so, and perhaps what it made.
+    Said(Option<Mark>),
+    /// The answer was lost, and the list has one: it may be somebody else's.
+    Seen,
+}
+
 /// What was stored, as the answer says.
 pub struct Tried {
     /// What was done.
     pub action: Action,
-    /// What the answer tells of it.
-    pub mark: Option<Mark>,
+    /// How that is known.
+    pub made: Creation,
     /// What was there before, and may still be listed.
     pub old: Option<Old>,
     /// The replacement that is closed when the new one was seen.

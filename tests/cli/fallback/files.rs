@@ -236,7 +236,7 @@ fn with_a_key_the_keyring_is_left_alone() {
     let (another, _) = keyfob::testing::generate(jiff::Timestamp::UNIX_EPOCH);
     keyfob_with_key(&home, &another);
     server.faults().clear();
-    server.faults().always(Fault::status(403));
+    server.faults().always(refused(403));
     assert_failed(&print_a(&home, &["--fallback"]).run());
     assert!(snapshots(&home).is_empty());
     assert_eq!(knocks(), 0);

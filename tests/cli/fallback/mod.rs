@@ -36,6 +36,12 @@ fn set_up() -> (Nosana, Home, Keypair) {
     (server, home, keypair)
 }
 
+/// A refusal in the words of the APIs.
+fn refused(status: u16) -> Fault {
+    let words = json!({ "type": "ForbiddenError", "message": "no", "error": { "status": status, "message": "no" } });
+    Fault::Answer(Answer::json(status, &words))
+}
+
 /// A run that prints `A`, which is all it selects, with these options besides.
 fn print_a(home: &Home, options: &[&str]) -> Keyfob {
     home.keyfob(["run", "--only", "A"])

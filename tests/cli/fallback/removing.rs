@@ -1,15 +1,7 @@
 //! When snapshots go: with the credential, whoever ends it.
 
-use serde_json::json;
-
 use super::*;
-use crate::support::servers::{Answer, Request};
-
-/// A refusal in the words of the APIs.
-fn refused(status: u16) -> Fault {
-    let words = json!({ "type": "ForbiddenError", "message": "no", "error": { "status": status, "message": "no" } });
-    Fault::Answer(Answer::json(status, &words))
-}
+use crate::support::servers::Request;
 
 #[test]
 fn a_gateway_s_page_takes_no_snapshot() {
