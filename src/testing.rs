@@ -28,7 +28,7 @@ pub use crate::ui::escape;
 pub use crate::vault::format::Document;
 pub use crate::vault::{Vault, VaultOptions};
 pub use crate::words::batch::{
-    Action, Batch, Filter, Metadata, Outcome, Restored, Selection, Version, Write,
+    Action, Batch, Filter, Metadata, Outcome, Reading, Restored, Selection, Version, Write,
 };
 pub use crate::words::duration::HumanDuration;
 pub use crate::words::env::{Environment, Folders};

@@ -300,7 +300,11 @@ fn every_command_prints_one_json_document() {
         .stdout_is("its own\n");
 
     for page in keyfob::testing::manual_pages().unwrap() {
-        let words: Vec<&str> = page.name.split('-').skip(1).collect();
+        let name = page
+            .name
+            .replace('-', " ")
+            .replace("git setup", "git-setup");
+        let words: Vec<&str> = name.split(' ').skip(1).collect();
         let others = [
             "run",             // above
             "key import",      // which needs a keyring: in tests of that

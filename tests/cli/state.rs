@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use keyfob::testing::generate;
 
 use crate::support::bus::installed;
-use crate::support::home::{BINARY, Home};
+use crate::support::home::{Home, copy_binary};
 
 const AT_ONCE: usize = 20;
 
@@ -288,7 +288,7 @@ fn a_team_s_vault_stays_its_group_s_whoever_writes_it() {
     };
     // Others cannot enter where this binary was built, perhaps.
     let binary = home.root().join("keyfob");
-    fs::copy(BINARY, &binary).unwrap();
+    copy_binary(&binary);
     open(&binary, 0o755);
     open(home.root(), 0o755);
     let folder = home.root().join("team");

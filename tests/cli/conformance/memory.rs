@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use keyfob::testing::{
     Account, Action, Batch, Capabilities, Capability, Entry, Error, Field, Filter, Given, Name,
-    Outcome, Provider, ProviderSpec, Restored, Result, Schema, SecretValue, Selection, Shape,
-    Version, Versions, Write,
+    Outcome, Provider, ProviderSpec, Reading, Restored, Result, Schema, SecretValue, Selection,
+    Shape, Version, Versions, Write,
 };
 
 /// Its line, with a schema of fields that come at run time.
@@ -119,6 +119,15 @@ impl Provider for Memory {
             .filter(|entry| selection.admits(entry.name.as_str()))
             .filter_map(|entry| Some((entry.name.clone(), self.current(&entry.name)?.0)))
             .collect())
+    }
+
+    async fn read_counted(&self, selection: &Selection) -> Result<Reading> {
+        let entries = self.list(&Filter::default()).await?.into_iter();
+        let versions = entries.filter_map(|entry| Some((entry.name, entry.version?)));
+        Ok(Reading {
+            values: self.read(selection).await?,
+            versions: Some(versions.collect()),
+        })
     }
 
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>> {

@@ -117,7 +117,7 @@ impl Home {
         // Others cannot enter where this binary was built, perhaps.
         let binary = self.root().join("keyfob");
         if !binary.exists() {
-            fs::copy(BINARY, &binary).expect("a copy of the binary");
+            copy_binary(&binary);
         }
         set_mode(&binary, 0o755);
         let mut open = vec![self.root().to_path_buf()];
@@ -228,6 +228,17 @@ impl Home {
         });
         files
     }
+}
+
+/// Copies the binary to `to`, by another program: what this process has open for writing is open, too,
+/// in whatever another test starts at that moment, and cannot be executed then.
+#[cfg(unix)]
+pub fn copy_binary(to: &Path) {
+    let copied = std::process::Command::new("cp")
+        .arg(BINARY)
+        .arg(to)
+        .status();
+    assert!(copied.expect("cp").success(), "a copy of the binary");
 }
 
 /// Sets a path's permissions, where the platform has them.
