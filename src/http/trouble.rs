@@ -150,7 +150,10 @@ impl Trouble {
         } else if !error.is_timeout() {
             trouble.what = root_cause(&error);
             trouble.unlikely = trouble.what.contains("name or service not known");
-            trouble.passing &= !is_nonsense(&trouble.what);
+            if is_nonsense(&trouble.what) {
+                (trouble.kind, trouble.cause) = (Kind::InvalidData, Cause::Other);
+                trouble.passing = false;
+            }
         }
         if let Way::Through(proxy) = way {
             trouble.blame(&error, proxy);
@@ -189,7 +192,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Whether `what` is said of bytes that are no HTTP, which would come again.
+/// Whether `what` is said of bytes that are no HTTP: an answer came, and would come again.
 fn is_nonsense(what: &str) -> bool {
     what.contains("parsed") || what.contains("invalid chunk") || what.contains("head is too large")
 }

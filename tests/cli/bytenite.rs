@@ -766,7 +766,7 @@ fn what_no_name_can_stand_for_is_left_out_and_said() {
     let (server, home) = set_up();
     let odd = json!({"secrets": [
         {"id": "a", "secretType": "s3"}, {"id": "c", "secretType": "a/b"}, {"id": "..", "secretType": "s3"},
-        {"id": "d", "secretType": null}, {"secretType": "s3"},
+        {"id": "d", "secretType": ""}, {"id": "", "secretType": "s3"},
     ]});
     server
         .faults()
@@ -775,6 +775,19 @@ fn what_no_name_can_stand_for_is_left_out_and_said() {
     assert_eq!(run.ok().json(), json!([{"name": "s3/a"}]));
     run.stderr_has("4 whose type or id");
     home.run(["delete", "-y", "s3/missing"]).code(3);
+    // One that has none, or nothing that is text, may be any of them.
+    for odd in [
+        json!({"id": "d", "secretType": null}),
+        json!({"id": 7, "secretType": "s3"}),
+        json!({"secretType": "s3"}),
+    ] {
+        server.faults().clear();
+        let answer = Answer::json(200, &json!({"secrets": [odd]}));
+        server.faults().on("GET", SECRETS, Fault::Answer(answer));
+        home.run(["list"]).code(13);
+        set(&home, &["--if-absent", "s3/d"], "new").run().code(13);
+        assert_eq!(server.secret_key("s3", "d"), None);
+    }
 }
 
 #[test]

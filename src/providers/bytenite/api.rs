@@ -150,7 +150,7 @@ impl Api {
         match body.get("secrets") {
             Some(Value::Array(secrets)) => secrets
                 .iter()
-                .map(|secret| secret.as_object().cloned().map(Record::new))
+                .map(|secret| secret.as_object().cloned().and_then(Record::new))
                 .collect::<Option<_>>()
                 .ok_or_else(|| response.nonsense("a list of something else than secrets")),
             // The vendor's gateway leaves out what is empty.

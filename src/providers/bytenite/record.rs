@@ -26,12 +26,17 @@ const PARAMS: &str = "params.";
 pub struct Record(Map<String, Value>);
 
 impl Record {
-    /// Takes an object of the list over. A secret key does not belong there and is dropped.
-    pub fn new(mut fields: Map<String, Value>) -> Self {
+    /// Takes an object of the list over; `None` where its type or id is no text, so that nobody
+    /// knows which secret it is. A secret key does not belong there and is dropped.
+    pub fn new(mut fields: Map<String, Value>) -> Option<Self> {
+        let is_text = |field: &str| fields.get(field).is_some_and(Value::is_string);
+        if !is_text("secretType") || !is_text("id") {
+            return None;
+        }
         fields.remove("secretKey");
         // A field that is not there may come as null, and cannot be sent back so.
         fields.retain(|_, value| !value.is_null());
-        Self(fields)
+        Some(Self(fields))
     }
 
     /// `before` with what `metadata` names in place of what was there.
@@ -227,7 +232,7 @@ mod tests {
     use crate::words::error::Kind;
 
     fn record(fields: Value) -> Record {
-        Record::new(fields.as_object().unwrap().clone())
+        Record::new(fields.as_object().unwrap().clone()).unwrap()
     }
 
     fn metadata(attributes: &[(&str, &str)]) -> Metadata {
@@ -289,7 +294,24 @@ mod tests {
         for (secret_type, id) in [("a/b", "c"), ("", "c"), ("s3", ""), ("s3", "..")] {
             assert_eq!(name(json!(secret_type), json!(id)), None);
         }
-        assert_eq!(name(json!("s3"), json!(7)), None);
+    }
+
+    #[test]
+    fn what_has_no_type_or_id_is_no_secret() {
+        for odd in [json!(7), json!(null), json!(["a"]), json!({})] {
+            for fields in [
+                json!({"secretType": "s3", "id": odd}),
+                json!({"secretType": odd, "id": "a"}),
+            ] {
+                assert_eq!(
+                    Record::new(fields.as_object().unwrap().clone()),
+                    None,
+                    "{fields}"
+                );
+            }
+        }
+        let fields = json!({"id": "a"});
+        assert_eq!(Record::new(fields.as_object().unwrap().clone()), None);
     }
 
     #[test]

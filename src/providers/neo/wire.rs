@@ -13,7 +13,7 @@ use crate::words::secret::Mark;
 
 /// A secret as the list shows it.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(from = "Object<Raw>")]
+#[serde(try_from = "Object<Raw>")]
 pub struct Listed {
     pub id: String,
     pub name: String,
@@ -55,15 +55,21 @@ impl Times {
     }
 }
 
-impl From<Object<Raw>> for Listed {
-    fn from(Object(raw): Object<Raw>) -> Self {
-        Self {
+impl TryFrom<Object<Raw>> for Listed {
+    type Error = &'static str;
+
+    fn try_from(Object(raw): Object<Raw>) -> std::result::Result<Self, Self::Error> {
+        // No address leads to it, and nothing tells it from others.
+        if raw.id.is_empty() {
+            return Err("an empty id");
+        }
+        Ok(Self {
             created_at: raw.times.created(),
             updated_at: raw.times.updated(),
             id: raw.id,
             name: raw.name,
             description: raw.description,
-        }
+        })
     }
 }
 

@@ -120,26 +120,15 @@ impl Api {
                 request.url.query_pairs_mut().append_pair("cursor", cursor);
             }
             let response = self.send(request).await?;
-            let Page { data, pagination } = expect(&response, Permission::Read)?;
-            let Object(Pagination {
-                has_next_page,
-                cursor: next,
-            }) = pagination.unwrap_or_else(|| Object(Pagination::default()));
+            let (listed, next) = page(&response)?;
             let known = groups.len();
-            for group in data.0.secrets {
-                if group.id().is_empty() {
-                    return Err(response.nonsense("a group without id"));
-                }
-                groups.insert(group.id().to_owned(), group);
-            }
-            let next = next.filter(|cursor| !cursor.is_empty());
-            // What would be left out is unknown: better no list than one that seems whole.
-            let next = match (has_next_page, next) {
-                (Some(false), _) | (None, None) => return Ok(groups),
-                (Some(true), None) => {
-                    return Err(response.nonsense("more pages, and no cursor to ask for them with"));
-                }
-                (_, Some(next)) => next,
+            groups.extend(
+                listed
+                    .into_iter()
+                    .map(|group| (group.id().to_owned(), group)),
+            );
+            let Some(next) = next else {
+                return Ok(groups);
             };
             if groups.len() == known || !cursors.insert(next.clone()) {
                 return Err(response.nonsense("pages that go round in circles"));
@@ -153,7 +142,7 @@ impl Api {
         let mut request = self.request("log in", Method::GET, &[])?;
         request.url.query_pairs_mut().append_pair("per_page", "1");
         let response = self.send_with(request, token).await?;
-        expect::<Page>(&response, Permission::Read).map(drop)
+        page(&response).map(drop)
     }
 
     /// `GET …/secrets/{id}?show=this`: a group with its own values, `None` where there is none.
@@ -246,7 +235,10 @@ impl Api {
     pub async fn create(&self, payload: &RawGroup) -> Result<Created> {
         let request = self.request("create the secret group", Method::POST, &[])?;
         let response = match self.send(carry(request, payload)?).await {
-            Err(error) if error.kind() == Kind::Unavailable => return Ok(Created::InDoubt(error)),
+            // No answer, or one that broke off, came after the server had the request.
+            Err(error) if matches!(error.kind(), Kind::Unavailable | Kind::InvalidData) => {
+                return Ok(Created::InDoubt(error));
+            }
             other => other?,
         };
         if response.status == StatusCode::CONFLICT {
@@ -324,8 +316,12 @@ impl Api {
         if response.is_missing()? {
             return Ok(None);
         }
-        let Data { data } = expect(&response, Permission::Read)?;
-        Ok(Some((response, data)))
+        let Data { data: group } = expect::<Data<RawGroup>>(&response, Permission::Read)?;
+        // All that is asked of it afterwards goes by its id.
+        match group.id().is_empty() {
+            true => Err(response.nonsense("a group without id")),
+            false => Ok(Some((response, group))),
+        }
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
@@ -371,6 +367,28 @@ fn expect<T: DeserializeOwned>(response: &Response, permission: Permission) -> R
         }
         _ => error,
     })
+}
+
+/// The groups of a page of the list, and the cursor of the next one.
+fn page(response: &Response) -> Result<(Vec<RawGroup>, Option<String>)> {
+    let Page { data, pagination } = expect(response, Permission::Read)?;
+    let Object(Pagination {
+        has_next_page,
+        cursor,
+    }) = pagination.unwrap_or_else(|| Object(Pagination::default()));
+    let groups = data.0.secrets;
+    if groups.iter().any(|group| group.id().is_empty()) {
+        return Err(response.nonsense("a group without id"));
+    }
+    let next = cursor.filter(|cursor| !cursor.is_empty());
+    match (has_next_page, next) {
+        (Some(false), _) => Ok((groups, None)),
+        // What would be left out is unknown: better no list than one that seems whole.
+        (Some(true), None) => {
+            Err(response.nonsense("more pages, and no cursor to ask for them with"))
+        }
+        (_, next) => Ok((groups, next)),
+    }
 }
 
 /// What a good answer says of the group, where it says anything: `{}` is one, too.

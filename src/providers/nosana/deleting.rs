@@ -162,11 +162,13 @@ impl Nosana {
     /// Whether each of `names` is still there.
     async fn look_after(&self, names: &[Name], before: &Seen) -> Result<Vec<Result<bool>>> {
         // By its name a single one is seen for sure.
-        if let [_] = names
-            && let Some(Ok(asked)) = self.ask_all(names).await?.pop()
-            && !matches!(asked, Asked::Unknown)
-        {
-            return Ok(vec![Ok(asked.stored().is_some())]);
+        if let [_] = names {
+            match self.ask_all(names).await?.pop() {
+                // Only the list can tell.
+                Some(Ok(Asked::Unknown)) | None => {}
+                // A list that lacks it is no answer to what was not understood.
+                Some(asked) => return Ok(vec![asked.map(|asked| asked.stored().is_some())]),
+            }
         }
         let after = self.fetch().await?;
         let deleted: BTreeSet<&Name> = names.iter().collect();
