@@ -144,3 +144,38 @@ fn names(folder: &Path) -> Vec<String> {
     names.sort();
     names
 }
+
+/// The text of every Rust file below `folder`.
+fn sources(folder: &Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            all.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_the_promises_name_are_there() {
+    let promises = std::fs::read_to_string(project("SECURITY.md")).unwrap();
+    let mut code = String::new();
+    for folder in ["src", "tests"] {
+        sources(&project(folder), &mut code);
+    }
+    // The names of tests are sentences.
+    let is_test = |word: &&str| {
+        word.matches('_').count() > 2
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte))
+    };
+    let named: Vec<&str> = promises.split('`').filter(is_test).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        let is_there = code.contains(&format!("    #[test]\n    fn {name}("))
+            || code.contains(&format!("#[test]\nfn {name}("));
+        assert!(is_there, "there is no test {name}");
+    }
+}
