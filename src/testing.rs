@@ -9,7 +9,7 @@ use clap::CommandFactory;
 use crate::commands::{Cli, ManualPage};
 pub use crate::config::edit::{add_store, remove_store, set_default_store};
 pub use crate::config::schema::{Field, Schema, Shape};
-pub use crate::config::{Config, LoadOptions, StoreConfig};
+pub use crate::config::{Config, Files, LoadOptions, StoreConfig};
 pub use crate::http::{Deadline, Http};
 pub use crate::identity::keypair::Keypair;
 pub use crate::identity::keys::{Identity, Location, generate};

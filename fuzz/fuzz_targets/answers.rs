@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use keyfob::testing::registry::{PROVIDERS, SCHEMAS};
 use keyfob::testing::{
-    Batch, Config, Deadline, Environment, Filter, Folders, Http, Keypair, Keyring, LoadOptions,
-    Name, NoProgress, SecretValue, Selection, Services, Sessions, Store, StoreName, TokenCache,
-    Write,
+    Batch, Config, Deadline, Environment, Files, Filter, Folders, Http, Keypair, Keyring,
+    LoadOptions, Name, NoProgress, SecretValue, Selection, Services, Sessions, Store, StoreName,
+    TokenCache, Write,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -88,13 +88,14 @@ fn open(provider: usize, server: &Server) -> Store {
     let config = Config::load(&LoadOptions {
         env: &env,
         folders: &folders,
-        explicit: None,
+        files: Files::default(),
         schemas: &SCHEMAS,
     })
     .expect("a configuration");
     // Too short for any pause, so that nothing is sent twice.
     let deadline = Rc::new(Deadline::after(Some(Duration::from_millis(150))));
     let services = Services {
+        is_heard: false,
         http: Http::new(deadline, Rc::new(|_| ())),
         sessions: Sessions::new(TokenCache::default(), None),
         keyring: Keyring::default(),
