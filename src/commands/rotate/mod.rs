@@ -154,6 +154,7 @@ fn show(planned: &[(Plan, Stores)], app: &App) -> Result<()> {
             .map(|(plan, _)| {
                 let irrevocable: Vec<_> = plan.irrevocable().collect();
                 json!({
+                    "dry_run": true,
                     "secret": plan.secret(),
                     "steps": plan.steps(),
                     "no_undo": irrevocable,

@@ -56,6 +56,7 @@ fn the_plan_is_shown_and_nobody_is_asked() {
         .lacks(NEW);
     let plan = world.rotation().args(["--dry-run", "--json"]).run();
     let plan = plan.ok().json();
+    assert_eq!(plan[0]["dry_run"], true);
     assert_eq!(plan[0]["secret"], "keyfob://local/K");
     assert_eq!(
         plan[0]["steps"][0],
