@@ -266,7 +266,9 @@ impl<'o, 'a> File<'o, 'a> {
         if self.trusted && self.role != Role::User {
             let record = TrustRecord::new(self.options.folders);
             let trusted = judge::trusted(&layer, trust::digest(text.as_bytes()));
-            record.remember(lock, &self.target, trusted)?;
+            record
+                .remember(lock, &self.target, trusted)
+                .map_err(|error| error.context(format!("{} is written", self.target.shown())))?;
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ mod nosana_databases;
 mod nosana_deletes;
 mod nosana_jobs;
 mod nosana_types;
+mod odds;
 mod pipes;
 #[cfg(unix)]
 mod prompts;
