@@ -257,7 +257,7 @@ fn readable(shown: &str, home: &Home, servers: &[(&str, String)]) -> String {
         (r#""size":\d+"#, r#""size":[N]"#),
         (r"\b[1-9A-HJ-NP-Za-km-z]{43,44}\b", "[ADDRESS]"),
         (r"(?m)^\w+\tcertificates\t.*$", "[CERTIFICATES]"),
-        (r"(\d+[dhm])*\d+s ago", "[AGE] ago"),
+        (r"\b(\d+[dhms])+ ago", "[AGE] ago"),
     ] {
         let pattern = Regex::new(pattern).unwrap();
         shown = pattern.replace_all(&shown, name).into_owned();

@@ -72,7 +72,7 @@ fn assert_used(run: &Run) {
         .stderr_has("warning: nosana cannot be reached (could not ")
         .stderr_has("); running with the snapshot from ")
         .stderr_lacks(CANARY);
-    let said = regex::Regex::new(r"from (\d+m)?\d+s ago \(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\)\n");
+    let said = regex::Regex::new(r"from (\d+[ms])+ ago \(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\)\n");
     assert!(said.unwrap().is_match(&run.stderr), "{}", run.stderr);
 }
 
