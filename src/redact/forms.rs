@@ -2,11 +2,13 @@
 //! JSON, XML and shell quotes.
 //!
 //! Forms hold no line breaks, since a text that wraps its lines is searched as if it did not; see
-//! [`search`](super::search).
+//! [`search`](super::search); and a value with colours in it is looked for without them as well.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
+
+use super::escapes::{Escapes, LONGEST};
 
 /// The shortest text, in bytes, that is looked for. To hide less would hide ordinary words.
 pub const SHORTEST: usize = 5;
@@ -40,6 +42,13 @@ impl Forms {
         for (index, value) in values.into_iter().enumerate() {
             let core = value.trim_ascii();
             let mut collected = Collected::default();
+            let mut uncolored = Zeroizing::new(Vec::with_capacity(core.len() + LONGEST));
+            let mut escapes = Escapes::default();
+            if !escapes.pass(core) {
+                escapes.split(core, &mut uncolored, |_, _| ());
+                escapes.give_up(&mut uncolored);
+                collected.add(&uncolored);
+            }
             if core.iter().filter(|byte| !is_break(**byte)).count() >= SHORTEST {
                 collected.add_value(core);
             } else if !value.is_empty() {
