@@ -26,6 +26,7 @@ mod keys;
 mod leaks;
 mod local;
 #[cfg(unix)]
+mod logout;
 mod mask;
 #[cfg(unix)]
 mod matrix;
