@@ -42,17 +42,23 @@ impl Forms {
         for (index, value) in values.into_iter().enumerate() {
             let core = value.trim_ascii();
             let mut collected = Collected::default();
+            let long_enough =
+                |text: &[u8]| text.iter().filter(|byte| !is_break(**byte)).count() >= SHORTEST;
             let mut uncolored = Zeroizing::new(Vec::with_capacity(core.len() + LONGEST));
             let mut escapes = Escapes::default();
-            if !escapes.pass(core) {
+            if escapes.pass(core) {
+                uncolored.extend_from_slice(core);
+            } else {
                 escapes.split(core, &mut uncolored, |_, _| ());
                 escapes.give_up(&mut uncolored);
-                collected.add(&uncolored);
             }
-            if core.iter().filter(|byte| !is_break(**byte)).count() >= SHORTEST {
-                collected.add_value(core);
+            if long_enough(&uncolored) {
+                collected.add_value(&uncolored);
             } else if !value.is_empty() {
                 forms.left_alone.push(index);
+            }
+            if *uncolored != core && long_enough(core) {
+                collected.add_value(core);
             }
             forms.forms.extend(
                 collected

@@ -117,6 +117,10 @@ impl TokenCache {
                 (Ok(there_was), Ok(any)) => Ok(any | there_was),
                 (Err(Unreachable::Absent), removed) if !has_it => removed,
                 (Ok(_), removed) => removed,
+                (Err(Unreachable::Absent), _) => Err(format!(
+                    "{} has it, and cannot be reached in this session",
+                    ring.name()
+                )),
                 (Err(why), _) => Err(why.to_string()),
             };
         }
@@ -246,7 +250,7 @@ mod tests {
         assert!(!cache.remove(key().id(), None).unwrap());
         // What is known to be where nobody can look is not forgotten.
         for (place, why) in [
-            ("absent", "there is no OS keyring"),
+            ("absent", "absent has it, and cannot be reached"),
             ("third", "leaves out third"),
         ] {
             cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);

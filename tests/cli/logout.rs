@@ -111,7 +111,10 @@ fn what_cannot_be_forgotten_is_an_error() {
     bus.thaw();
     // Over ssh, and by a setting.
     home.unset("DBUS_SESSION_BUS_ADDRESS");
-    refused(&home, "there is no OS keyring in this session");
+    refused(
+        &home,
+        "the OS keyring has it, and cannot be reached in this session",
+    );
     home.set("KEYFOB_TOKEN_CACHE", "none");
     refused(&home, "leaves out the OS keyring");
     home.set("KEYFOB_TOKEN_CACHE", "keyring");
