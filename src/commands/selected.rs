@@ -26,10 +26,10 @@ pub struct WaitArg {
 /// Which names count.
 #[derive(Clone, Debug, Default, Args)]
 pub struct NameArgs {
-    /// Only these names; separate several by commas, or repeat
+    /// Only these names or patterns ('DB_*'); separate several by commas, or repeat
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// All but these names; separate several by commas, or repeat
+    /// All but these names or patterns; separate several by commas, or repeat
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub except: Vec<String>,
     /// Only names that begin so

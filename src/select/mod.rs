@@ -5,6 +5,7 @@
 
 mod found;
 mod harmful;
+mod listed;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -12,6 +13,7 @@ mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use found::{Answers, Found, Wants};
+pub use listed::Listed;
 pub use variables::{Destination, Naming};
 
 use crate::words::digest;
