@@ -8,6 +8,7 @@ use crate::words::error::{Error, Result};
 /// `[a-z]` and `[!a-z]` for one of those or none of them, and `\x` for the character x itself.
 #[derive(Clone, Debug)]
 pub struct Glob {
+    text: String,
     regex: Regex,
 }
 
@@ -51,7 +52,34 @@ impl Glob {
             Error::usage(format!("{text:?} is no pattern of names"))
                 .hint("* stands for any text, ? for one character, [a-z] for one of those")
         })?;
-        Ok(Self { regex })
+        let text = text.to_owned();
+        Ok(Self { text, regex })
+    }
+
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The pattern of names that are turned letter by letter. No letter is to become a wildcard.
+    ///
+    /// # Errors
+    /// `usage` where a range is none any more.
+    pub fn turned(&self, turn: impl Fn(char) -> char) -> Result<Self> {
+        let mut text = String::with_capacity(self.text.len());
+        for piece in pieces(&self.text) {
+            match piece {
+                Piece::Any => text.push('*'),
+                Piece::One => text.push('?'),
+                Piece::Char(c) => text.push_str(&escape(turn(c).encode_utf8(&mut [0; 4]))),
+                Piece::Class { not, members } => {
+                    text.push_str(if not { "[!" } else { "[" });
+                    text.extend(members.chars().map(|c| if c == '-' { c } else { turn(c) }));
+                    text.push(']');
+                }
+            }
+        }
+        Self::new(&text)
     }
 
     /// Whether `name` is one of those it stands for.
@@ -69,6 +97,18 @@ pub fn plain(text: &str) -> String {
         Piece::Class { .. } => '[',
     });
     chars.collect()
+}
+
+/// The pattern that stands for `name` alone.
+pub fn escape(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    for c in name.chars() {
+        if "*?[\\".contains(c) {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
 }
 
 /// Writes what stands between brackets so that only `-` means something there.
@@ -179,6 +219,20 @@ mod tests {
         assert!(Glob::of("[z-a]").is_err());
     }
 
+    #[test]
+    fn a_turned_pattern_matches_turned_names() {
+        let upper = |c: char| {
+            if c == '-' {
+                '_'
+            } else {
+                c.to_ascii_uppercase()
+            }
+        };
+        let glob = Glob::new("q-[a-c]?*").unwrap().turned(upper).unwrap();
+        assert!(glob.matches("Q_BX") && glob.matches("Q_AX_Y"));
+        assert!(!glob.matches("q-bx") && !glob.matches("Q_DX"));
+    }
+
     proptest! {
         #[test]
         fn no_text_is_taken_for_more_than_it_says(text in "\\PC{0,12}", name in "\\PC{0,12}") {
@@ -187,6 +241,8 @@ mod tests {
                 Ok(Some(glob)) => { glob.matches(&name); }
                 Err(_) => {}
             }
+            prop_assert!(!Glob::is_glob(&escape(&text)));
+            prop_assert_eq!(plain(&escape(&text)), text);
         }
     }
 }

@@ -48,12 +48,16 @@ mod nosana_types;
 mod odds;
 mod pipes;
 #[cfg(unix)]
+mod profiles;
+#[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
 mod recipes;
 mod rotating;
 mod run;
 mod scan;
+#[cfg(unix)]
+mod selection;
 mod sessions;
 #[cfg(unix)]
 mod shapes;
