@@ -14,7 +14,7 @@ use super::links;
 use super::name::derived_id;
 use super::wire::{ADDONS, HIDDEN, RawGroup};
 use crate::http;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 
 /// How often a change is sent again that is known not to have been carried out.
 pub const AGAIN: usize = 3;
@@ -199,8 +199,8 @@ impl Change<'_> {
                 said.id()
             ))
             .hint(format!(
-                "keyfob group delete {} takes it away again",
-                said.id()
+                "keyfob group delete -s {{store}} {} takes it away again",
+                shell_word(said.id())
             )));
         }
         let found = Found::new(self.read(api).await?, &said);
@@ -246,7 +246,10 @@ impl Change<'_> {
             "still in the group {id} after being removed: {}",
             named(self.before, deviations)
         ))
-        .hint(format!("look at it with keyfob group show {id}"))
+        .hint(format!(
+            "look at it with keyfob group show -s {{store}} {}",
+            shell_word(id)
+        ))
     }
 
     fn conflict(&self, deviations: &[Deviation]) -> Error {
@@ -263,7 +266,8 @@ impl Change<'_> {
             "somebody else changed the group {id} at the same time{what}"
         ))
         .hint(format!(
-            "what it holds now was left alone; look at it with keyfob group show {id}, then try again"
+            "what it holds now was left alone; look at it with keyfob group show -s {{store}} {}, then try again",
+            shell_word(id)
         ))
     }
 
