@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::set::value_as_argument;
 use super::{input, outcomes};
 use crate::app::App;
 use crate::exec::editor;
@@ -44,6 +45,9 @@ pub struct EditArgs {
 pub async fn run(args: EditArgs, app: &App) -> Result<()> {
     let reference = app.reference(&args.name)?;
     let Reference { name, .. } = &reference;
+    if matches!(&args.name, Target::Name(name) if name.as_str().contains('=')) {
+        return Err(value_as_argument());
+    }
     let named = name.check();
     named.map_err(|error| Error::usage(error.message()))?;
     let store = app.open(&reference.store)?;

@@ -14,7 +14,7 @@ use super::links;
 use super::name::derived_id;
 use super::wire::{ADDONS, HIDDEN, RawGroup};
 use crate::http;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 
 /// How often a change is sent again that is known not to have been carried out.
 pub const AGAIN: usize = 3;
@@ -217,8 +217,8 @@ impl Change<'_> {
                 said.id()
             ))
             .hint(format!(
-                "keyfob group delete {} takes it away again",
-                said.id()
+                "keyfob group delete -s {{store}} {} takes it away again",
+                shell_word(said.id())
             )));
         }
         let found = Found::new(self.read(api).await?, &said);
@@ -264,7 +264,10 @@ impl Change<'_> {
             "still in the group {id} after being removed: {}",
             named(self.before, deviations)
         ))
-        .hint(format!("look at it with keyfob group show {id}"))
+        .hint(format!(
+            "look at it with keyfob group show -s {{store}} {}",
+            shell_word(id)
+        ))
     }
 
     fn conflict(&self, deviations: &[Deviation]) -> Error {
@@ -281,7 +284,8 @@ impl Change<'_> {
             "somebody else changed the group {id} at the same time{what}"
         ))
         .hint(format!(
-            "what it holds now was left alone; look at it with keyfob group show {id}, then try again"
+            "what it holds now was left alone; look at it with keyfob group show -s {{store}} {}, then try again",
+            shell_word(id)
         ))
     }
 
