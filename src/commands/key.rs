@@ -93,7 +93,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
 fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
     let located = match file {
         Some(path) => Located {
-            keypair: Keypair::from_file(&path)?,
+            keypair: from_file(&path)?,
             source: path.shown().to_string(),
         },
         None => of_store(app)?,
@@ -112,6 +112,12 @@ fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
 const FIELD: &str = "keypair";
 
 /// The built-in store of the first provider that signs in with a keypair.
+/// The keypair in the file that the user has named.
+fn from_file(path: &Path) -> Result<Keypair> {
+    input::check_there(path)?;
+    Keypair::from_file(path)
+}
+
 fn built_in() -> Result<StoreName> {
     let mut providers = registry::PROVIDERS.iter();
     let spec = providers.find(|spec| spec.schema.field(FIELD).is_some());
@@ -131,7 +137,7 @@ fn of_store(app: &App) -> Result<Located> {
 
 fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
     let keypair = match file {
-        Some(path) => Keypair::from_file(path)?,
+        Some(path) => from_file(path)?,
         None => from_stdin(app)?,
     };
     let keyring = &app.services()?.keyring;

@@ -1,6 +1,7 @@
 //! One file a command: arguments in, calls, something printed. No HTTP, no cryptography, no file
 //! formats.
 
+mod check;
 mod completions;
 mod copy;
 mod delete;
@@ -37,6 +38,7 @@ mod store;
 mod sync;
 mod trust;
 mod vault;
+mod where_from;
 
 pub use failure::Failure;
 pub use man::{Page as ManualPage, pages as manual_pages};
@@ -86,6 +88,8 @@ pub enum Command {
     List(list::ListArgs),
     Show(show::ShowArgs),
     Run(run::RunArgs),
+    Check(check::CheckArgs),
+    Where(where_from::WhereArgs),
     Rotate(rotate::RotateArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
@@ -155,6 +159,8 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Delete(args) => delete::run(args, app).await,
         Command::List(args) => list::run(args, app).await,
         Command::Show(args) => show::run(args, app).await,
+        Command::Check(args) => check::run(args, app).await,
+        Command::Where(args) => where_from::run(args, app).await,
         Command::Rotate(args) => rotate::run(args, app).await,
         Command::Login(args) => login::run(args, app).await,
         Command::Logout(args) => logout::run(args, app).await,

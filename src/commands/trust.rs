@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde_json::json;
 
+use super::input;
 use crate::app::{App, consent};
 use crate::config::review::{self, Review, State};
 use crate::config::trust::TrustRecord;
@@ -52,6 +53,9 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     let record = TrustRecord::new(app.folders()?);
     if args.revoke {
         return revoke(&file, &record, app);
+    }
+    if args.file.is_some() {
+        input::check_there(&app.env.cwd().join(&file))?;
     }
     let review = review::review(&app.load_options()?, &file)?;
     if !app.ui.json {
