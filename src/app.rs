@@ -273,7 +273,10 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let timeout = self.limit()?;
-        asking::introduce(ui, timeout);
+        let withheld = credential::withheld(registry::SCHEMAS, &self.env);
+        let theirs = self.env.vars_without(&withheld);
+        let theirs = theirs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        asking::introduce(ui, timeout, theirs.collect());
         let lost = Lost::default();
         let deadline = Rc::new(Deadline::after(timeout).less(lost.clone()));
         let keyring = Keyring::new(&self.env)?
@@ -292,9 +295,10 @@ impl App {
             sessions: Sessions::new(
                 TokenCache::from_env(&self.env, &keyring)?,
                 Some(folders.cache.clone()),
-            ),
+            )
+            .noted_in(folders.data.join("sessions")),
             keyring,
-            withheld: credential::withheld(registry::SCHEMAS, &self.env),
+            withheld,
             env: self.env.clone(),
             folders,
             progress: Rc::new(bar),

@@ -12,6 +12,8 @@ mod credentials;
 mod diff;
 mod docs;
 mod doctor;
+#[cfg(unix)]
+mod editing;
 mod export;
 mod fallback;
 #[cfg(target_os = "linux")]
@@ -28,11 +30,14 @@ mod keys;
 mod leaks;
 mod local;
 #[cfg(unix)]
+mod logout;
 mod mask;
 #[cfg(unix)]
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod moving;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
 mod neo;
@@ -83,3 +88,4 @@ mod transcripts;
 mod trust;
 mod vault_git;
 mod vault_readers;
+mod versions;
