@@ -38,6 +38,9 @@ pub struct Global {
     /// The store to use [env: KEYFOB_STORE] [default: the configuration's default_store, else local]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub store: Option<StoreName>,
+    /// The profile of the configuration to use [env: KEYFOB_PROFILE]
+    #[arg(short = 'P', long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Use this configuration file and look for no other; none: your own alone [env: KEYFOB_CONFIG]
     #[arg(short = 'C', long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
@@ -155,7 +158,16 @@ impl App {
                 return Err(untrusted.error());
             }
         }
+        if let Some(profile) = self.profile() {
+            config.choose_profile(profile)?;
+        }
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The profile that option or environment choose.
+    pub fn profile(&self) -> Option<&str> {
+        let named = self.global.profile.as_deref();
+        named.or_else(|| self.env.var("KEYFOB_PROFILE"))
     }
 
     /// Checks that a project's file, where one was found, counts.
@@ -227,6 +239,14 @@ impl App {
         }
     }
 
+    /// What names the store, where option or environment do and not the configuration.
+    pub fn store_named_by(&self) -> Option<&'static str> {
+        match &self.global.store {
+            Some(_) => Some("--store"),
+            None => self.env.var("KEYFOB_STORE").map(|_| "KEYFOB_STORE"),
+        }
+    }
+
     /// The store named with `--store`, where one is.
     pub fn named_store(&self) -> Option<&StoreName> {
         self.global.store.as_ref()
@@ -263,7 +283,10 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let timeout = self.limit()?;
-        asking::introduce(ui, timeout);
+        let withheld = credential::withheld(registry::SCHEMAS, &self.env);
+        let theirs = self.env.vars_without(&withheld);
+        let theirs = theirs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        asking::introduce(ui, timeout, theirs.collect());
         if ui.shows_waits() {
             progress::introduce(Spinner::default());
         }
@@ -285,9 +308,10 @@ impl App {
             sessions: Sessions::new(
                 TokenCache::from_env(&self.env, &keyring)?,
                 Some(folders.cache.clone()),
-            ),
+            )
+            .noted_in(folders.data.join("sessions")),
             keyring,
-            withheld: credential::withheld(registry::SCHEMAS, &self.env),
+            withheld,
             env: self.env.clone(),
             folders,
             progress: Rc::new(bar),

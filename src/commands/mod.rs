@@ -138,7 +138,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Stores and accounts",
         &[
-            "status", "login", "logout", "store", "group", "init", "trust", "doctor",
+            "status", "check", "where", "login", "logout", "store", "group", "init", "trust",
+            "doctor",
         ],
     ),
     ("Keys and the local vault", &["vault", "identity", "key"]),

@@ -29,6 +29,7 @@ mod keys;
 mod leaks;
 mod local;
 #[cfg(unix)]
+mod logout;
 mod mask;
 #[cfg(unix)]
 mod matrix;
@@ -53,12 +54,16 @@ mod nosana_types;
 mod odds;
 mod pipes;
 #[cfg(unix)]
+mod profiles;
+#[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
 mod recipes;
 mod rotating;
 mod run;
 mod scan;
+#[cfg(unix)]
+mod selection;
 mod sessions;
 #[cfg(unix)]
 mod shapes;

@@ -46,6 +46,42 @@ fn delete_asks_first_and_no_is_the_default() {
 }
 
 #[test]
+fn an_identity_is_exported_after_a_yes_alone() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    let asked = |args: &[&str], question: &str, answer: &str| {
+        let mut terminal = on_a_terminal(&home, args);
+        terminal.exp_string(question).unwrap();
+        terminal.send(answer).unwrap();
+        if answer != "\n" {
+            terminal.send("\n").unwrap();
+        }
+        terminal.flush().unwrap();
+        terminal.exp_eof().unwrap()
+    };
+    // On a terminal it stays in the scrollback, so that even --yes is asked again.
+    for args in [&["identity", "export"][..], &["identity", "export", "-y"]] {
+        for (answer, is_shown) in [("\n", false), ("n", false), ("y", true)] {
+            let said = asked(args, "Show the private key of age1", answer);
+            assert_eq!(said.contains("AGE-SECRET-KEY-1"), is_shown, "{said}");
+            assert_eq!(said.contains("nothing was written"), !is_shown, "{said}");
+        }
+    }
+    let into = ["identity", "export", "-o", "copy"];
+    for (answer, is_written) in [("\n", false), ("n", false), ("y", true)] {
+        let said = asked(&into, "Write the private key of age1", answer);
+        assert!(!said.contains("AGE-SECRET-KEY-1"), "{said}");
+        assert_eq!(home.work().join("copy").exists(), is_written, "{answer}");
+    }
+    let kept = std::fs::read(home.data().join("identity.txt")).unwrap();
+    assert_eq!(home.read("copy"), kept);
+    // What was made meanwhile is not written over, whatever is answered.
+    let said = asked(&into, "Write the private key of age1", "y");
+    assert!(said.contains("exists already"), "{said}");
+    assert_eq!(home.read("copy"), kept);
+}
+
+#[test]
 fn nothing_is_asked_where_that_was_ruled_out() {
     let home = Home::new();
     for (args, variable) in [

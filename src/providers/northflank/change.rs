@@ -101,7 +101,12 @@ impl Change<'_> {
         let mut pauses = http::pauses(AGAIN);
         loop {
             let updated = match way {
-                Way::Patch => api.update(id, patch).await?,
+                Way::Patch => match api.update(id, patch).await {
+                    Err(error) if error.kind() == Kind::NotFound => {
+                        return Err(self.disowned(api, error).await);
+                    }
+                    updated => updated?,
+                },
                 Way::Post => api.update_by_post(id, patch).await?,
             };
             let group = match (&updated, self.read(api).await) {
@@ -125,6 +130,19 @@ impl Change<'_> {
                 }
                 _ => return Err(error),
             }
+        }
+    }
+
+    /// The error where the server says that the group is not there: a caller that was to remove
+    /// something takes that for done, so it is looked into.
+    async fn disowned(&self, api: &Api, error: Error) -> Error {
+        match self.read(api).await {
+            Ok(_) => Error::invalid_data(format!(
+                "the server shows the group {} and says of a change that there is none: {}",
+                self.before.id(),
+                error.message()
+            )),
+            Err(error) => error,
         }
     }
 
