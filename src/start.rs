@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, FromArgMatches, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
 use clap_complete::CompleteEnv;
 
 use crate::app::{self, App, ColorChoice, Global};
@@ -135,8 +135,19 @@ fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {
         ColorChoice::Always => clap::ColorChoice::Always,
         ColorChoice::Never => clap::ColorChoice::Never,
     };
-    let matches = commands::whole().color(color).try_get_matches_from(args)?;
+    // Most command lines ask for no help, and need not wait for its texts to be put together.
+    let matches = match Cli::command().color(color).try_get_matches_from(args) {
+        Err(error) if !error.use_stderr() || is_help(&error) => {
+            commands::whole().color(color).try_get_matches_from(args)
+        }
+        matches => matches,
+    }?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Whether it shows the help because nothing was asked for.
+fn is_help(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
 /// A panic says where, and nothing of what was being worked on: its message could hold a secret.

@@ -224,6 +224,9 @@ fn takes_equals(command: &Command, option: &str) -> bool {
     })
 }
 
+/// The options of `run` whose value may be left out, and is written behind `=`.
+const BEHIND_EQUALS: [&str; 2] = ["--fallback", "--wait"];
+
 /// The error for `keyfob run --fallback FILE -- …`, where FILE would be taken for the command.
 pub fn detached(args: &[OsString]) -> Option<Error> {
     let words: Vec<&str> = args.iter().skip(1).map_while(|arg| arg.to_str()).collect();
@@ -231,9 +234,32 @@ pub fn detached(args: &[OsString]) -> Option<Error> {
     let [.., option, value] = words.get(..end)? else {
         return None;
     };
+    // The command line is built only where it may be so: every `run` comes through here.
+    if value.starts_with('-') || !BEHIND_EQUALS.contains(option) {
+        return None;
+    }
     let keyfob = commands::whole();
     let own: Vec<String> = words[..end].iter().map(|word| (*word).to_owned()).collect();
     let (path, command) = reached(&keyfob, &own);
-    let is_so = path == ["run"] && !value.starts_with('-') && takes_equals(command, option);
+    let is_so = path == ["run"] && takes_equals(command, option);
     is_so.then(|| detached_value(option, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_run_that_take_their_value_behind_equals_are_these() {
+        let keyfob = commands::whole();
+        let run = keyfob.find_subcommand("run").unwrap();
+        let options = run
+            .get_arguments()
+            .filter(|arg| arg.is_require_equals_set());
+        let mut options: Vec<String> = options
+            .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
+            .collect();
+        options.sort();
+        assert_eq!(options, BEHIND_EQUALS);
+    }
 }

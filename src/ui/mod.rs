@@ -74,6 +74,17 @@ pub fn json(value: &impl Serialize) -> Result<serde_json::Value> {
         .map_err(|error| Error::failed(format!("could not write JSON: {error}")).made_of(error))
 }
 
+/// How many columns the terminal has that stdout is; `None` where it is none.
+pub fn columns() -> Option<u16> {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// How to talk to the user.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
@@ -112,22 +123,11 @@ impl Ui {
             return self.line(&format!("{label}: {text}"));
         }
         let label = format!("{label}: ");
-        let room = self.columns().map_or(usize::MAX, usize::from);
+        let room = columns().map_or(usize::MAX, usize::from);
         let room = room.saturating_sub(label.len());
         let parts = wrapped(&shortened(&escape(text)), room);
         let line = parts.join(&format!("\n{}", " ".repeat(label.len())));
         self.data(format!("{}{line}\n", escape(&label)).as_bytes())
-    }
-
-    /// How many columns the terminal has that stdout is; `None` where it is none.
-    pub fn columns(&self) -> Option<u16> {
-        #[cfg(unix)]
-        {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-            (size.ws_col > 0).then_some(size.ws_col)
-        }
-        #[cfg(not(unix))]
-        None
     }
 
     /// How many columns the terminal has that messages go to; `None` where they go to none.

@@ -44,7 +44,7 @@ impl Table {
         if !ui.stdout_is_terminal() {
             return self.print_plain(ui);
         }
-        ui.styled(&self.on_terminal(ui.columns().map(usize::from)))
+        ui.styled(&self.on_terminal(super::columns().map(usize::from)))
     }
 
     /// The text for a terminal of so many columns; `None` is any number.
@@ -151,11 +151,13 @@ fn line(
 fn blocks(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
     let blocks = rows.iter().map(|row| {
         let mut block = String::new();
-        for (label, cell) in head.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
-            let label = match label.is_empty() {
-                true => String::new(),
-                false => format!("{}: ", label.to_lowercase()),
-            };
+        let cells = head.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        // A mark without a name stands beside what it marks.
+        let (marks, cells): (Vec<_>, Vec<_>) = cells.partition(|(label, _)| label.is_empty());
+        let mut marks: String = marks.iter().map(|(_, mark)| format!(" {mark}")).collect();
+        for (label, cell) in cells {
+            let label = format!("{}: ", label.to_lowercase());
+            let cell = &format!("{cell}{}", std::mem::take(&mut marks));
             let room = columns.saturating_sub(label.len());
             for (at, part) in wrapped(cell, room).into_iter().enumerate() {
                 match at {

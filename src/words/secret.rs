@@ -420,7 +420,10 @@ impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if Reference::looks_like(text) {
+        let meant = text
+            .get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case("keyfob:"));
+        if Reference::looks_like(text) || meant {
             text.parse().map(Target::Reference)
         } else {
             Ok(Target::Name(Name::any(text)))

@@ -350,7 +350,7 @@ impl Case {
 const ONE_OF: usize = 23;
 
 /// So much thinner are the errors, of which there are many and most are alike.
-const ERRORS: usize = 20;
+const ERRORS: usize = 40;
 
 fn shapes(store: &'static str) {
     let operations: Vec<&'static Operation> = OPERATIONS
