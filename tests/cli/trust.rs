@@ -342,7 +342,7 @@ fn the_question_is_asked_once_on_a_terminal_and_no_is_the_default() {
     terminal.send("n\n").unwrap();
     terminal.flush().unwrap();
     terminal.exp_eof().unwrap();
-    for (answer, code) in [("\n", 12), ("y", 0)] {
+    for (answer, code) in [("\n", 12), ("y\n", 0)] {
         let mut terminal = home.keyfob(["trust"]).on_a_terminal();
         terminal.exp_string("env.WHO").unwrap();
         terminal.exp_string("[y/N]").unwrap();
