@@ -3,14 +3,9 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::text::{BOLD, PLAIN, colored, shortened, wrapped};
 use super::{Ui, escape};
 use crate::words::error::Result;
-
-const GREEN: &str = "\u{1b}[32m";
-const YELLOW: &str = "\u{1b}[33m";
-const RED: &str = "\u{1b}[31m";
-const BOLD: &str = "\u{1b}[1m";
-const PLAIN: &str = "\u{1b}[0m";
 
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -65,7 +60,7 @@ impl Table {
             .iter()
             .map(|row| {
                 used.iter()
-                    .map(|at| super::shortened(&escape(row.get(*at).map_or("", String::as_str))))
+                    .map(|at| shortened(&escape(row.get(*at).map_or("", String::as_str))))
                     .collect()
             })
             .collect();
@@ -169,39 +164,6 @@ fn blocks(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
         block
     });
     blocks.collect::<Vec<_>>().join("\n")
-}
-
-/// `text` in parts of at most so many columns, broken between words only: a word that is longer is a
-/// part of its own.
-pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    if text.width() <= columns {
-        return vec![text.to_owned()];
-    }
-    let mut parts = vec![String::new()];
-    for word in text.split(' ') {
-        let part = parts.last().map_or(0, |part| part.width());
-        if part > 0 && part + 1 + word.width() > columns {
-            parts.push(String::new());
-        }
-        if let Some(part) = parts.last_mut() {
-            if !part.is_empty() {
-                part.push(' ');
-            }
-            part.push_str(word);
-        }
-    }
-    parts
-}
-
-/// A state in its colour; whatever else as it is.
-pub fn colored(word: &str) -> String {
-    let color = match word {
-        "ok" | "trusted" | "present" | "current" => GREEN,
-        "warning" | "default" | "unknown" | "deleted" | "due" => YELLOW,
-        "fault" | "missing" | "changed" | "untrusted" | "differs" | "failed" => RED,
-        _ => return word.to_owned(),
-    };
-    format!("{color}{word}{PLAIN}")
 }
 
 #[cfg(test)]
