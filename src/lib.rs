@@ -15,7 +15,7 @@
 //! | `doctor` | what may be wrong with a set-up, and what to do about it |
 //! | `app` | options and environment made into a configuration, services and a voice |
 //! | `rotate` | one new value for several secrets: a plan, an engine, and the way back |
-//! | `transfer` | a store brought to a wanted state: a pure plan, then one engine |
+//! | `transfer` | a store brought to a wanted state, and secrets moved: a plan, then one engine |
 //! | `inject` | texts with places for secrets |
 //! | `scan` | values found in folders, stdin and staged changes |
 //! | `exec` | other programs, run with secrets in their environment |
@@ -34,7 +34,7 @@
 //! | `redact` | values found in bytes, and hidden |
 //! | `formats` | dotenv, json, yaml, toml, shell and others |
 //! | `config` | schema, lookup, merging, trust |
-//! | `ui` | tables, JSON, progress, escaping; prompts |
+//! | `ui` | tables, JSON, progress and waits, escaping; prompts |
 //! | `state` | files written whole, and locks |
 //! | `words` | secrets, batches, errors, the environment, durations, random values, texts, the process's memory |
 //!

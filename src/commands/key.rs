@@ -84,7 +84,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
             .document(&json!({ "address": address, "path": path.shown().to_string() }));
     }
     app.ui.note(&format!(
-        "made {}; whoever has this file is {address}: keep a copy in a safe place",
+        "made {}; whoever has this file has the account: keep a copy in a safe place",
         path.shown()
     ));
     app.ui.line(&address)
