@@ -20,6 +20,7 @@ pub fn is_credential_variable(schemas: Schemas, name: &str) -> bool {
     let fields = schemas.iter().flat_map(|schema| schema.fields);
     fields.filter(|field| field.may_hold_secret()).any(|field| {
         field.vendor_env.contains(&name)
+            || field.withheld_env.contains(&name)
             || name
                 .strip_prefix(PREFIX)
                 .and_then(|rest| rest.strip_suffix(&field.name.to_ascii_uppercase()))

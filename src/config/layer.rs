@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::check::{self, Value, did_you_mean};
-use super::reader::{self, Entry, Item, Placed, Reader};
+use super::reader::{self, Entry, Item, Kind, Placed, Reader};
 use super::rotation::{self, Rotation};
 use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable, variables};
 use super::source::Source;
 use crate::words::error::Result;
-use crate::words::secret::{StoreName, Target};
+use crate::words::secret::{Reference, StoreName, Target};
 use crate::words::shown;
 use crate::words::text::{Place, is_variable_name};
 
@@ -182,6 +182,19 @@ fn read_field(
     let item = &entry.item;
     let path = format!("stores.{store}.{}", field.name);
     if field.credential {
+        // Where it is to be found is no secret.
+        if let Kind::Text(text) = item.is
+            && Reference::looks_like(text)
+        {
+            return match text.parse::<Reference>() {
+                Ok(_) => Some(Value::Text(text.to_owned().into())),
+                Err(error) => {
+                    let hint = error.hint_text().map(str::to_owned);
+                    reader.problem(item.at, format!("`{path}`: {}", error.message()), hint);
+                    None
+                }
+            };
+        }
         let message = format!("`{path}` is a credential, which no file holds in the clear");
         let hint = credential_hint(store, schema, field);
         reader.problem(entry.at, message, Some(hint));
