@@ -25,10 +25,11 @@ use crate::providers::{Services, registry};
 use crate::session::Sessions;
 use crate::session::cache::TokenCache;
 use crate::store::Store;
-use crate::ui::{Bar, Ui};
+use crate::ui::{self, Bar, Spinner, Ui};
 use crate::words::duration::HumanDuration;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
+use crate::words::progress;
 use crate::words::secret::{Reference, StoreName, Target};
 use referred::{Loaded, Referred};
 
@@ -39,6 +40,9 @@ pub struct Global {
     /// The store to use [env: KEYFOB_STORE] [default: the configuration's default_store, else local]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub store: Option<StoreName>,
+    /// The profile of the configuration to use [env: KEYFOB_PROFILE]
+    #[arg(short = 'P', long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Use this configuration file and look for no other; none: your own alone [env: KEYFOB_CONFIG]
     #[arg(short = 'C', long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
@@ -91,7 +95,8 @@ pub struct App {
 impl App {
     /// Takes the options and the environment over; reads and checks nothing yet.
     pub fn new(global: Global, env: Environment) -> Self {
-        let ui = ui(&global, &env);
+        ui::at_home(env.home().as_deref());
+        let ui = self::ui(&global, &env);
         Self {
             env,
             ui,
@@ -155,7 +160,16 @@ impl App {
                 return Err(untrusted.error());
             }
         }
+        if let Some(profile) = self.profile() {
+            config.choose_profile(profile)?;
+        }
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The profile that option or environment choose.
+    pub fn profile(&self) -> Option<&str> {
+        let named = self.global.profile.as_deref();
+        named.or_else(|| self.env.var("KEYFOB_PROFILE"))
     }
 
     /// Checks that a project's file, where one was found, counts.
@@ -212,10 +226,26 @@ impl App {
         }
         match self.env.var("KEYFOB_STORE") {
             Some(name) => StoreName::new(name).map_err(|error| error.context("KEYFOB_STORE")),
-            None => match self.config()?.default_store()? {
-                Some(name) => Ok(name.clone()),
-                None => StoreName::new("local"),
-            },
+            None => self.default_store(),
+        }
+    }
+
+    /// The store that is used where neither option nor environment names one.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config).
+    pub fn default_store(&self) -> Result<StoreName> {
+        match self.config()?.default_store()? {
+            Some(name) => Ok(name.clone()),
+            None => StoreName::new("local"),
+        }
+    }
+
+    /// What names the store, where option or environment do and not the configuration.
+    pub fn store_named_by(&self) -> Option<&'static str> {
+        match &self.global.store {
+            Some(_) => Some("--store"),
+            None => self.env.var("KEYFOB_STORE").map(|_| "KEYFOB_STORE"),
         }
     }
 
@@ -255,13 +285,19 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let timeout = self.limit()?;
-        asking::introduce(ui, timeout);
+        let withheld = credential::withheld(registry::SCHEMAS, &self.env);
+        let theirs = self.env.vars_without(&withheld);
+        let theirs = theirs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        asking::introduce(ui, timeout, theirs.collect());
+        if ui.shows_waits() {
+            progress::introduce(Spinner::default());
+        }
         let lost = Lost::default();
         let deadline = Rc::new(Deadline::after(timeout).less(lost.clone()));
         let keyring = Keyring::new(&self.env)?
             .within(timeout)
             .telling(lost, move |text| ui.warn(text));
-        let bar = Bar::new(self.ui.quiet);
+        let bar = Bar::new(&self.ui);
         let beside = bar.clone();
         let log = Rc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
         let beside = bar.clone();
@@ -270,7 +306,8 @@ impl App {
         let sessions = Sessions::new(
             TokenCache::from_env(&self.env, &keyring)?,
             Some(folders.cache.clone()),
-        );
+        )
+        .noted_in(folders.data.join("sessions"));
         let services = Rc::new_cyclic(|services| Services {
             references: Rc::new(Referred {
                 config: Rc::clone(&self.config),
@@ -281,7 +318,7 @@ impl App {
                 .with_notice(Rc::clone(&notice)),
             sessions,
             keyring,
-            withheld: credential::withheld(registry::SCHEMAS, &self.env),
+            withheld,
             env: self.env.clone(),
             folders,
             progress: Rc::new(bar),

@@ -13,7 +13,7 @@ use crate::words::shown::ShownPath as _;
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  keyfob man | man -l -
+  keyfob man
   keyfob man vault restore | man -l -
   keyfob man --dir ~/.local/share/man/man1")]
 pub struct ManArgs {
@@ -39,12 +39,37 @@ pub fn run(args: ManArgs, keyfob: Command, app: &App) -> Result<()> {
             "name": page.name,
             "page": String::from_utf8_lossy(&page.roff),
         })),
+        Some(page) if app.ui.stdout_is_terminal() => read(&page, app),
         Some(page) => app.ui.data(&page.roff),
         None => Err(Error::not_found(format!(
             "there is no command keyfob {}",
             args.command.join(" ")
         ))
         .hint("keyfob --help lists the commands")),
+    }
+}
+
+/// Has man show `page` to who sits at the terminal; without a man, the text that it would read.
+fn read(page: &Page, app: &App) -> Result<()> {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    let started = std::process::Command::new("man")
+        .args(["-l", "-"])
+        .env_clear()
+        .envs(app.env.vars_without(&app.services()?.withheld))
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut man) = started else {
+        return app.ui.data(&page.roff);
+    };
+    if let Some(mut stdin) = man.stdin.take() {
+        // Whoever has read enough ends it.
+        let _ = stdin.write_all(&page.roff);
+    }
+    match man.wait() {
+        Ok(status) if status.success() => Ok(()),
+        _ => app.ui.data(&page.roff),
     }
 }
 

@@ -12,10 +12,11 @@ use jiff::fmt::temporal::Pieces;
 use super::{input, outcomes};
 use crate::app::App;
 use crate::providers::Capability;
+use crate::store::Store;
 use crate::ui::prompt;
-use crate::words::batch::{Batch, Metadata, Write};
+use crate::words::batch::{Batch, Filter, Metadata, Outcome, Write};
 use crate::words::duration::HumanDuration;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 use crate::words::generate;
 use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
 use crate::words::shown;
@@ -33,7 +34,8 @@ Examples:
   keyfob set API_KEY                          # asks, hidden, twice
   keyfob set TLS_KEY --file server.key        # every byte kept
   keyfob set DB_PASSWORD --generate=alnum:40
-  keyfob set -s gpu hf-token --from-env HF_TOKEN")]
+  keyfob set -s gpu hf-token --from-env HF_TOKEN
+  keyfob set API_KEY --keep-value --description 'for the shop'")]
 pub struct SetArgs {
     /// The secret's name, or a reference keyfob://STORE/NAME
     #[arg(value_name = "NAME")]
@@ -62,11 +64,28 @@ pub struct SetArgs {
     /// Fail with conflict where the secret exists already
     #[arg(long)]
     pub if_absent: bool,
+    /// Change what stands beside the value alone
+    #[arg(long, conflicts_with_all = ["source", "if_absent"])]
+    pub keep_value: bool,
 }
 
 pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     let with_value = matches!(&args.name, Target::Name(name) if name.as_str().contains('='));
-    if with_value || !args.refused.is_empty() {
+    // As everywhere: `-` is what comes through the pipe.
+    let from_stdin = args.refused.len() == 1 && args.refused[0] == "-";
+    if from_stdin && (args.file.is_some() || args.from_env.is_some() || args.generate.is_some()) {
+        return Err(Error::usage(
+            "the value comes from stdin, or from elsewhere, not from both",
+        ));
+    }
+    if let (Some(_), [spec]) = (&args.generate, args.refused.as_slice())
+        && let Some(spec) = spec.to_str()
+        && spec.parse::<generate::Spec>().is_ok()
+    {
+        return Err(Error::usage("--generate takes what it makes behind `=`")
+            .hint(format!("write --generate={spec}")));
+    }
+    if with_value || !from_stdin && !args.refused.is_empty() {
         return Err(value_as_argument());
     }
     let reference = app.reference(&args.name)?;
@@ -78,11 +97,14 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     let mut write = Write::new(reference.name, SecretValue::from("any"));
     write.metadata = metadata(&args)?;
     store.check_metadata([&write])?;
+    if args.keep_value {
+        return annotate(write, &store, app).await;
+    }
     store.check(&write)?;
     if let Some(at) = write.metadata.expires_at {
         doubt(at, app);
     }
-    write.value = value(&args, &write.name, app).map_err(|error| {
+    write.value = value(&args, &write.name, &store, app).await.map_err(|error| {
         let hidden = !store.can(Capability::Read);
         match error.kind() {
             // Who wants to change a description alone cannot: nobody can bring the value along.
@@ -102,6 +124,22 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         })
         .await?;
     outcomes::written(app, "", &store, outcomes)
+}
+
+/// Changes what stands beside the value alone.
+async fn annotate(write: Write, store: &Store, app: &App) -> Result<()> {
+    if write.metadata.is_empty() {
+        return Err(Error::usage(
+            "--keep-value changes what stands beside the value, and nothing of that is named",
+        )
+        .hint("name it: --description, --expires-at or --attr"));
+    }
+    if let Some(at) = write.metadata.expires_at {
+        doubt(at, app);
+    }
+    let action = store.annotate(&write.name, write.metadata).await?;
+    let outcome = Outcome::new(write.name, Ok(action));
+    outcomes::written(app, "", store, vec![outcome])
 }
 
 /// The refusal of a value on the command line.
@@ -191,7 +229,7 @@ pub fn point_in_time(text: &str) -> Result<Timestamp> {
         .map_err(|_| Error::usage(format!("{text:?} is too far away")))
 }
 
-fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
+async fn value(args: &SetArgs, name: &Name, store: &Store, app: &App) -> Result<SecretValue> {
     if let Some(spec) = &args.generate {
         return spec.parse::<generate::Spec>()?.generate();
     }
@@ -202,11 +240,42 @@ fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
         return input::read(path, MAX_VALUE).map(SecretValue::from);
     }
     if io::stdin().is_terminal() {
-        return prompt::new_secret(&app.ui, &format!("Value of {name}")).map_err(|error| {
-            error.hint("pipe the value in, or use --file, --from-env or --generate")
-        });
+        let instead = "pipe the value in, or use --file, --from-env or --generate";
+        let question = match app.ui.interactive {
+            true => question(name, args.if_absent, store).await?,
+            false => format!("the value of {name}"),
+        };
+        return prompt::new_secret(&app.ui, &question).map_err(|error| error.hint(instead));
     }
-    from_pipe()
+    from_pipe(store, name)
+}
+
+/// What is asked for: in which store, and whether it takes the place of another value.
+async fn question(name: &Name, if_absent: bool, store: &Store) -> Result<String> {
+    let filter = Filter {
+        prefix: Some(name.to_string()),
+        named: Some(name.clone()),
+        ..Filter::default()
+    };
+    let listed = match store.list(&filter).await {
+        // Who may write need not be allowed to list.
+        Err(error) if error.is_absence() || error.kind() == Kind::Forbidden => Vec::new(),
+        listed => listed?,
+    };
+    let store = store.name();
+    let Some(there) = listed.into_iter().find(|entry| entry.name == *name) else {
+        return Ok(format!("Value of {name} in {store}"));
+    };
+    if if_absent {
+        return Err(Error::conflict(format!("{name} exists already"))
+            .hint("leave --if-absent out to replace its value")
+            .store(store.as_str()));
+    }
+    let of = match there.updated_at {
+        Some(at) => format!("the one of {}", at.strftime("%Y-%m-%d")),
+        None => "the one there".to_owned(),
+    };
+    Ok(format!("New value of {name} in {store} (replaces {of})"))
 }
 
 fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
@@ -231,12 +300,14 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
 }
 
 /// Everything that comes through the pipe, without one newline at its end.
-fn from_pipe() -> Result<SecretValue> {
+fn from_pipe(store: &Store, name: &Name) -> Result<SecretValue> {
     let mut bytes = input::stdin(MAX_VALUE)?;
     if bytes.is_empty() {
-        return Err(Error::usage("no value came on stdin").hint(
-            "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
-        ));
+        return Err(Error::usage("no value came on stdin").hint(format!(
+            "check the command before the pipe; an empty value is stored with: echo | keyfob set -s {} {}",
+            store.name(),
+            shell_word(&name.shown().to_string())
+        )));
     }
     drop_newline(&mut bytes);
     Ok(SecretValue::from(bytes))

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod copy;
+pub mod editor;
 #[cfg(unix)]
 pub mod leader;
 #[cfg(unix)]

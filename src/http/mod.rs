@@ -39,6 +39,7 @@ pub use retry::pauses;
 
 use crate::words::env::Environment;
 use crate::words::error::Result;
+use crate::words::progress::waiting_for;
 use client::Clients;
 use retry::{Budget, Pauses};
 
@@ -144,6 +145,7 @@ impl Http {
     /// `unavailable` when no answer came, `rate_limited` when the server asks to wait beyond the
     /// deadline, `invalid_data` for an endless body or a redirect to somewhere else.
     pub async fn send(&self, peer: &Peer, request: &Request) -> Result<Response> {
+        let _waiting = waiting_for(&address::host(&request.url));
         let client = self.clients.get(peer, &request.url, &self.log)?;
         let mut pauses = Pauses::new(&self.deadline, &self.budget);
         let mut heard = None;

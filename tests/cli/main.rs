@@ -10,12 +10,15 @@ mod credentials;
 mod diff;
 mod docs;
 mod doctor;
+#[cfg(unix)]
+mod editing;
 mod export;
 mod fallback;
 #[cfg(target_os = "linux")]
 mod faults;
 mod from_0_1;
 mod fuzz;
+mod guesses;
 #[cfg(unix)]
 mod identities;
 mod import;
@@ -26,11 +29,14 @@ mod keys;
 mod leaks;
 mod local;
 #[cfg(unix)]
+mod logout;
 mod mask;
 #[cfg(unix)]
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod moving;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
 mod neo;
@@ -49,12 +55,16 @@ mod odds;
 mod openbao;
 mod pipes;
 #[cfg(unix)]
+mod profiles;
+#[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
 mod recipes;
 mod rotating;
 mod run;
 mod scan;
+#[cfg(unix)]
+mod selection;
 mod sessions;
 #[cfg(unix)]
 mod shapes;
@@ -72,9 +82,12 @@ mod support_northflank;
 mod support_nosana;
 mod support_servers;
 mod sync;
+#[cfg(unix)]
+mod terminals;
 #[cfg(target_os = "linux")]
 mod transcripts;
 #[cfg(unix)]
 mod trust;
 mod vault_git;
 mod vault_readers;
+mod versions;

@@ -448,3 +448,22 @@ fn a_redirect_is_not_followed_and_no_token_goes_elsewhere() {
             .all(|it| it.header("x-vault-token") == Some(openbao::TOKEN))
     );
 }
+
+#[test]
+fn an_address_for_other_tools_is_no_trouble_of_other_stores() {
+    let home = Home::new()
+        .with("VAULT_ADDR", "http://10.0.0.1:8200")
+        .with("VAULT_TOKEN", "s.token-for-nobody-0123");
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    home.run(["get", "A"]).ok().stdout_is("1");
+    home.run(["status"])
+        .ok()
+        .stdout_has("VAULT_ADDR must begin with https://");
+    home.run(["get", "-s", "openbao", "a/K"])
+        .code(11)
+        .stderr_has("VAULT_ADDR must begin with https://");
+    home.keyfob(["get", "A"])
+        .env("KEYFOB_OPENBAO_BASE_URL", "http://10.0.0.1")
+        .run()
+        .code(11);
+}

@@ -411,7 +411,7 @@ impl Access {
             now.checked_add(lease).ok()
         });
         match ends {
-            Some(end) if Some(end) > session.expires_at => sessions.keep(
+            Some(end) if Some(end) > session.expires_at => sessions.replace(
                 key,
                 Session {
                     expires_at: Some(end),
@@ -496,15 +496,18 @@ impl Access {
     /// that was given is its giver's.
     pub async fn log_out(&self) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
-        if let Some(sign_in) = &self.sign_in
-            && let Some(account) = sign_in.known_account(&self.endpoint).await
-        {
-            let namespace = self.namespace.as_deref().unwrap_or_default();
-            let key = self.endpoint.session_key(&account, namespace);
-            let session = self.services().sessions.peek(&key);
-            forgotten.extend(self.endpoint.forget(&key)?);
-            if let Some(session) = session {
-                self.revoke(&session).await;
+        if let Some(sign_in) = &self.sign_in {
+            match sign_in.known_account(&self.endpoint).await {
+                Some(account) => {
+                    let namespace = self.namespace.as_deref().unwrap_or_default();
+                    let key = self.endpoint.session_key(&account, namespace);
+                    let session = self.services().sessions.peek(&key);
+                    forgotten.extend(self.endpoint.forget(&key)?);
+                    if let Some(session) = session {
+                        self.revoke(&session).await;
+                    }
+                }
+                None => forgotten.extend(self.endpoint.forget_used()?),
             }
             forgotten.extend(sign_in.forget(&self.services().keyring)?);
         }
@@ -592,7 +595,7 @@ impl Access {
         };
         if let Some(session) = session {
             let beside = self.written();
-            sessions.keep(&key, Session { beside, ..session });
+            sessions.replace(&key, Session { beside, ..session });
         }
     }
 

@@ -170,6 +170,10 @@ impl Requests {
             for chunk in chunks(edits, &stored) {
                 match self.store(path, &current, edits, &chunk, is_blind).await {
                     Ok(Changed::Done(now)) => {
+                        if now.version > current.version {
+                            let keys = chunk.iter().map(|at| edits[*at].key.clone());
+                            self.note_own(path, now.version, keys.collect());
+                        }
                         for at in &chunk {
                             let action = decided[at].action;
                             results[*at] = Some(Ok((action, now.version)));

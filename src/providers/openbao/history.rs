@@ -95,11 +95,7 @@ fn changes(all: &[At]) -> Vec<&At> {
     for at in all {
         let before = changes.last().and_then(|before| before.value.as_ref());
         // Whether a path that is deleted as a whole had the key is not known.
-        let is_change = match at.is_deleted {
-            true => before.is_some() || changes.is_empty(),
-            false => !same(before, at.value.as_ref()),
-        };
-        if is_change {
+        if at.is_deleted || !same(before, at.value.as_ref()) {
             changes.push(at);
         }
     }
@@ -133,7 +129,13 @@ impl Versions for OpenBao {
             return Err(missing(name));
         };
         if newest.is_deleted && number.is_none_or(|number| number == newest.number) {
-            return self.bring_back(name, &place, newest.number).await;
+            let restored = self.bring_back(name, &place, newest.number).await?;
+            if let Some(restored) = restored {
+                return Ok(restored);
+            }
+            if number.is_some() {
+                return Err(missing(name));
+            }
         }
         let hint = "keyfob history shows what there is";
         let chosen = match number {
@@ -192,8 +194,14 @@ impl Versions for OpenBao {
 }
 
 impl OpenBao {
-    /// Undeletes the path's newest version, which was deleted as a whole.
-    async fn bring_back(&self, name: &Name, place: &Place, number: u32) -> Result<Restored> {
+    /// Undeletes the path's newest version, which was deleted as a whole; not where it does not have
+    /// the key.
+    async fn bring_back(
+        &self,
+        name: &Name,
+        place: &Place,
+        number: u32,
+    ) -> Result<Option<Restored>> {
         self.requests.mark("undelete", &place.path, number).await?;
         let now = self
             .requests
@@ -205,6 +213,10 @@ impl OpenBao {
                 "the server said that {name} was brought back, and it was not"
             ))
         })?;
+        if !data.contains_key(&place.key) {
+            self.requests.mark("delete", &place.path, number).await?;
+            return Ok(None);
+        }
         let others: Vec<&str> = data
             .keys()
             .filter(|key| **key != place.key)
@@ -217,13 +229,10 @@ impl OpenBao {
                 others.join(", ")
             ));
         }
-        match data.contains_key(&place.key) {
-            true => Ok(Restored {
-                from: number,
-                number,
-                action: Action::Created,
-            }),
-            false => Err(missing(name)),
-        }
+        Ok(Some(Restored {
+            from: number,
+            number,
+            action: Action::Created,
+        }))
     }
 }

@@ -319,7 +319,8 @@ impl OpenBao {
                     continue;
                 };
                 if let Some(versions) = &mut reading.versions {
-                    versions.insert(name.clone(), secret.version);
+                    let version = self.requests.version_of(path, &key, secret.version);
+                    versions.insert(name.clone(), version);
                 }
                 reading.values.insert(name, value);
             }
@@ -343,7 +344,7 @@ impl OpenBao {
             let said = said.or_else(|| beside.custom.get(DESCRIPTION));
             entry.description = said.filter(|text| !text.is_empty()).cloned();
             if keys.version > 0 {
-                entry.version = Some(keys.version);
+                entry.version = Some(self.requests.version_of(&path, &key, keys.version));
                 entry
                     .attributes
                     .insert("version".to_owned(), keys.version.into());

@@ -1,7 +1,7 @@
 //! The requests to one mount, and what stands in their answers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,8 @@ pub struct Requests {
     tells_keys: Cell<bool>,
     services: Rc<Services>,
     told: RefCell<bool>,
+    /// The versions that this process has made, and which keys it has changed in each.
+    own: RefCell<BTreeMap<(Path, u32), BTreeSet<String>>>,
 }
 
 /// What became of a write.
@@ -88,6 +90,7 @@ impl Requests {
             tells_keys: Cell::new(true),
             services: Rc::clone(services),
             told: RefCell::default(),
+            own: RefCell::default(),
         })
     }
 
@@ -267,6 +270,24 @@ impl Requests {
             StatusCode::FORBIDDEN => Ok(None),
             _ => wire::versions(&response).map(Some),
         }
+    }
+
+    /// Since which version `key` of `path` is as it is in `version`, as far as this process knows: a
+    /// version of its own that changed other keys is none of this one's.
+    pub fn version_of(&self, path: &Path, key: &str, version: u32) -> u32 {
+        let own = self.own.borrow();
+        let mut since = version;
+        while let Some(keys) = own.get(&(path.clone(), since))
+            && !keys.contains(key)
+        {
+            since -= 1;
+        }
+        since
+    }
+
+    /// Notes a version that this process has made.
+    pub fn note_own(&self, path: &Path, version: u32, keys: BTreeSet<String>) {
+        self.own.borrow_mut().insert((path.clone(), version), keys);
     }
 
     // ---- writing ----

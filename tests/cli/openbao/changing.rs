@@ -147,3 +147,72 @@ fn what_lasts_is_an_outage() {
         }
     }
 }
+
+#[test]
+fn earlier_versions_are_those_in_which_the_key_changed() {
+    let server = OpenBao::start();
+    let home = home(&server);
+    for value in ["one", "two"] {
+        home.keyfob(["set", "app/A"]).stdin(value).run().ok();
+        server.put("app", "B", value);
+    }
+    let history = home.run(["--json", "history", "app/A"]).ok().json();
+    let numbers: Vec<u64> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["version"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [3, 1]);
+    home.run(["restore", "app/A"]).ok();
+    assert_eq!(
+        server.map("app"),
+        *json!({"A": "one", "B": "two"}).as_object().unwrap()
+    );
+    // One that is gone, from a path that is not, and with its path.
+    home.run(["delete", "-y", "app/A"]).ok();
+    home.run(["restore", "app/A"]).ok();
+    home.run(["get", "app/A"]).ok().stdout_is("one");
+    home.run(["delete", "-y", "app/A", "app/B"]).ok();
+    home.run(["get", "app/A"]).code(3);
+    home.run(["restore", "app/A"])
+        .ok()
+        .stderr_has("other keys: B");
+    home.run(["get", "app/B"]).ok().stdout_is("two");
+    home.run(["history", "app/NOPE"]).code(3);
+}
+
+#[test]
+fn a_secret_moves_along_its_own_path() {
+    let server = OpenBao::start();
+    let home = home(&server);
+    home.keyfob(["set", "app/A"]).stdin("1").run().ok();
+    home.run(["move", "app/A", "app/B"]).ok();
+    assert_eq!(server.map("app"), *json!({"B": "1"}).as_object().unwrap());
+    home.run(["move", "app/B", "other/C"]).ok();
+    assert_eq!(server.map("other"), *json!({"C": "1"}).as_object().unwrap());
+    home.run(["get", "app/B"]).code(3);
+}
+
+#[test]
+fn two_keys_of_one_path_are_rotated_together() {
+    let server = OpenBao::start();
+    let home = home(&server);
+    for name in ["app/A", "app/B"] {
+        home.keyfob(["set", name]).stdin("old").run().ok();
+    }
+    server.put("app", "C", "theirs");
+    home.run([
+        "rotate",
+        "app/A",
+        "--to",
+        "keyfob://openbao/app/B",
+        "--generate",
+        "hex:16",
+    ])
+    .ok();
+    let map = server.map("app");
+    assert_eq!(map["A"], map["B"]);
+    assert_ne!(map["A"], "old");
+    assert_eq!(map["C"], "theirs");
+}
