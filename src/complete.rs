@@ -36,6 +36,7 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
     ("restore", "name", secrets),
     ("delete", "names", secrets),
     ("show", "name", secrets),
+    ("where", "name", variables_and_secrets),
     ("rotate", "names", secrets),
     ("rotate", "to", secrets),
     ("copy", "secrets", secrets),
@@ -99,6 +100,17 @@ fn stores(app: &App) -> Vec<CompletionCandidate> {
             CompletionCandidate::new(store.name().as_str()).help(Some(store.provider().into()))
         })
         .collect()
+}
+
+/// The variables of the configuration, and the secrets of the selected store.
+fn variables_and_secrets(app: &App) -> Vec<CompletionCandidate> {
+    let config = app.config().ok();
+    let variables = config
+        .into_iter()
+        .flat_map(|config| config.env_table().keys());
+    let mut all: Vec<CompletionCandidate> = variables.map(CompletionCandidate::new).collect();
+    all.extend(secrets(app));
+    all
 }
 
 /// The configuration's profiles.

@@ -214,6 +214,20 @@ impl Store {
         }
     }
 
+    /// What is known of `name` without its value; `None` where there is no such secret.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub async fn entry(&self, name: &Name) -> Result<Option<Entry>> {
+        let filter = Filter {
+            prefix: Some(name.to_string()),
+            secret_type: None,
+            named: Some(name.clone()),
+        };
+        let entries = self.list(&filter).await?;
+        Ok(entries.into_iter().find(|entry| entry.name == *name))
+    }
+
     /// The values of the selected secrets; a missing one is not in the answer.
     ///
     /// # Errors

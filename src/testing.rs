@@ -44,7 +44,7 @@ pub mod credential {
 
 /// Reading and writing files of secrets.
 pub mod formats {
-    pub use crate::formats::{Format, Options, Pair, read, write};
+    pub use crate::formats::{Format, Options, Pair, ReadOptions, read, write};
 }
 
 /// The providers there are.

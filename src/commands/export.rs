@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{output, selected};
 use crate::app::App;
 use crate::commands::selected::{SelectionArgs, WaitArg};
-use crate::formats::{self, Format, Jobs, Options, Pair};
+use crate::formats::{self, Format, Jobs, Options, Pair, SHORTEST_MASK};
 use crate::select::{Destination, Found, Source};
 use crate::state::Mode;
 use crate::store::Store;
@@ -28,7 +28,7 @@ use crate::words::text::is_variable_name;
 #[command(after_long_help = "\
 Examples:
   keyfob export > .env
-  keyfob export --format json -o secrets.json
+  keyfob export -s web -o backup.json         # the ending tells the format
   eval \"$(keyfob export --format shell --only DATABASE_URL,API_KEY)\"
   keyfob export --format fish | source
   keyfob export --format github               # in a step of GitHub Actions
@@ -40,8 +40,12 @@ With nothing named: all of the store that -s or KEYFOB_STORE names; else the [en
 configuration where there is one; else all of the default store.
 
 Formats:
+  dotenv   is read alike by shells and by the libraries of Node, Python and Ruby, and by direnv, but
+           for values of several lines, which direnv and Ruby's before 3 do not take; a value that they
+           would read otherwise is refused
   github   hides the values in the job's log, by commands on stdout, and then appends the variables
-           to the file that GITHUB_ENV names, for the steps to come
+           to the file that GITHUB_ENV names, for the steps to come; values of fewer than five bytes
+           are not hidden, with a warning
   nosana   holds no values: the names for a job's definition (nosana/secrets), and the environment
            block of a .nosana-ci.yml
   bytenite holds no values: the ids for platformConfig.secrets in the manifest.json of an app
@@ -49,7 +53,7 @@ Formats:
 
 With --json the format is json; with --json and -o, stdout tells which names are in the file.")]
 pub struct ExportArgs {
-    /// The format [default: dotenv]
+    /// The format [default: that of the file's ending, else dotenv]
     #[arg(short, long, value_name = "FORMAT", hide_default_value = true)]
     pub format: Option<Format>,
     /// Write to this file, readable by you alone; - is stdout
@@ -106,7 +110,7 @@ fn format(args: &ExportArgs, file: Option<&Path>, app: &App) -> Result<Format> {
     let format = match args.format {
         Some(format) => format,
         None if json_on_stdout => Format::Json,
-        None => Format::Dotenv,
+        None => file.and_then(Format::told_by).unwrap_or(Format::Dotenv),
     };
     if format == Format::Github && (args.output.is_some() || app.ui.json) {
         let option = if app.ui.json { "--json" } else { "-o" };
@@ -226,6 +230,16 @@ async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) ->
     let pairs = values(args, Format::Github, app).await?;
     let masks = formats::github_masks(&pairs)?;
     let variables = formats::write(Format::Github, &pairs, options)?;
+    let short = pairs
+        .iter()
+        .filter(|(_, value)| (1..SHORTEST_MASK).contains(&value.len()));
+    let short: Vec<&str> = short.map(|(name, _)| name.as_str()).collect();
+    if !short.is_empty() {
+        app.ui.warn(&format!(
+            "too short to be hidden, and shown where a step prints it: {}",
+            short.join(", ")
+        ));
+    }
     app.ui.data_that_matters(&masks)?;
     append(file, &variables)
         .map_err(|error| Error::io(format!("could not write {}", file.shown()), error))

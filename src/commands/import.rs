@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum, ValueHint};
 use super::input;
 use super::plan::{self, Presented};
 use crate::app::App;
-use crate::formats::{Format, Pair};
+use crate::formats::{Format, Pair, ReadOptions};
 use crate::transfer::{Held, Plan};
 use crate::ui::prompt;
 use crate::words::batch::{Selection, Write};
@@ -39,9 +39,14 @@ Examples:
   keyfob import --dry-run secrets.json
   keyfob import -s gpu --prune -y secrets.yaml
   sops -d secrets.enc.json | keyfob import -
+  kubectl get secret api -o yaml | keyfob import -
+  keyfob import --last-wins --literal .env.example
 
 The format is told by the file's name, else by its content. One file is one flat table of names and
-strings; values are stored as they stand, and nothing in them is expanded.")]
+strings, or a manifest of Kubernetes Secrets (data and stringData; several documents and lists, too).
+Nothing in a value is expanded: $NAME and ${NAME} in a dotenv file are an error outside single quotes,
+and --literal stores them as they stand. A name that stands twice is an error, too; of a dotenv file
+--last-wins takes the last.")]
 pub struct ImportArgs {
     /// The file; - is stdin
     #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -55,6 +60,12 @@ pub struct ImportArgs {
     /// Delete what the store holds and the file does not, once all else is stored
     #[arg(long)]
     pub prune: bool,
+    /// Store $NAME and ${NAME} of a dotenv file as they stand
+    #[arg(long)]
+    pub literal: bool,
+    /// Of a name that stands twice in a dotenv file take the last
+    #[arg(long)]
+    pub last_wins: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -65,7 +76,11 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
         prompt::may_be_asked(&app.ui, args.yes, "--prune")?;
     }
     // Before anything that the deadline counts: a pipe may well wait for somebody's passphrase.
-    let pairs = input::pairs(&args.file, args.format)?;
+    let reading = ReadOptions {
+        last_wins: args.last_wins,
+        literal: args.literal,
+    };
+    let pairs = input::pairs(&args.file, args.format, reading)?;
     let file = input::shown(&args.file);
     let store = app.open(&app.selected_store()?)?;
     let wanted = wanted(pairs)?;

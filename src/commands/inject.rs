@@ -32,6 +32,7 @@ Examples:
   keyfob inject -i config.yaml.tpl -o config.yaml
   echo 'url = {{ keyfob://web/DATABASE_URL | json }}' | keyfob inject
   keyfob inject -i nginx.tpl -o nginx.conf --mode 0640
+  keyfob inject -i app.tpl -o /etc/app.conf --mode keep
   keyfob inject -e TOKEN=keyfob://gpu/hf-token -i template    # fills {{ TOKEN }}
 
 Placeholders:
@@ -52,7 +53,7 @@ pub struct InjectArgs {
     /// Write to this file, replaced whole; - is stdout [default: stdout]
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// Who may read the file that is written, in octal [default: 0600]
+    /// Who may read the file that is written, in octal; keep: who may read the one it replaces [default: 0600]
     #[arg(long, value_name = "MODE", requires = "output")]
     pub mode: Option<FileMode>,
     #[command(flatten)]
@@ -61,20 +62,32 @@ pub struct InjectArgs {
     pub selection: SelectionArgs,
 }
 
-/// A file's permission bits.
+/// Who may read a file that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileMode(pub u32);
+pub enum FileMode {
+    /// Those with these permission bits.
+    Bits(u32),
+    /// Those who may read the file that is replaced.
+    Keep,
+}
 
 impl std::str::FromStr for FileMode {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if text == "keep" {
+            return Ok(Self::Keep);
+        }
         let digits = text.strip_prefix("0o").unwrap_or(text);
         u32::from_str_radix(digits, 8)
             .ok()
             .filter(|bits| *bits <= 0o777 && digits.bytes().all(|byte| byte.is_ascii_digit()))
-            .map(Self)
-            .ok_or_else(|| Error::usage(format!("{text:?} is no mode: write it like 0600 or 640")))
+            .map(Self::Bits)
+            .ok_or_else(|| {
+                Error::usage(format!(
+                    "{text:?} is no mode: write it like 0600 or 640, or keep"
+                ))
+            })
     }
 }
 
@@ -117,7 +130,8 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
         |variable| variables.get(variable),
     )?;
     let mode = match args.mode {
-        Some(FileMode(bits)) => Mode::Exactly(bits),
+        Some(FileMode::Bits(bits)) => Mode::Exactly(bits),
+        Some(FileMode::Keep) => Mode::KeepOr(0o600),
         None => Mode::PRIVATE,
     };
     match file {
@@ -175,7 +189,7 @@ mod tests {
     #[test]
     fn modes_are_octal() {
         for (text, bits) in [("0600", 0o600), ("640", 0o640), ("0o444", 0o444)] {
-            assert_eq!(text.parse::<FileMode>().unwrap().0, bits);
+            assert_eq!(text.parse::<FileMode>().unwrap(), FileMode::Bits(bits));
         }
         for text in ["", "u=rw", "0900", "1777", "-1", "+600"] {
             assert!(text.parse::<FileMode>().is_err(), "{text}");

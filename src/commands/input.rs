@@ -6,7 +6,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::formats::{self, Format, Pair};
+use crate::formats::{self, Format, Pair, ReadOptions};
 use crate::words::error::{Error, Result};
 use crate::words::secret::MAX_VALUE;
 use crate::words::shown::ShownPath as _;
@@ -40,6 +40,15 @@ pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>> {
     read_all(file, &what, most)
 }
 
+/// Checks that there is something at `path`, which the user has named.
+///
+/// # Errors
+/// `failed` with the reason.
+pub fn check_there(path: &Path) -> Result<()> {
+    let error = |error| unreadable(&shown(path), error);
+    path.metadata().map(drop).map_err(error)
+}
+
 /// Every byte of stdin.
 ///
 /// # Errors
@@ -67,11 +76,11 @@ pub fn stdin_text(most: usize) -> Result<Zeroizing<String>> {
 ///
 /// # Errors
 /// As [`read`], and what [`formats::read`] and [`formats::read_any`] fail with, naming the file.
-pub fn pairs(path: &Path, format: Option<Format>) -> Result<Vec<Pair>> {
+pub fn pairs(path: &Path, format: Option<Format>, reading: ReadOptions) -> Result<Vec<Pair>> {
     let bytes = read(path, MAX_FILE)?;
     match format.or_else(|| Format::from_file_name(path)) {
-        Some(format) => formats::read(format, &bytes),
-        None => formats::read_any(&bytes),
+        Some(format) => formats::read(format, &bytes, reading),
+        None => formats::read_any(&bytes, reading),
     }
     .map_err(|error| error.context(shown(path)))
 }

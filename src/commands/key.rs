@@ -12,7 +12,7 @@ use crate::config::environment::variable;
 use crate::identity::keypair::Keypair;
 use crate::identity::keypair::locate::Located;
 use crate::providers::{self, ProviderSpec, registry};
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::shown::ShownPath as _;
 
@@ -93,7 +93,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
 fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
     let located = match file {
         Some(path) => Located {
-            keypair: of_file(&path)?,
+            keypair: from_file(&path)?,
             source: path.shown().to_string(),
         },
         None => of_store(app)?,
@@ -110,6 +110,14 @@ fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
 
 /// The field of stores that sign in with a keypair.
 const FIELD: &str = "keypair";
+
+/// The keypair in the file that the user has named.
+fn from_file(path: &Path) -> Result<Keypair> {
+    // No credential is lacking where a file is.
+    let there = input::check_there(path);
+    there.map_err(|error| error.hint("make one with keyfob key new -o FILE"))?;
+    Keypair::from_file(path)
+}
 
 /// The built-in store of the first provider that signs in with a keypair.
 fn built_in() -> Result<StoreName> {
@@ -131,7 +139,7 @@ fn of_store(app: &App) -> Result<Located> {
 
 fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
     let keypair = match file {
-        Some(path) => of_file(path)?,
+        Some(path) => from_file(path)?,
         None => from_stdin(app)?,
     };
     let keyring = &app.services()?.keyring;
@@ -161,20 +169,6 @@ fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
     }
     app.ui.note("the keypair is kept in the OS keyring");
     app.ui.line(&address)
-}
-
-/// The keypair in the file that the user has named.
-fn of_file(path: &Path) -> Result<Keypair> {
-    Keypair::from_file(path).map_err(|error| match path.symlink_metadata() {
-        // No credential is lacking where a file is.
-        Err(why)
-            if why.kind() == std::io::ErrorKind::NotFound
-                && error.kind() == Kind::Unauthenticated =>
-        {
-            Error::failed(error.message()).hint("make one with keyfob key new -o FILE")
-        }
-        _ => error,
-    })
 }
 
 fn from_stdin(app: &App) -> Result<Keypair> {

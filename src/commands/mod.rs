@@ -1,6 +1,7 @@
 //! One file a command: arguments in, calls, something printed. No HTTP, no cryptography, no file
 //! formats.
 
+mod check;
 mod completions;
 mod copy;
 mod delete;
@@ -41,6 +42,7 @@ mod sync;
 mod trust;
 mod vault;
 mod versions;
+mod where_from;
 
 pub use failure::Failure;
 pub use man::{Page as ManualPage, pages as manual_pages};
@@ -96,6 +98,8 @@ pub enum Command {
     Move(moving::MoveArgs),
     History(versions::HistoryArgs),
     Restore(versions::RestoreArgs),
+    Check(check::CheckArgs),
+    Where(where_from::WhereArgs),
     Rotate(rotate::RotateArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
@@ -138,7 +142,8 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Stores and accounts",
         &[
-            "status", "login", "logout", "store", "group", "init", "trust", "doctor",
+            "status", "login", "logout", "store", "group", "init", "trust", "check", "where",
+            "doctor",
         ],
     ),
     ("Keys and the local vault", &["vault", "identity", "key"]),
@@ -248,6 +253,8 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Delete(args) => delete::run(args, app).await,
         Command::List(args) => list::run(args, app).await,
         Command::Show(args) => show::run(args, app).await,
+        Command::Check(args) => check::run(args, app).await,
+        Command::Where(args) => where_from::run(args, app).await,
         Command::Rotate(args) => rotate::run(args, app).await,
         Command::Login(args) => login::run(args, app).await,
         Command::Logout(args) => logout::run(args, app).await,

@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::input;
 use crate::app::App;
 use crate::config::Variable;
-use crate::formats::Format;
+use crate::formats::{Format, ReadOptions};
 use crate::select::{
     Chosen, Destination, FileValue, Found, IfMissing, Naming, Plan, TableValue, Wanted, Wants,
     leave_unfit_out, with_reasons,
@@ -283,7 +283,7 @@ pub fn wanted(args: &SelectionArgs) -> Result<Wanted> {
     }
     let mut files = Vec::new();
     for path in &args.env_file {
-        let pairs = input::pairs(path, Some(Format::Dotenv))?;
+        let pairs = input::pairs(path, Some(Format::Dotenv), ReadOptions::default())?;
         for (variable, value) in pairs {
             let value = match value
                 .expose_str()

@@ -6,7 +6,6 @@ use super::list::plain;
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::ui;
-use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::secret::Target;
 
@@ -28,16 +27,8 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     app.waits(args.wait.wait);
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let filter = Filter {
-        prefix: Some(reference.name.to_string()),
-        secret_type: None,
-        named: Some(reference.name.clone()),
-    };
-    let entries = store.list(&filter).await?;
-    let entry = entries
-        .into_iter()
-        .find(|entry| entry.name == reference.name)
-        .ok_or_else(|| store.missing(&reference.name))?;
+    let entry = store.entry(&reference.name).await?;
+    let entry = entry.ok_or_else(|| store.missing(&reference.name))?;
     if app.ui.json {
         let mut document = ui::json(&entry)?;
         document["store"] = store.name().as_str().into();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use serde_json::json;
 
+use super::input;
 use crate::app::{App, consent};
 use crate::config::review::{self, Review, State};
 use crate::config::trust::TrustRecord;
@@ -53,13 +54,8 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     if args.revoke {
         return revoke(&file, &record, app);
     }
-    if let (Some(named), Err(error)) = (&args.file, file.metadata())
-        && error.kind() == std::io::ErrorKind::NotFound
-    {
-        return Err(Error::io(
-            format!("could not read {}", named.shown()),
-            error,
-        ));
+    if args.file.is_some() {
+        input::check_there(&app.env.cwd().join(&file))?;
     }
     let review = review::review(&app.load_options()?, &file)?;
     if !app.ui.json {

@@ -59,7 +59,7 @@ pub fn create(
 ///
 /// # Errors
 /// `usage` for a provider or field that does not exist, a value it cannot have, or a credential;
-/// `conflict` where the file has the store already; `config` where the file is wrong.
+/// `conflict` where the file has the store already, or it is a built-in one of another provider; `config` where the file is wrong.
 pub fn add_store(
     options: &LoadOptions<'_>,
     file: &Path,
@@ -79,6 +79,16 @@ pub fn add_store(
             &names,
         ))
     })?;
+    let built_in = provider(options.schemas, name.as_str());
+    if built_in.is_some_and(|built_in| built_in.provider != schema.provider) {
+        return Err(Error::conflict(format!(
+            "`{name}` is the built-in store of the provider {name}, and would be another one then"
+        ))
+        .hint(format!(
+            "give it a name of its own: keyfob store add my-{} {}",
+            schema.provider, schema.provider
+        )));
+    }
     let mut table = Table::new();
     table.insert("provider", value(schema.provider));
     for (key, text) in fields {

@@ -88,7 +88,8 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
 /// is opened once: what is told of it is told of what was read.
 ///
 /// # Errors
-/// `config` where there is none, it cannot be read, or it is longer than [`MAX_BYTES`].
+/// `config` where there is none, it cannot be read, or it is longer than [`MAX_BYTES`]; `failed`
+/// where one of any kind cannot be opened.
 pub(super) fn read(path: &Path, any_kind: bool) -> Result<Raw> {
     for _ in 0..ATTEMPTS {
         if let Some(raw) = read_once(path, any_kind)? {
@@ -106,7 +107,11 @@ fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
     if path.is_dir() {
         return Err(bad("it is a folder, not a file"));
     }
-    let file = open(path, any_kind).map_err(unreadable)?;
+    let file = open(path, any_kind).map_err(|error| match any_kind {
+        // The user has named it, so that its absence is no fault of a configuration.
+        true => Error::io(format!("could not read {}", path.shown()), error),
+        false => unreadable(error),
+    })?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
         return Err(bad("it is a folder, not a file"));

@@ -1,17 +1,15 @@
 //! Writes dotenv files: `NAME=value` lines in the quoting that all their readers agree on.
 //!
-//! The readers do not agree on much. Guaranteed for every value that is written:
+//! The readers do not agree on much. Node's `dotenv` (16 and later), `python-dotenv` (with its
+//! default interpolation), Ruby's `dotenv`, direnv, a POSIX shell that sources the file, and keyfob's
+//! own reader give back the very bytes of every value that is written, with one exception: a value
+//! of several lines stands in quotes as it is, which direnv refuses and Ruby's library takes from
+//! version 3 on. What reads it otherwise (`\n` in double quotes) a shell does not.
 //!
-//! - Node's `dotenv` (16 and later) and `python-dotenv` (with its default interpolation) give back
-//!   the very bytes, and so does keyfob's own reader;
-//! - a POSIX shell that sources the file gives back the very bytes too, but for values that hold a
-//!   carriage return, two backslashes in a row, or a `'` together with a `$`: these it reads
-//!   differently, but it never runs any part of a value.
-//!
-//! A value with no such quoting is refused. In particular `python-dotenv` expands `${…}` in every
-//! kind of quotes, both libraries turn a bare carriage return into a newline, and Node's has no
-//! escape for a quote. Tools that expand `$NAME` on top of a dotenv library (dotenv-expand, docker
-//! compose) are not covered.
+//! A value with no such quoting is refused. In particular all but Node's library expand `$NAME` in
+//! double quotes, `python-dotenv` expands `${…}` in every kind of quotes and takes `\\` in single
+//! quotes for one backslash, most turn a bare carriage return into a newline, and nobody has the same
+//! escapes in double quotes.
 
 use zeroize::Zeroizing;
 
@@ -36,10 +34,7 @@ pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
             }
             Ok(Quoting::Double) => {
                 out.push_str("\"");
-                for (at, part) in value.split('\r').enumerate() {
-                    out.push_str(if at == 0 { "" } else { "\\r" });
-                    out.push_str(part);
-                }
+                out.push_str(value);
                 out.push_str("\"");
             }
             Err(why) => {
@@ -66,33 +61,20 @@ fn quoting(value: &str) -> Result<Quoting, &'static str> {
     if has_interpolation(value) {
         return Err("its value holds ${…}, which python-dotenv expands in any quotes");
     }
+    if value.contains('\r') {
+        return Err("its value holds a carriage return, which readers take for a newline");
+    }
     // In single quotes only python-dotenv has escapes: \\ and \'.
-    if !value.contains(['\'', '\r']) && !value.contains("\\\\") && !value.ends_with('\\') {
+    if !value.contains('\'') && !value.contains("\\\\") && !value.ends_with('\\') {
         return Ok(Quoting::Single);
     }
-    if value.contains('"') {
-        return Err("no quoting that dotenv libraries agree on holds its quotes and backslashes");
+    // In double quotes everybody has escapes of their own, and expands or runs something.
+    match value.contains(['"', '\\', '$', '`']) {
+        true => Err(
+            "no quoting that readers agree on holds its quotes, backslashes and dollar signs together",
+        ),
+        false => Ok(Quoting::Double),
     }
-    // Without quotes the libraries have no escapes at all. A last backslash would make a shell join
-    // the next line to this one.
-    if value.bytes().all(|b| is_plain(b) || b == b'\\') && !value.ends_with('\\') {
-        return Ok(Quoting::None);
-    }
-    // In double quotes Node's library knows \n and \r; python-dotenv knows more; a shell others.
-    let mut chars = value.chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\\'
-            && chars
-                .peek()
-                .is_none_or(|next| "\\'\"$`abfnrtv\n\r".contains(*next))
-        {
-            return Err("no quoting that dotenv libraries agree on holds its backslashes");
-        }
-    }
-    if value.contains('`') || value.contains("$(") {
-        return Err("a shell that sources the file would run a part of its value");
-    }
-    Ok(Quoting::Double)
 }
 
 /// Bytes that mean themselves to every reader without any quotes. (`=` and `~` do not to zsh.)
@@ -143,8 +125,7 @@ mod tests {
         );
         assert_eq!(written("a\nb").unwrap(), "A='a\nb'\n");
         assert_eq!(written("it's").unwrap(), "A=\"it's\"\n");
-        assert_eq!(written("a\r\nb").unwrap(), "A=\"a\\r\nb\"\n");
-        assert_eq!(written("\\\\host\\share").unwrap(), "A=\\\\host\\share\n");
+        assert_eq!(written("a\\b").unwrap(), "A='a\\b'\n");
         assert_eq!(written("${unclosed").unwrap(), "A='${unclosed'\n");
     }
 
@@ -159,6 +140,9 @@ mod tests {
             "hunter2'$(id)",
             "hunter2\\",
             "hunter2\\\\x'\\",
+            "\\\\hunter2\\share",
+            "hunter2'$word",
+            "hunter2\r\n",
             "hunter2\0",
         ] {
             let error = match written(value) {

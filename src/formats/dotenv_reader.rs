@@ -7,10 +7,11 @@
 //! - In single quotes everything stands for itself, newlines included.
 //! - In double quotes `\n`, `\r`, `\t`, `\\`, `\"` and `\$` are escapes; before anything else a
 //!   backslash stands for itself.
-//! - Nothing is ever expanded or run. A `$` is a `$`; but `${NAME}`, where a dotenv library would put
-//!   another variable's value, is an error outside single quotes, since to keep it would store
-//!   what nobody meant. So are values in backquotes, and `\'` in single quotes, which tools read
-//!   differently.
+//! - Nothing is ever expanded or run. A `$` is a `$`; but `$NAME` and `${NAME}`, where readers put
+//!   another variable's value, are an error outside single quotes, since to keep them would store
+//!   what nobody meant, unless the file is to be taken literally. So are values in backquotes, and
+//!   `\'` in single quotes, which tools read differently.
+//! - A name that stands twice is an error, unless the last one is to count.
 //!
 //! Errors give the line and never a value.
 
@@ -18,17 +19,18 @@ use std::collections::HashMap;
 
 use zeroize::Zeroizing;
 
-use super::dotenv::{begins_interpolation, has_interpolation};
+use super::dotenv::begins_interpolation;
 use super::format::Format::Dotenv;
-use super::format::Pair;
+use super::format::{Pair, ReadOptions};
 use super::text::{SecretText, duplicate_key, utf8_input};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
+pub(super) fn read(bytes: &[u8], reading: ReadOptions) -> Result<Vec<Pair>> {
     let mut input = Input {
         rest: utf8_input(Dotenv, bytes)?,
         line: 1,
+        literal: reading.literal,
     };
     let mut pairs: Vec<Pair> = Vec::new();
     let mut lines: HashMap<String, usize> = HashMap::new();
@@ -45,7 +47,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
         let name = input.name()?;
         let value = input.value(name)?;
         if let Some(first) = lines.insert(name.to_owned(), line) {
-            return Err(duplicate_key(name, line, first));
+            if !reading.last_wins {
+                return Err(duplicate_key(name, line, first)
+                    .hint("leave one of them out; keyfob import --last-wins takes the last one"));
+            }
+            pairs.retain(|(other, _)| other != name);
         }
         pairs.push((name.to_owned(), SecretValue::from(value)));
     }
@@ -78,6 +84,8 @@ fn is_blank(c: char) -> bool {
 struct Input<'t> {
     rest: &'t str,
     line: usize,
+    /// Whether `$NAME` is a text like any other.
+    literal: bool,
 }
 
 impl<'t> Input<'t> {
@@ -162,7 +170,11 @@ impl<'t> Input<'t> {
             found
         });
         let value = text[..comment.map_or(end, |(at, _)| at)].trim_end_matches(is_blank);
-        if has_interpolation(value) {
+        if !self.literal
+            && value
+                .match_indices('$')
+                .any(|(at, _)| names_variable(&value[at..]))
+        {
             return Err(self.reference(name));
         }
         self.take(end);
@@ -214,7 +226,7 @@ impl<'t> Input<'t> {
                 Some((written, meant)) => (written.len(), *meant),
                 None => (c.len_utf8(), c),
             };
-            if escape.is_none() && begins_interpolation(rest) {
+            if escape.is_none() && !self.literal && names_variable(rest) {
                 return Err(self.reference(name));
             }
             out.push_char(meant);
@@ -230,9 +242,22 @@ impl<'t> Input<'t> {
 
     fn reference(&self, name: &str) -> Error {
         self.error(&format!(
-            "gives {name} a value with ${{…}} in it, which keyfob does not expand"
+            "gives {name} a value with the name of a variable behind $ in it, which keyfob does not expand"
         ))
-        .hint("write out what it stands for, or put the value in single quotes to keep it as it is")
+        .hint("write out what it stands for, or put the value in single quotes; keyfob import --literal takes all values as they stand")
+    }
+}
+
+/// Whether `text` begins with what readers put another variable's value for: `$NAME`, or `${NAME`
+/// with its end somewhere.
+fn names_variable(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('$') else {
+        return false;
+    };
+    let begins = |text: &str| text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    match rest.strip_prefix('{') {
+        Some(name) => begins(name) && name.contains('}') || begins_interpolation(text),
+        None => begins(rest),
     }
 }
 
@@ -242,6 +267,10 @@ mod tests {
 
     use super::*;
     use crate::formats::dotenv::write;
+
+    fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
+        super::read(bytes, ReadOptions::default())
+    }
 
     fn values(text: &str) -> Vec<(String, String)> {
         read(text.as_bytes())
@@ -275,7 +304,9 @@ mod tests {
             (r#"A="\n\r\t\\\"\$\x""#, "\n\r\t\\\"$\\x"),
             (r#"A="\${b}""#, "${b}"),
             ("A=C:\\temp\\new", "C:\\temp\\new"),
-            ("A=pa$$word", "pa$$word"),
+            ("A=pa$$ $1 $", "pa$$ $1 $"),
+            ("A='pa$$word'", "pa$$word"),
+            ("A=\"\\$b\"", "$b"),
             ("A=$(id)", "$(id)"),
             ("A=it's", "it's"),
             ("A=''", ""),
@@ -301,6 +332,9 @@ mod tests {
             ("A='hunter2\\'s'\n", 1, "backslash before a quote"),
             ("A=`hunter2`\n", 1, "backquotes"),
             ("A=hunter2${B}\n", 1, "does not expand"),
+            ("A=hunter2$B\n", 1, "does not expand"),
+            ("A=\"hunter2$b_\"\n", 1, "does not expand"),
+            ("A=hunter2${B-c}\n", 1, "does not expand"),
             ("A=\"hunter2${B:-c}\"\n", 1, "does not expand"),
             ("A=1\nB=2\n\nA=hunter2\n", 4, "stands on line 1 already"),
         ] {
@@ -314,6 +348,18 @@ mod tests {
             assert!(message.contains(part), "{text:?}: {message}");
             assert!(text.starts_with("A=1\nhunter2") || !format!("{error:?}").contains("hunter2"));
         }
+    }
+
+    #[test]
+    fn a_file_may_be_taken_as_it_stands() {
+        let reading = ReadOptions {
+            last_wins: true,
+            literal: true,
+        };
+        let text = "A=1\nB=x$A${A:-b}\nA=\"$B\\n\"\n";
+        let pairs = super::read(text.as_bytes(), reading).unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), SecretValue::from(value));
+        assert_eq!(pairs, [pair("B", "x$A${A:-b}"), pair("A", "$B\n")]);
     }
 
     proptest! {

@@ -66,6 +66,15 @@ pub struct Jobs {
     pub named_after: Option<fn(&str) -> &str>,
 }
 
+/// How the files of some formats are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Of a name that stands twice in a dotenv file the last one counts.
+    pub last_wins: bool,
+    /// `$NAME` in a dotenv file stands for itself.
+    pub literal: bool,
+}
+
 /// What some formats want to know beyond names and values.
 #[derive(Clone, Debug, Default)]
 pub struct Options {

@@ -23,8 +23,11 @@ use crate::words::random;
 /// How the runner on this platform ends a line.
 const BREAK: &str = if cfg!(windows) { "\r\n" } else { "\n" };
 
+/// What is shorter than this is not hidden: it stands in too much that is no secret.
+pub const SHORTEST_MASK: usize = 5;
+
 /// The commands that hide the values of `pairs` in the job's log: for stdout, before anything that
-/// could print a value. Values that are empty or blank cannot be hidden and have none.
+/// could print a value. Values and lines that are blank, or of fewer than [`SHORTEST_MASK`] bytes, have none.
 ///
 /// # Errors
 /// `invalid_data`, naming the secret, for a value that is not UTF-8 text.
@@ -34,7 +37,7 @@ pub fn masks(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
         let value = variable_value(name, Github, value.expose())?;
         let lines = value.split(['\r', '\n']).filter(|line| *line != value);
         for text in std::iter::once(value).chain(lines) {
-            if !text.trim().is_empty() {
+            if text.len() >= SHORTEST_MASK && !text.trim().is_empty() {
                 push_mask(&mut out, text);
             }
         }
@@ -110,11 +113,15 @@ mod tests {
 
     #[test]
     fn masks_are_the_whole_value_and_its_lines() {
-        let pairs = [pair("A", "50%\r\nb \n \n"), pair("B", "x"), pair("C", " ")];
+        let pairs = [
+            pair("A", "5000%\r\nbbbbb \n{\n"),
+            pair("B", "four"),
+            pair("C", "       "),
+        ];
         let text = String::from_utf8(masks(&pairs).unwrap().to_vec()).unwrap();
         assert_eq!(
             text,
-            "::add-mask::50%25%0D%0Ab %0A %0A\n::add-mask::50%25\n::add-mask::b \n::add-mask::x\n"
+            "::add-mask::5000%25%0D%0Abbbbb %0A{%0A\n::add-mask::5000%25\n::add-mask::bbbbb \n"
         );
     }
 
@@ -191,7 +198,7 @@ mod tests {
                     data.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
                 })
                 .collect();
-            if value.trim().is_empty() {
+            if value.len() < SHORTEST_MASK || value.trim().is_empty() {
                 prop_assert!(unescaped.is_empty());
             } else {
                 prop_assert_eq!(&unescaped[0], &value);

@@ -3,7 +3,7 @@
 //! Nothing is taken for granted: the file is read by every reader there is, and where two of them
 //! make different secrets of it, its owner is asked which one is meant.
 
-use super::format::{Format, Pair};
+use super::format::{Format, Pair, ReadOptions};
 use super::read;
 use crate::words::error::{Error, Result};
 
@@ -12,11 +12,11 @@ use crate::words::error::{Error, Result};
 /// # Errors
 /// `usage` where two formats read the file differently; `invalid_data` where none reads it, in
 /// the words of the one that it looks like.
-pub fn read_any(bytes: &[u8]) -> Result<Vec<Pair>> {
+pub fn read_any(bytes: &[u8], reading: ReadOptions) -> Result<Vec<Pair>> {
     let mut found: Option<(Format, Vec<Pair>)> = None;
     // The one that takes the most files for its own comes last, and is named second.
     for format in Format::readable().rev() {
-        let Ok(pairs) = read(format, bytes) else {
+        let Ok(pairs) = read(format, bytes, reading) else {
             continue;
         };
         match &found {
@@ -32,7 +32,7 @@ pub fn read_any(bytes: &[u8]) -> Result<Vec<Pair>> {
     }
     match found {
         Some((_, pairs)) => Ok(pairs),
-        None => read(look(bytes), bytes),
+        None => read(look(bytes), bytes, reading),
     }
 }
 
@@ -70,7 +70,7 @@ mod tests {
     use crate::words::error::Kind;
 
     fn values(text: &str) -> Vec<String> {
-        read_any(text.as_bytes())
+        read_any(text.as_bytes(), ReadOptions::default())
             .unwrap()
             .into_iter()
             .map(|(name, value)| format!("{name}={}", value.expose_str().unwrap()))
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_two_formats_read_differently_is_not_guessed() {
-        let error = read_any(b"A=\"\\u0041\"\n").unwrap_err();
+        let error = read_any(b"A=\"\\u0041\"\n", ReadOptions::default()).unwrap_err();
         assert_eq!(error.kind(), Kind::Usage);
         assert!(error.message().contains("toml"), "{error}");
         assert!(error.message().contains("dotenv"), "{error}");
@@ -105,7 +105,7 @@ mod tests {
             ("---\n- hunter2\n", "YAML"),
             ("[A]\nb = hunter2\n", "TOML"),
         ] {
-            let error = read_any(text.as_bytes()).unwrap_err();
+            let error = read_any(text.as_bytes(), ReadOptions::default()).unwrap_err();
             assert_eq!(error.kind(), Kind::InvalidData);
             assert!(error.message().contains(format), "{text:?}: {error}");
             assert!(!error.message().contains("hunter2"), "{error}");

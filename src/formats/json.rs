@@ -18,7 +18,7 @@ use super::format::Pair;
 use super::text::{SecretText, cannot_hold, duplicate_key, unfit_value, utf8_input};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
-use crate::words::text::line_of;
+use crate::words::text::{Place, line_of};
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
     let mut out = SecretText::default();
@@ -48,6 +48,7 @@ pub(super) fn push_string(out: &mut SecretText, name: &str, text: &str) -> Resul
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
     let text = utf8_input(Json, bytes)?;
+    let text_of_all = text;
     let malformed = |line: usize, column: usize| {
         Error::invalid_data(format!(
             "the input is no valid JSON at line {line}, column {column}"
@@ -80,9 +81,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
         let unfit = |what| unfit_value(&name, line_at(offset), what);
         let value = match raw.as_bytes().first() {
             Some(b'"') => {
-                let text: String =
-                    serde_json::from_str(raw).map_err(|_| malformed(line_at(offset), 1))?;
-                SecretValue::from(text)
+                let text: Result<String, _> = serde_json::from_str(raw);
+                SecretValue::from(text.map_err(|error| {
+                    let at = (offset + error.column()).saturating_sub(1);
+                    let place = Place::of(text_of_all.as_bytes(), at);
+                    malformed(place.line, place.column)
+                })?)
             }
             Some(b'n') => return Err(unfit("null")),
             Some(b'[') => return Err(unfit("a list")),
@@ -177,7 +181,7 @@ mod tests {
     fn errors_give_the_line_and_no_value() {
         for (text, part) in [
             ("{\n\"A\": \"hunter2\n", "line 2"),
-            ("{\n\"A\": \"hunter2\\ud800\"}", "line 2"),
+            ("{\n\"A\": \"hunter2\\ud800\"}", "line 2, column 20"),
             ("[\"hunter2\"]", "no object"),
             ("\"hunter2\"", "no object"),
             ("{\"A\": \"hunter2\"} x", "line 1, column 18"),

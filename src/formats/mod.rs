@@ -10,6 +10,7 @@ mod bytenite;
 mod docker;
 mod dotenv;
 mod dotenv_reader;
+mod encrypted;
 mod filter;
 mod fish;
 mod format;
@@ -32,14 +33,14 @@ use clap::ValueEnum;
 use zeroize::Zeroizing;
 
 pub use self::filter::Filter;
-pub use self::format::{Format, Jobs, Options, Pair};
-pub use self::github::masks as github_masks;
+pub use self::format::{Format, Jobs, Options, Pair, ReadOptions};
+pub use self::github::{SHORTEST_MASK, masks as github_masks};
 pub use self::guess::read_any;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Result, shell_word};
 use crate::words::text::is_variable_name;
 
 type Writer = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
-type Reader = fn(&[u8]) -> Result<Vec<Pair>>;
+type Reader = fn(&[u8], ReadOptions) -> Result<Vec<Pair>>;
 
 /// What makes a format, beside its name and help in [`Format`].
 struct FormatSpec {
@@ -51,9 +52,9 @@ struct FormatSpec {
 }
 
 /// A format that is only written.
-const fn written(write: Writer) -> FormatSpec {
+const fn written(endings: &'static [&'static str], write: Writer) -> FormatSpec {
     FormatSpec {
-        endings: &[],
+        endings,
         write,
         read: None,
     }
@@ -70,26 +71,30 @@ impl Format {
             Self::Json => FormatSpec {
                 endings: &["json"],
                 write: |pairs, _| json::write(pairs),
-                read: Some(json::read),
+                read: Some(|bytes, _| json::read(bytes)),
             },
             Self::Yaml => FormatSpec {
                 endings: &["yaml", "yml"],
                 write: |pairs, _| yaml::write(pairs),
-                read: Some(yaml::read),
+                read: Some(|bytes, _| yaml::read(bytes)),
             },
             Self::Toml => FormatSpec {
                 endings: &["toml"],
                 write: |pairs, _| toml::write(pairs),
-                read: Some(toml::read),
+                read: Some(|bytes, _| toml::read(bytes)),
             },
-            Self::Shell => written(|pairs, _| shell::write(pairs)),
-            Self::Fish => written(|pairs, _| fish::write(pairs)),
-            Self::Powershell => written(|pairs, _| powershell::write(pairs)),
-            Self::Docker => written(|pairs, _| docker::write(pairs)),
-            Self::Github => written(|pairs, _| github::variables(pairs)),
-            Self::K8s => written(k8s::write),
-            Self::Nosana => written(nosana::write),
-            Self::Bytenite => written(bytenite::write),
+            Self::Shell => written(&["sh"], |pairs, _| shell::write(pairs)),
+            Self::Fish => written(&["fish"], |pairs, _| fish::write(pairs)),
+            Self::Powershell => written(&["ps1"], |pairs, _| powershell::write(pairs)),
+            Self::Docker => written(&[], |pairs, _| docker::write(pairs)),
+            Self::Github => written(&[], |pairs, _| github::variables(pairs)),
+            Self::K8s => FormatSpec {
+                endings: &[],
+                write: k8s::write,
+                read: Some(|bytes, _| k8s::read(bytes)),
+            },
+            Self::Nosana => written(&[], nosana::write),
+            Self::Bytenite => written(&[], bytenite::write),
         }
     }
 
@@ -145,12 +150,18 @@ impl Format {
     /// The readable format that a file's name speaks of: by its ending, or `.env` with anything
     /// behind it (`.env.local`). `None` where the name says nothing.
     pub fn from_file_name(path: &Path) -> Option<Self> {
+        Self::told_by(path).filter(|format| format.spec().read.is_some())
+    }
+
+    /// The same of any format, for a file that is to be written.
+    pub fn told_by(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
         if name == "env" || name.starts_with(".env.") {
             return Some(Self::Dotenv);
         }
         let ending = name.rsplit_once('.')?.1;
-        Self::readable().find(|format| format.spec().endings.contains(&ending))
+        let mut formats = Self::value_variants().iter().copied();
+        formats.find(|format| format.spec().endings.contains(&ending))
     }
 }
 
@@ -167,19 +178,74 @@ pub fn write(format: Format, pairs: &[Pair], options: &Options) -> Result<Zeroiz
     if let Some((name, _)) = pairs.iter().find(|(name, _)| !seen.insert(name)) {
         return Err(text::cannot_hold(name, format, "the name stands twice"));
     }
-    (format.spec().write)(pairs, options)
+    let write = format.spec().write;
+    write(pairs, options).map_err(|error| all_refusals(format, pairs, options, error))
 }
 
-/// Reads the names and values of a file, in its order.
+/// The refusal of all of `pairs` that `format` cannot hold, of which `first` tells one.
+fn all_refusals(format: Format, pairs: &[Pair], options: &Options, first: Error) -> Error {
+    let write = format.spec().write;
+    let mut by_reason: Vec<(String, Vec<&str>)> = Vec::new();
+    for pair in pairs {
+        let Err(error) = write(std::slice::from_ref(pair), options) else {
+            continue;
+        };
+        let Some(why) = text::why_it_cannot_hold(&error, &pair.0, format) else {
+            continue;
+        };
+        match by_reason.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, names)) => names.push(&pair.0),
+            None => by_reason.push((why, vec![&pair.0])),
+        }
+    }
+    let names: Vec<&str> = by_reason
+        .iter()
+        .flat_map(|(_, names)| names.clone())
+        .collect();
+    if names.is_empty() {
+        return first;
+    }
+    let except = format!(
+        "--except {} leaves {} out",
+        shell_word(&names.join(",")),
+        if names.len() == 1 { "it" } else { "them" }
+    );
+    if names.len() == 1 {
+        return first.also_hint(except);
+    }
+    let reasons: Vec<String> = by_reason
+        .iter()
+        .map(|(why, names)| format!("{} ({why})", names.join(", ")))
+        .collect();
+    let error = Error::invalid_data(format!(
+        "{} secrets cannot be written as {format}: {}",
+        names.len(),
+        reasons.join("; ")
+    ));
+    match first.hint_text() {
+        Some(hint) => error.hint(hint).also_hint(except),
+        None => error.hint(except),
+    }
+}
+
+/// Reads the names and values of a file, in its order. A file of JSON or YAML may be a manifest of
+/// Kubernetes Secrets.
 ///
 /// # Errors
-/// `invalid_data`, with the line and never a value, for what is malformed, nested, null or stands
-/// twice; `usage` for a format that keyfob only writes.
-pub fn read(format: Format, bytes: &[u8]) -> Result<Vec<Pair>> {
-    match format.spec().read {
-        Some(read) => read(bytes),
-        None => Err(Error::usage(format!("{format} can be written, not read"))
-            .hint("readable formats are dotenv, json, yaml and toml")),
+/// `invalid_data`, with the line and never a value, for what is malformed, nested, null, stands
+/// twice, or is encrypted by another tool; `usage` for a format that keyfob only writes.
+pub fn read(format: Format, bytes: &[u8], reading: ReadOptions) -> Result<Vec<Pair>> {
+    let Some(read) = format.spec().read else {
+        return Err(Error::usage(format!("{format} can be written, not read"))
+            .hint("readable formats are dotenv, json, yaml, toml and k8s"));
+    };
+    let pairs = match format {
+        Format::Json | Format::Yaml if k8s::is_manifest(format, bytes) => k8s::read(bytes)?,
+        _ => read(bytes, reading)?,
+    };
+    match reading.literal {
+        true => Ok(pairs),
+        false => encrypted::refuse(pairs),
     }
 }
 

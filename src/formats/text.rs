@@ -77,6 +77,13 @@ pub(crate) fn cannot_hold(name: &str, format: Format, why: &str) -> Error {
     Error::invalid_data(format!("{name} cannot be written as {format}: {why}"))
 }
 
+/// Why the secret `name` cannot be written as `format`, where that is what `error` says.
+pub(crate) fn why_it_cannot_hold(error: &Error, name: &str, format: Format) -> Option<String> {
+    let start = cannot_hold(name, format, "");
+    let why = error.message().strip_prefix(start.message())?;
+    Some(why.to_owned())
+}
+
 /// `value` as text.
 ///
 /// # Errors

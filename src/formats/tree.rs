@@ -32,14 +32,26 @@ fn json(bytes: &[u8]) -> Result<Document> {
 }
 
 fn yaml(bytes: &[u8]) -> Result<Document> {
-    serde_saphyr::from_str(utf8_input(Format::Yaml, bytes)?).map_err(|error| {
-        // The parser's own words can hold a piece of the input.
-        let place = match error.location() {
-            Some(at) => format!(" at line {}, column {}", at.line(), at.column()),
-            None => String::new(),
-        };
-        malformed("YAML", &place)
-    })
+    let text = utf8_input(Format::Yaml, bytes)?;
+    serde_saphyr::from_str(text).map_err(|error| malformed_yaml(&error))
+}
+
+/// Reads the trees of a YAML file of any number of documents.
+///
+/// # Errors
+/// `invalid_data`, with the place and never a value, for what is malformed.
+pub(super) fn documents(bytes: &[u8]) -> Result<Vec<Document>> {
+    let text = utf8_input(Format::Yaml, bytes)?;
+    serde_saphyr::from_multiple(text).map_err(|error| malformed_yaml(&error))
+}
+
+fn malformed_yaml(error: &serde_saphyr::Error) -> Error {
+    // The parser's own words can hold a piece of the input.
+    let place = match error.location() {
+        Some(at) => format!(" at line {}, column {}", at.line(), at.column()),
+        None => String::new(),
+    };
+    malformed("YAML", &place)
 }
 
 fn toml(bytes: &[u8]) -> Result<Document> {

@@ -26,7 +26,7 @@ pub struct Tree {
 /// Searches the files of `tree`. Symbolic links are followed only where `tree` names them.
 ///
 /// # Errors
-/// `usage` where `tree` names something that does not exist. What cannot be read otherwise is told
+/// `failed` where `tree` names something that does not exist. What cannot be read otherwise is told
 /// in the report.
 pub fn walk(scanner: &Scanner, tree: &Tree) -> Result<Report> {
     for path in &tree.paths {
@@ -36,7 +36,7 @@ pub fn walk(scanner: &Scanner, tree: &Tree) -> Result<Report> {
                 ErrorKind::NotFound | ErrorKind::InvalidFilename
             )
         {
-            return Err(Error::usage(format!(
+            return Err(Error::failed(format!(
                 "could not search {}: {}",
                 scanner.masked(&path.shown().to_string()),
                 io_reason(&error)

@@ -30,7 +30,7 @@ use crate::{fallback, vault};
 /// # Errors
 /// What reading it fails with.
 pub fn guess(bytes: &[u8]) -> Result<Vec<Pair>> {
-    formats::read_any(bytes)
+    formats::read_any(bytes, formats::ReadOptions::default())
 }
 
 /// The tree that a file of `format` is.

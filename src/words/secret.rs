@@ -406,7 +406,8 @@ impl Target {
     /// The target that a configuration names, where an empty text is a slip.
     ///
     /// # Errors
-    /// Those of parsing it; `invalid_data` for the empty name.
+    /// Those of parsing it: `usage` for what is a reference of another tool, or none that is
+    /// well-formed; `invalid_data` for the empty name.
     pub fn configured(text: &str) -> Result<Self> {
         let target: Self = text.parse()?;
         if let Self::Name(name) = &target {
@@ -416,15 +417,28 @@ impl Target {
     }
 }
 
+/// The beginning of `text`, where somebody means a reference by it that is none of keyfob's.
+fn foreign_scheme(text: &str) -> Option<&str> {
+    let schemes = ["keyfob:", "op://", "vault://", "secret://", "doppler://"];
+    schemes.iter().find_map(|scheme| {
+        let start = text.get(..scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(start)
+    })
+}
+
 impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         if Reference::looks_like(text) {
-            text.parse().map(Target::Reference)
-        } else {
-            Ok(Target::Name(Name::any(text)))
+            return text.parse().map(Target::Reference);
         }
+        if let Some(scheme) = foreign_scheme(text) {
+            return Err(Error::usage(format!(
+                "what begins with {scheme} is no reference of keyfob's: those are written keyfob://STORE/NAME, where NAME may be any text"
+            )));
+        }
+        Ok(Target::Name(Name::any(text)))
     }
 }
 
@@ -462,6 +476,10 @@ mod tests {
     #[test]
     fn malformed_references_are_usage_errors() {
         for text in [
+            "KEYFOB://web/x",
+            "keyfob:/web/x",
+            "keyfob:web/x",
+            "op://vault/item/field",
             "keyfob://",
             "keyfob://web",
             "keyfob://web/",

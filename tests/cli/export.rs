@@ -240,12 +240,14 @@ fn github_gets_masks_and_then_variables() {
     let file = home.write("github-env", "BEFORE=kept");
     home.set("GITHUB_ENV", &file);
     let run = home.run(["export", "--format", "github"]);
-    run.ok().quiet();
+    run.ok().stderr_has("warning: too short to be hidden, ");
     let masked = masks(std::str::from_utf8(&run.stdout).unwrap());
-    for value in written.values().filter(|value| !value.trim().is_empty()) {
+    let hidden = |text: &str| text.len() >= 5 && !text.trim().is_empty();
+    assert!(masked.iter().all(|mask| hidden(mask)));
+    for value in written.values().filter(|value| hidden(value)) {
         assert!(masked.contains(value), "{value:?} is not masked");
         let lines = value.split(['\r', '\n']);
-        for line in lines.filter(|line| !line.trim().is_empty()) {
+        for line in lines.filter(|line| hidden(line)) {
             assert!(
                 masked.iter().any(|mask| mask == line),
                 "{line:?} is not masked"
@@ -269,7 +271,7 @@ fn github_gets_masks_and_then_variables() {
 #[cfg(target_os = "linux")]
 #[test]
 fn github_gets_no_variable_that_could_not_be_masked() {
-    let mut home = home_with(&values([("A", "1")]));
+    let mut home = home_with(&values([("A", "hunter2")]));
     let file = home.write("github-env", "");
     home.set("GITHUB_ENV", &file);
     let script = r#"exec "$KEYFOB" export --format github >/dev/full"#;
@@ -598,4 +600,102 @@ mod outputs {
             .ok();
         assert_eq!(fs::metadata(home.work().join("v.age")).unwrap().uid(), 0);
     }
+}
+
+#[test]
+fn the_file_s_ending_tells_the_format() {
+    let home = home_with(&values([("A", "1"), ("b-c", "2")]));
+    for (file, text) in [
+        ("all.json", "{\n  \"A\": \"1\",\n  \"b-c\": \"2\"\n}\n"),
+        ("all.YML", "\"A\": \"1\"\n\"b-c\": \"2\"\n"),
+        ("all.sh", "export A='1'\n"),
+        ("all.fish", "set -gx A '1'\n"),
+        ("all.ps1", "$env:A = '1'\n"),
+        (".env.local", "A=1\n"),
+        ("all.txt", "A=1\n"),
+    ] {
+        home.run(["export", "-q", "-o", file]).ok().stdout_is("");
+        assert_eq!(String::from_utf8(home.read(file)).unwrap(), text, "{file}");
+    }
+    // What is said counts.
+    home.run(["export", "-q", "-o", "all.json", "--format", "dotenv"])
+        .ok();
+    assert_eq!(home.read("all.json"), b"A=1\n");
+    let told = home.run(["export", "--json", "-o", "all.toml"]).ok().json();
+    assert_eq!(told["format"], "toml");
+}
+
+#[test]
+fn all_that_a_format_cannot_hold_is_told_at_once() {
+    let home = home_with(&values([
+        ("OK", "1"),
+        ("EMPTY", ""),
+        ("NONE", ""),
+        ("LINES", "a\nb"),
+        ("MORE", "c\nd"),
+        ("QUOTES", "pa'ss$word"),
+        ("REF", "a${HOME}"),
+    ]));
+    for (format, what, except) in [
+        (
+            "powershell",
+            "2 secrets cannot be written as powershell: EMPTY, NONE (its value is empty",
+            "--except EMPTY,NONE",
+        ),
+        (
+            "docker",
+            "2 secrets cannot be written as docker: LINES, MORE (its value has several lines)",
+            "--except LINES,MORE",
+        ),
+        (
+            "dotenv",
+            "2 secrets cannot be written as dotenv: QUOTES (no quoting",
+            "--except QUOTES,REF",
+        ),
+    ] {
+        let run = home.run(["export", "--format", format]);
+        run.code(13)
+            .stdout_is("")
+            .stderr_has(what)
+            .stderr_has(except);
+        // What the hint says can be typed.
+        home.run([
+            "export",
+            "--format",
+            format,
+            "--except",
+            except.split(' ').next_back().unwrap(),
+        ])
+        .ok();
+    }
+    home.run(["export", "--only", "QUOTES"])
+        .code(13)
+        .stderr_has("QUOTES cannot be written as dotenv: ")
+        .stderr_has("--except QUOTES leaves it out");
+}
+
+#[test]
+fn github_leaves_short_values_alone_with_one_warning() {
+    let home = home_with(&values([
+        ("A", "1"),
+        ("B", "true"),
+        ("C", "hunter2"),
+        ("D", ""),
+        ("E", "{\n \"k\": \"hunter3\"\n}\n"),
+    ]));
+    let file = home.write("github-env", "");
+    let run = home
+        .keyfob(["export", "--format", "github"])
+        .env("GITHUB_ENV", &file)
+        .run();
+    run.ok()
+        .stderr_is("warning: too short to be hidden, and shown where a step prints it: A, B\n");
+    assert_eq!(
+        masks(&run.text()),
+        [
+            "hunter2",
+            "{\n \"k\": \"hunter3\"\n}\n",
+            " \"k\": \"hunter3\""
+        ]
+    );
 }

@@ -32,8 +32,8 @@ proptest! {
 
     #[test]
     fn nothing_that_comes_in_makes_a_parser_panic(bytes in input()) {
-        for format in [Format::Dotenv, Format::Json, Format::Yaml, Format::Toml] {
-            let _ = formats::read(format, &bytes);
+        for format in [Format::Dotenv, Format::Json, Format::Yaml, Format::Toml, Format::K8s] {
+            let _ = formats::read(format, &bytes, formats::ReadOptions::default());
         }
         let _ = Document::parse(&bytes);
         let _ = Identity::parse(&bytes, Location::Given("a test".to_owned()));

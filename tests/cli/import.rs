@@ -477,3 +477,81 @@ mod on_a_terminal {
         home.run(["get", "B"]).ok();
     }
 }
+
+/// The names and values of the store `local`.
+fn stored(home: &Home) -> Value {
+    home.run(["export", "--all", "--format", "json", "-q"])
+        .ok()
+        .json()
+}
+
+#[test]
+fn manifests_of_kubernetes_secrets_are_read() {
+    let yaml = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: {A: aHVudGVyMg==}\nstringData: {tls.crt: c}\n---\napiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Secret\n  data: {B: Yg==}\n";
+    let json = r#"{"apiVersion": "v1", "kind": "SecretList", "items": [{"apiVersion": "v1", "kind": "Secret", "data": {"A": "aHVudGVyMg==", "B": "Yg=="}, "stringData": {"tls.crt": "c"}}]}"#;
+    for (args, text) in [
+        (&["secret.yaml"][..], yaml),
+        (&["secret.json"], json),
+        (&["-"], yaml),
+        (&["-"], json),
+        (&["-", "--format", "k8s"], yaml),
+    ] {
+        let home = Home::new();
+        home.write(args[0], text);
+        let import = home.keyfob([&["import", "-q"], args].concat());
+        import.stdin(text).run().ok();
+        assert_eq!(
+            stored(&home),
+            json!({"A": "hunter2", "B": "b", "tls.crt": "c"}),
+            "{args:?}"
+        );
+    }
+    let home = Home::new();
+    for kind in ["ConfigMap", "Deployment"] {
+        home.write(
+            "x.yaml",
+            format!("apiVersion: v1\nkind: {kind}\ndata: {{A: hunter2}}\n"),
+        );
+        let run = home.run(["import", "x.yaml"]);
+        run.code(13)
+            .stderr_has(&format!("a {kind} (v1)"))
+            .stderr_lacks("hunter2");
+    }
+    // What keyfob writes it reads.
+    home.keyfob(["import", "-q", "-"]).stdin(json).run().ok();
+    home.run(["export", "--format", "k8s", "-o", "out.yaml"])
+        .ok();
+    let other = Home::new();
+    other.write("out.yaml", home.read("out.yaml"));
+    other.run(["import", "-q", "out.yaml"]).ok();
+    assert_eq!(stored(&other), stored(&home));
+}
+
+#[test]
+fn a_dotenv_file_may_be_taken_as_it_stands() {
+    let home = Home::new();
+    for (text, option) in [
+        ("A=postgres://$HOST/x\n", "--literal"),
+        ("A=postgres://${HOST}/x\n", "--literal"),
+        ("A=\"x$HOST\"\n", "--literal"),
+        ("A=1\nB=2\nA=3\n", "--last-wins"),
+    ] {
+        home.write(".env", text);
+        home.run(["import", ".env"]).code(13).stderr_has(option);
+        home.run(["run", "--env-file", ".env", "--", "true"])
+            .code(125)
+            .stderr_has(option);
+        home.run(["import", "-q", option, ".env"]).ok();
+    }
+    assert_eq!(stored(&home), json!({"A": "3", "B": "2"}));
+    home.write(".env", "A='$HOST ${HOST}'\nB=$5\n");
+    home.run(["import", "-q", ".env"]).ok();
+    assert_eq!(stored(&home), json!({"A": "$HOST ${HOST}", "B": "$5"}));
+    home.write(
+        ".env",
+        "A=ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\nsops_version=3.8\n",
+    );
+    home.run(["import", ".env"])
+        .code(13)
+        .stderr_has("sops -d FILE | keyfob import -");
+}

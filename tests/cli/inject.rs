@@ -238,3 +238,25 @@ fn values_stand_in_no_argument_no_variable_and_no_other_file() {
     let out: &Path = &home.work().join("out");
     assert_eq!(home.files_holding(CANARY.as_bytes()), [out]);
 }
+
+#[cfg(unix)]
+#[test]
+fn the_mode_of_what_is_replaced_may_be_kept() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let home = Home::new();
+    let mode = |mode: &str| {
+        let inject = home.keyfob(["inject", "-o", "out", "--mode", mode]);
+        inject.stdin("x").run().ok();
+        let path = home.work().join("out");
+        path.metadata().unwrap().permissions().mode() & 0o777
+    };
+    assert_eq!(mode("keep"), 0o600);
+    assert_eq!(mode("0640"), 0o640);
+    assert_eq!(mode("keep"), 0o640);
+    home.keyfob(["inject", "-o", "out", "--mode", "kept"])
+        .stdin("x")
+        .run()
+        .code(2)
+        .stderr_has("keep");
+}

@@ -1,6 +1,8 @@
 //! Drives the real binary, in one test program so that it is linked once.
 
 mod bytenite;
+#[cfg(unix)]
+mod check;
 mod config;
 mod conformance;
 mod copy;

@@ -91,3 +91,58 @@ fn a_path_that_is_not_text_ends_no_command_by_an_abort() {
         }
     }
 }
+
+#[test]
+fn a_file_that_was_named_and_is_missing_is_a_plain_failure() {
+    let home = Home::new();
+    for args in [
+        &["scan", "/nope"][..],
+        &["trust", "-y", "/nope"],
+        &["-C", "/nope", "list"],
+        &["key", "address", "/nope"],
+        &["key", "import", "/nope"],
+        &["import", "/nope"],
+        &["inject", "-i", "/nope"],
+        &["set", "A", "--file", "/nope"],
+        &["export", "--env-file", "/nope"],
+    ] {
+        home.run(args).code(1).stdout_is("").stderr_has("/nope");
+    }
+    home.run(["run", "-C", "/nope", "--", "true"]).code(125);
+}
+
+#[test]
+fn a_built_in_store_stays_what_it_is() {
+    let home = Home::new();
+    let run = home.run(["store", "add", "local", "neo"]);
+    run.code(6)
+        .stderr_has("the built-in store of the provider local")
+        .stderr_has("keyfob store add my-neo neo");
+    home.run(["store", "add", "my-neo", "neo"]).ok();
+    home.run(["store", "add", "local", "local", "path=x.age"])
+        .ok();
+}
+
+#[test]
+fn references_of_other_tools_are_no_names() {
+    let home = Home::new();
+    for name in [
+        "KEYFOB://local/A",
+        "keyfob:/local/A",
+        "op://vault/item/field",
+    ] {
+        home.keyfob(["set", name])
+            .stdin("x")
+            .run()
+            .code(2)
+            .stderr_has("keyfob://STORE/NAME");
+        home.run(["export", "-e", &format!("A={name}")]).code(2);
+    }
+    home.keyfob(["set", "-q", "keyfob://local/op:%2F%2Fx"])
+        .stdin("x")
+        .run()
+        .ok();
+    home.run(["get", "keyfob://local/op://x"])
+        .ok()
+        .stdout_is("x");
+}

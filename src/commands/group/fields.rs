@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 
 use crate::commands::input::{self, MAX_FILE};
-use crate::formats::{self, Format};
+use crate::formats::{self, Format, ReadOptions};
 use crate::providers::groups::{Addon, AddonKey, GroupFields, Target};
 use crate::words::document::Document;
 use crate::words::error::{Error, Result};
@@ -93,7 +93,9 @@ pub fn fields(args: GroupFieldArgs) -> Result<GroupFields> {
         docker_secrets: Vec::new(),
     };
     for path in &args.variables {
-        fields.variables.extend(input::pairs(path, None)?);
+        fields
+            .variables
+            .extend(input::pairs(path, None, ReadOptions::default())?);
     }
     for text in &args.file {
         fields.files.push(file("--file", "/abs/path=LOCAL", text)?);

@@ -121,6 +121,6 @@ fn the_template_says_nothing_until_its_examples_are_uncommented() {
     let config = world.load().unwrap();
     assert_eq!(config.default_store().unwrap(), Some(&named("dev")));
     assert_eq!(config.stores().count(), 7);
-    assert_eq!(config.env_table().len(), 2);
+    assert_eq!(config.env_table().len(), 4);
     assert_eq!(config.rotations().len(), 1);
 }

@@ -113,7 +113,7 @@ fn a_named_file_must_be_there_and_is_told_of_as_it_was_named() {
     let mut world = World::new();
     world.files = Files::Named("ci.toml".into());
     let error = world.load().unwrap_err();
-    assert_eq!(error.kind(), Kind::Config);
+    assert_eq!(error.kind(), Kind::Failed);
     assert!(
         error
             .message()

@@ -193,7 +193,7 @@ const GOLDEN: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "[env]\nDB = true\n",
-        "2:6: `env.DB` must be a string, not a boolean",
+        "2:6: `env.DB` must be a string or a table, not a boolean",
         None,
     ),
     (
