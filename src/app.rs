@@ -2,6 +2,7 @@
 //! and a way to talk to the user. Each part is made when it is first needed.
 
 pub mod consent;
+mod referred;
 
 use std::cell::{Cell, OnceCell};
 use std::io::{self, IsTerminal};
@@ -30,6 +31,7 @@ use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
 use crate::words::progress;
 use crate::words::secret::{Reference, StoreName, Target};
+use referred::{Loaded, Referred};
 
 /// Options that every command takes.
 #[derive(Clone, Debug, Default, Args)]
@@ -85,7 +87,7 @@ pub struct App {
     global: Global,
     wait: OnceCell<Duration>,
     folders: OnceCell<Folders>,
-    config: OnceCell<Config>,
+    config: Loaded,
     leaves_out: Cell<bool>,
     services: OnceCell<Rc<Services>>,
 }
@@ -101,7 +103,7 @@ impl App {
             global,
             wait: OnceCell::new(),
             folders: OnceCell::new(),
-            config: OnceCell::new(),
+            config: Loaded::default(),
             leaves_out: Cell::new(false),
             services: OnceCell::new(),
         }
@@ -301,15 +303,20 @@ impl App {
         let beside = bar.clone();
         let notice: Notice = Rc::new(move |message| beside.aside(|| ui.note(message)));
         let http = Http::new(deadline, log);
-        let services = Services {
+        let sessions = Sessions::new(
+            TokenCache::from_env(&self.env, &keyring)?,
+            Some(folders.cache.clone()),
+        )
+        .noted_in(folders.data.join("sessions"));
+        let services = Rc::new_cyclic(|services| Services {
+            references: Rc::new(Referred {
+                config: Rc::clone(&self.config),
+                services: services.clone(),
+            }),
             http: http
                 .in_environment(&self.env)
                 .with_notice(Rc::clone(&notice)),
-            sessions: Sessions::new(
-                TokenCache::from_env(&self.env, &keyring)?,
-                Some(folders.cache.clone()),
-            )
-            .noted_in(folders.data.join("sessions")),
+            sessions,
             keyring,
             withheld,
             env: self.env.clone(),
@@ -318,8 +325,8 @@ impl App {
             notice,
             is_heard: true,
             wait: self.wait.get().copied(),
-        };
-        Ok(self.services.get_or_init(|| Rc::new(services)))
+        });
+        Ok(self.services.get_or_init(|| services))
     }
 
     /// How long to wait for somebody else; `None` is for ever.

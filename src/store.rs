@@ -621,6 +621,7 @@ mod tests {
             withheld: BTreeSet::new(),
             sessions: Sessions::new(TokenCache::default(), None),
             keyring,
+            references: Rc::new(crate::credential::NoReferences),
             env: env.clone(),
             folders: folders.clone(),
             progress: Rc::new(NoProgress),

@@ -39,7 +39,7 @@ pub use crate::words::secret::{Entry, Name, Reference, SecretValue, StoreName, T
 
 /// Where credentials come from.
 pub mod credential {
-    pub use crate::credential::{Credential, Means};
+    pub use crate::credential::{Credential, Means, NoReferences};
 }
 
 /// Reading and writing files of secrets.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use keyfob::testing::credential::NoReferences;
 use keyfob::testing::registry::{PROVIDERS, SCHEMAS};
 use keyfob::testing::{
     Batch, Config, Deadline, Environment, Files, Filter, Folders, Http, Keypair, Keyring,
@@ -82,6 +83,9 @@ fn open(provider: usize, server: &Server) -> Store {
         ("KEYFOB_NORTHFLANK_PROJECT", "shop"),
         ("KEYFOB_NEO_BASE_URL", &server.url),
         ("KEYFOB_NEO_API_KEY", "key-1234567"),
+        ("KEYFOB_OPENBAO_BASE_URL", &server.url),
+        ("KEYFOB_OPENBAO_TOKEN", "key-1234567"),
+        ("KEYFOB_OPENBAO_PATH", "app"),
     ];
     let env = Environment::from_vars(vars, folder);
     let folders = Folders::below(folder);
@@ -99,6 +103,7 @@ fn open(provider: usize, server: &Server) -> Store {
         http: Http::new(deadline, Rc::new(|_| ())),
         sessions: Sessions::new(TokenCache::default(), None),
         keyring: Keyring::default(),
+        references: Rc::new(NoReferences),
         withheld: BTreeSet::new(),
         env,
         folders,

@@ -63,13 +63,15 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     Ok(())
 }
 
-/// What the provider's first way to sign in takes and neither environment nor a command gives:
+/// What the provider's first way to sign in that the store does not rule out takes and neither environment nor a command gives:
 /// from a pipe, a line each, or asked for.
 fn given(app: &App, store: &Store) -> Result<Given> {
-    let Some(method) = store.spec().credentials.first() else {
+    let config = app.config()?.store(store.name())?;
+    let asked = config.text("auth");
+    let mut methods = store.spec().credentials.iter();
+    let Some(method) = methods.find(|it| it.auth.is_none() || it.auth == asked) else {
         return Ok(Given::new());
     };
-    let config = app.config()?.store(store.name())?;
     let is_missing = |field: &&str| {
         config.text(field).is_none() && config.text(&format!("{field}_command")).is_none()
     };

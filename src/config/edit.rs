@@ -15,7 +15,7 @@ use super::{LoadOptions, Role, environment, lookup, merge, reader, source, splic
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
-use crate::words::secret::StoreName;
+use crate::words::secret::{Reference, StoreName};
 use crate::words::shown::{self, ShownPath as _};
 
 /// A commented file to begin with, in which nothing is set yet.
@@ -163,7 +163,7 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
                 .hint(did_you_mean(key, "fields", &known)),
         );
     };
-    if field.credential {
+    if field.credential && text.parse::<Reference>().is_err() {
         return Err(Error::usage(format!(
             "`{key}` is a credential, which no file holds in the clear"
         ))

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::check;
-use super::schema::{PREFIX, Providers, Schema, Schemas, provider};
+use super::schema::{PREFIX, Providers, Schema, Schemas, Shape, provider};
 pub use super::schema::{variable, variables};
 use super::store::{Entry, Origin};
 use crate::words::env::Environment;
@@ -20,6 +20,7 @@ pub fn is_credential_variable(schemas: Schemas, name: &str) -> bool {
     let fields = schemas.iter().flat_map(|schema| schema.fields);
     fields.filter(|field| field.may_hold_secret()).any(|field| {
         field.vendor_env.contains(&name)
+            || field.withheld_env.contains(&name)
             || name
                 .strip_prefix(PREFIX)
                 .and_then(|rest| rest.strip_suffix(&field.name.to_ascii_uppercase()))
@@ -60,9 +61,18 @@ pub(super) fn fields(
             }
         }
         let Some((name, text)) = set else { continue };
-        let value = check::value(field, text).map_err(|why| {
-            Error::config(format!("the environment variable {name} {why}")).store(store.as_str())
-        })?;
+        let is_own = name == variable(store, field.name);
+        let value = match check::value(field, text) {
+            Ok(value) => value,
+            // A vendor's may be meant for its own tools alone: whoever opens the store is told.
+            Err(_) if !is_own && field.shape == Shape::Url => {
+                check::Value::Text(text.to_owned().into())
+            }
+            Err(why) => {
+                let message = format!("the environment variable {name} {why}");
+                return Err(Error::config(message).store(store.as_str()));
+            }
+        };
         let origin = Origin::Environment { variable: name };
         found.insert(field.name, Entry::new(field, value, origin, &base, env));
     }

@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use super::check::{self, Value, did_you_mean};
 use super::profile::{self, Profile};
-use super::reader::{self, Entry, Item, Placed, Reader};
+use super::reader::{self, Entry, Item, Kind, Placed, Reader};
 use super::rotation::{self, Rotation};
 use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable, variables};
 use super::source::Source;
 use super::variable::{self, Variable};
 use crate::words::error::Result;
-use crate::words::secret::StoreName;
+use crate::words::secret::{Reference, StoreName};
 use crate::words::shown;
 use crate::words::text::Place;
 
@@ -195,6 +195,19 @@ fn read_field(
     let item = &entry.item;
     let path = format!("stores.{store}.{}", field.name);
     if field.credential {
+        // Where it is to be found is no secret.
+        if let Kind::Text(text) = item.is
+            && Reference::looks_like(text)
+        {
+            return match text.parse::<Reference>() {
+                Ok(_) => Some(Value::Text(text.to_owned().into())),
+                Err(error) => {
+                    let hint = error.hint_text().map(str::to_owned);
+                    reader.problem(item.at, format!("`{path}`: {}", error.message()), hint);
+                    None
+                }
+            };
+        }
         let message = format!("`{path}` is a credential, which no file holds in the clear");
         let hint = credential_hint(store, schema, field);
         reader.problem(entry.at, message, Some(hint));

@@ -38,6 +38,8 @@ pub struct Field {
     /// The vendors' own variables for it, of which the first that is set counts where keyfob's is
     /// not set.
     pub vendor_env: &'static [&'static str],
+    /// Other variables that hold the like, which no other program may inherit.
+    pub withheld_env: &'static [&'static str],
     /// What it is for, in one line.
     pub help: &'static str,
 }
@@ -53,6 +55,7 @@ impl Field {
             locates: false,
             written: false,
             vendor_env: &[],
+            withheld_env: &[],
             help,
         }
     }
@@ -66,6 +69,12 @@ impl Field {
     /// The same field, which the vendors' own variables `names` may hold too.
     pub const fn vendor_env(mut self, names: &'static [&'static str]) -> Self {
         self.vendor_env = names;
+        self
+    }
+
+    /// The same field; the variables `names` hold the like and are read by its provider itself.
+    pub const fn withheld_env(mut self, names: &'static [&'static str]) -> Self {
+        self.withheld_env = names;
         self
     }
 

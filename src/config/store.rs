@@ -10,7 +10,7 @@ use super::layer::credential_hint;
 use super::schema::{Field, Schema, Shape, variable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{SecretValue, StoreName};
+use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::{self, ShownPath as _};
 
 /// Where something was configured.
@@ -198,6 +198,13 @@ impl StoreConfig {
         self.text(field).filter(|_| secret).map(SecretValue::from)
     }
 
+    /// The secret of another store that the credential `field` is to be taken from.
+    pub fn reference(&self, field: &str) -> Option<Reference> {
+        let known = self.schema.field(field)?;
+        let text = self.text(field).filter(|_| known.credential)?;
+        text.parse().ok()
+    }
+
     /// Where `field` was configured, if it was.
     pub fn origin(&self, field: &str) -> Option<&Origin> {
         self.entries.get(field).map(|entry| &entry.origin)
@@ -208,7 +215,9 @@ impl StoreConfig {
     pub fn display(&self, field: &str) -> Option<String> {
         let entry = self.entries.get(field)?;
         let known = self.schema.field(field)?;
-        let hidden = known.credential || (known.inline_env && entry.path.is_none());
+        let is_reference = matches!(&entry.value, Value::Text(text) if Reference::looks_like(text));
+        let hidden =
+            (known.credential && !is_reference) || (known.inline_env && entry.path.is_none());
         Some(match &entry.value {
             _ if hidden => "(set)".to_owned(),
             Value::Text(text) => match &entry.path {

@@ -1,13 +1,15 @@
 //! API credentials: where they come from, in which order, the keyring they are kept in, and what no
 //! other program may inherit of them.
 //!
-//! The environment first, then the configured command, then the OS keyring: what was given
+//! The environment first, then a secret of another store or the configured command, then the OS
+//! keyring: what was given
 //! explicitly is never looked up elsewhere, and the keyring is touched last.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Instant;
 
+use async_trait::async_trait;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
@@ -21,6 +23,7 @@ use crate::identity::sealed;
 use crate::keyring::{Keyring, Ring, Unreachable};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shell::Script;
 
 /// The variables of `env` that no other program may inherit: whatever may hold a credential of a
@@ -46,6 +49,30 @@ pub struct Means<'a> {
     pub http: &'a Http,
     /// Tells the user what matters beyond this command.
     pub notice: &'a dyn Fn(&str),
+    /// Fetches what another store has.
+    pub references: &'a dyn References,
+}
+
+/// Fetches credentials that other stores hold.
+#[async_trait(?Send)]
+pub trait References {
+    /// The value of `reference`, for the credential of the store `wanted_by`.
+    ///
+    /// # Errors
+    /// `config` where that store waits for this one's; what keeps it from being read.
+    async fn value(&self, wanted_by: &StoreName, reference: &Reference) -> Result<SecretValue>;
+}
+
+/// There are no other stores.
+pub struct NoReferences;
+
+#[async_trait(?Send)]
+impl References for NoReferences {
+    async fn value(&self, _wanted_by: &StoreName, reference: &Reference) -> Result<SecretValue> {
+        Err(Error::unauthenticated(format!(
+            "{reference} cannot be fetched here"
+        )))
+    }
 }
 
 /// Where a credential comes from.
@@ -55,6 +82,8 @@ pub enum Source {
     Environment(String),
     /// The command in the field of this name.
     Command(String),
+    /// A secret of another store.
+    Reference(Reference),
     /// The OS keyring.
     Keyring,
 }
@@ -64,6 +93,7 @@ impl fmt::Display for Source {
         match self {
             Source::Environment(name) => write!(f, "environment {name}"),
             Source::Command(field) => f.write_str(field),
+            Source::Reference(reference) => reference.fmt(f),
             Source::Keyring => f.write_str("OS keyring"),
         }
     }
@@ -81,7 +111,9 @@ pub struct Credential {
     /// What it was kept under by earlier versions: the same for all stores of a provider at one
     /// address.
     shared: String,
-    /// What is sent to the server: printable ASCII without spaces.
+    /// Whether it is sent in a body, which takes any text.
+    in_a_body: bool,
+    /// What is sent to the server: printable ASCII without spaces, unless it goes in a body.
     found: OnceCell<Zeroizing<String>>,
 }
 
@@ -105,7 +137,16 @@ impl Credential {
             base_url: base_url.to_owned(),
             field,
             command_field: format!("{field}_command"),
+            in_a_body: false,
             found: OnceCell::new(),
+        }
+    }
+
+    /// The same, which is sent in a body: any text, as a person's password is.
+    pub fn in_a_body(self) -> Self {
+        Self {
+            in_a_body: true,
+            ..self
         }
     }
 
@@ -129,7 +170,7 @@ impl Credential {
                 started.elapsed().as_millis()
             ));
             let whence = format!("the credential from {source}");
-            checked(&found, &whence)
+            checked(&found, &whence, self.in_a_body)
         };
         let found = self.found.get_or_try_init(find).await?;
         Ok(found)
@@ -139,7 +180,7 @@ impl Credential {
     pub async fn peek(&self, means: &Means<'_>) -> Option<&str> {
         match (self.found.get(), self.configured()) {
             (Some(found), _) => Some(found),
-            (None, Some(Source::Command(_))) => None,
+            (None, Some(Source::Command(_) | Source::Reference(_))) => None,
             (None, _) => self.get(means).await.ok(),
         }
     }
@@ -172,7 +213,7 @@ impl Credential {
     /// `unauthenticated` where it cannot be sent in a header, `failed` where the keyring cannot be
     /// used.
     pub fn keep(&self, keyring: &Keyring, secret: &str) -> Result<()> {
-        let secret = checked(secret.as_bytes(), "the credential")?;
+        let secret = checked(secret.as_bytes(), "the credential", self.in_a_body)?;
         keyring
             .set(&self.account, secret.as_bytes(), None)
             .map_err(|why| {
@@ -207,8 +248,11 @@ impl Credential {
         Ok(forgotten)
     }
 
-    /// Where it is configured to come from.
-    fn configured(&self) -> Option<Source> {
+    /// Where it is configured to come from; `None` leaves the OS keyring.
+    pub fn configured(&self) -> Option<Source> {
+        if let Some(reference) = self.config.reference(self.field) {
+            return Some(Source::Reference(reference));
+        }
         match self.config.origin(self.field) {
             Some(Origin::Environment { variable }) => Some(Source::Environment(variable.clone())),
             _ => self
@@ -223,6 +267,14 @@ impl Credential {
             Some(source @ Source::Environment(_)) => {
                 let text = self.config.text(self.field).unwrap_or_default();
                 return Ok((Zeroizing::new(text.as_bytes().to_vec()), source));
+            }
+            Some(Source::Reference(reference)) => {
+                let wanted_by = self.config.name();
+                let value = means.references.value(wanted_by, &reference).await;
+                let value = value
+                    .map_err(|error| error.context(format!("{} of {wanted_by}", self.field)))?;
+                let source = Source::Reference(reference);
+                return Ok((Zeroizing::new(value.expose().to_vec()), source));
             }
             Some(source) => {
                 let script = Script {
@@ -308,12 +360,14 @@ fn account(config: &StoreConfig, base_url: &str, field: &str, scope: &[&str]) ->
 /// `bytes` without the line end that copying and `echo` leave behind, as what a header can carry.
 ///
 /// # Errors
-/// `unauthenticated` for anything but one word of printable ASCII.
-fn checked(bytes: &[u8], what: &str) -> Result<Zeroizing<String>> {
+/// `unauthenticated` for anything but one word of printable ASCII, or in a body some text.
+fn checked(bytes: &[u8], what: &str, in_a_body: bool) -> Result<Zeroizing<String>> {
     let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     match std::str::from_utf8(text) {
-        Ok(text) if fits_a_header(text) => Ok(Zeroizing::new(text.to_owned())),
+        Ok(text) if fits_a_header(text) || (in_a_body && !text.is_empty()) => {
+            Ok(Zeroizing::new(text.to_owned()))
+        }
         _ => Err(Error::unauthenticated(format!(
             "{what} is not one line of printable ASCII without spaces"
         ))
@@ -338,7 +392,6 @@ mod tests {
     use crate::http::Deadline;
     use crate::words::env::Folders;
     use crate::words::error::Kind;
-    use crate::words::secret::StoreName;
 
     const URL: &str = "https://api.example.com";
 
@@ -389,6 +442,7 @@ mod tests {
             keyring: &keyring,
             http: &Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
             notice: &|_| (),
+            references: &NoReferences,
         };
         let secret = credential.get(&means).await?.to_owned();
         Ok((secret, credential.source(&keyring).unwrap()))

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::{Certificate, Client, Identity, Url, redirect};
+use zeroize::Zeroizing;
 
 use super::certificates::{self, Bundle};
+use super::peer::{ClientCertificate, Peer};
 use super::proxy::{CGI, Proxies, Way};
 use crate::words::env::Environment;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Result, io_reason};
 use crate::words::shown::ShownPath as _;
 
 /// Told of what is asked of whom, at `-v`; the text holds no secret.
@@ -36,9 +38,9 @@ pub struct Clients {
     made: RefCell<HashMap<Key, Client>>,
 }
 
-/// What clients differ in: the authorities' file, and how the server is reached; `None` for plain
-/// http.
-type Key = (Option<PathBuf>, Option<Way>);
+/// What clients differ in: the authorities' file, this machine's certificate, and how the server is
+/// reached; `None` for plain http.
+type Key = (Option<PathBuf>, Option<ClientCertificate>, Option<Way>);
 
 impl Clients {
     /// Those that reach servers as `env` says.
@@ -60,24 +62,24 @@ impl Clients {
         }
     }
 
-    /// The client for `url`, made on first use; it trusts the certificates in `ca_file` besides the
-    /// system's own.
-    pub fn get(&self, ca_file: Option<&Path>, url: &Url, log: &Log) -> Result<Client> {
+    /// The client for `url` of `peer`, made on first use; it trusts the certificates in its `ca_file`
+    /// besides the system's own.
+    pub fn get(&self, peer: &Peer, url: &Url, log: &Log) -> Result<Client> {
         let way = (url.scheme() == "https").then(|| self.way(url));
-        let key = (ca_file.map(Path::to_owned), way);
+        let key = (peer.ca_file.clone(), peer.identity.clone(), way);
         let mut made = self.made.borrow_mut();
         if let Some(client) = made.get(&key) {
             return Ok(client.clone());
         }
-        let client = match &key.1 {
-            Some(way) => self.encrypted(ca_file, way, log)?,
+        let client = match &key.2 {
+            Some(way) => self.encrypted(peer, way, log)?,
             None => plain()?,
         };
         made.insert(key, client.clone());
         Ok(client)
     }
 
-    fn encrypted(&self, ca_file: Option<&Path>, way: &Way, log: &Log) -> Result<Client> {
+    fn encrypted(&self, peer: &Peer, way: &Way, log: &Log) -> Result<Client> {
         if self.proxies.passed_over {
             log(&format!("{CGI} is set: no variable's proxy is used"));
         }
@@ -87,8 +89,12 @@ impl Clients {
                 super::trouble::root_cause(error)
             )
         };
+        let identity = peer.identity.as_ref().map(read_identity).transpose()?;
         let builder = || -> Result<reqwest::ClientBuilder> {
-            let builder = builder();
+            let builder = match &identity {
+                Some(identity) => builder().identity(identity.clone()),
+                None => builder(),
+            };
             Ok(match way {
                 Way::System => builder,
                 Way::Direct => builder.no_proxy(),
@@ -99,7 +105,9 @@ impl Clients {
                 }
             })
         };
-        let own = ca_file
+        let own = peer
+            .ca_file
+            .as_deref()
             .map(|path| read_certificates(path, log))
             .transpose()?;
         let made = match &own {
@@ -144,6 +152,31 @@ fn builder() -> reqwest::ClientBuilder {
 fn plain() -> Result<Client> {
     let made = builder().tls_certs_only([]).no_proxy().build();
     made.map_err(|error| Error::unavailable("could not set up HTTP").made_of(error.without_url()))
+}
+
+/// This machine's certificate, read with its key.
+fn read_identity(named: &ClientCertificate) -> Result<Identity> {
+    let read = |what: &str, path: &Path| {
+        std::fs::read(path).map(Zeroizing::new).map_err(|error| {
+            Error::config(format!(
+                "{what} {} cannot be read: {}",
+                path.shown(),
+                io_reason(&error)
+            ))
+            .made_of(error)
+        })
+    };
+    let certificate = read("client_cert", &named.certificate)?;
+    let key = read("client_key", &named.key)?;
+    let pem = Zeroizing::new([&**certificate, b"\n", &**key].concat());
+    Identity::from_pem(&pem).map_err(|error| {
+        Error::config(format!(
+            "client_cert {} and client_key {} are no certificate and its key in PEM",
+            named.certificate.shown(),
+            named.key.shown()
+        ))
+        .made_of(error.without_url())
+    })
 }
 
 /// The certificates in `ca_file` that can be used; the others are told at `-v`.

@@ -8,6 +8,7 @@ mod address;
 mod certificates;
 mod client;
 mod deadline;
+mod peer;
 pub mod proxy;
 mod request;
 mod response;
@@ -19,7 +20,6 @@ mod words;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,7 @@ use zeroize::Zeroizing;
 
 pub use client::Log;
 pub use deadline::{Deadline, Lost};
+pub use peer::{ClientCertificate, Peer};
 pub use request::{Dialect, Header, Request, is_transient};
 pub use response::Response;
 pub use retry::pauses;
@@ -56,15 +57,6 @@ const LARGE_AT_ONCE: usize = 2;
 
 /// A wait that a server asks for is told when it is longer.
 const UNTOLD: Duration = Duration::from_secs(1);
-
-/// Whom requests go to: what it must prove, and how it answers.
-#[derive(Clone)]
-pub struct Peer {
-    /// A PEM file with authorities that may vouch for it, besides the system's own.
-    pub ca_file: Option<PathBuf>,
-    /// How its answers are read.
-    pub dialect: Dialect,
-}
 
 /// The floor itself. Making one touches neither network nor disk.
 pub struct Http {
@@ -154,9 +146,7 @@ impl Http {
     /// deadline, `invalid_data` for an endless body or a redirect to somewhere else.
     pub async fn send(&self, peer: &Peer, request: &Request) -> Result<Response> {
         let _waiting = waiting_for(&address::host(&request.url));
-        let client = self
-            .clients
-            .get(peer.ca_file.as_deref(), &request.url, &self.log)?;
+        let client = self.clients.get(peer, &request.url, &self.log)?;
         let mut pauses = Pauses::new(&self.deadline, &self.budget);
         let mut heard = None;
         loop {
@@ -279,7 +269,7 @@ impl Http {
         }
         if let Some(body) = &request.body {
             builder = builder
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .header(CONTENT_TYPE, HeaderValue::from_static(request.content_type))
                 .body(reqwest::Body::from(Bytes::from_owner(body.clone())));
         }
         let way = self.clients.way(url);
@@ -367,6 +357,14 @@ fn redirect_target(
         .and_then(|location| from.join(location).ok());
     match target {
         Some(target)
+            if request.may_be_referred
+                && response.status == StatusCode::TEMPORARY_REDIRECT
+                && response.body.is_empty()
+                && (target.path(), target.query()) == (from.path(), from.query()) =>
+        {
+            Ok(None)
+        }
+        Some(target)
             if followable && target.origin() == request.url.origin() && !has_user(&target) =>
         {
             Ok(Some(target))
@@ -436,6 +434,7 @@ mod tests {
         let http = Http::new(deadline, Rc::new(|_| ()));
         let peer = Peer {
             ca_file: None,
+            identity: None,
             dialect: Dialect {
                 message: |_| None,
                 reset: None,

@@ -36,10 +36,14 @@ pub struct Request {
     pub url: Url,
     /// Headers beside those that every request has.
     pub headers: Vec<Header>,
-    /// A JSON body. Sent with `Content-Type: application/json`.
+    /// A JSON body.
     pub body: Option<Zeroizing<Vec<u8>>>,
+    /// What the body is said to be.
+    pub content_type: &'static str,
     /// Whether sending it twice does what sending it once does.
     pub repeatable: bool,
+    /// Whether a 307 to the same path elsewhere is an answer to it, and not a way to follow.
+    pub may_be_referred: bool,
     /// Values that an answer might repeat; they are cut out of every message.
     pub sensitive: Vec<Zeroizing<String>>,
     /// Tells by status and body whether an answer is worth another try.
@@ -57,7 +61,9 @@ impl Request {
             url,
             headers: Vec::new(),
             body: None,
+            content_type: "application/json",
             repeatable,
+            may_be_referred: false,
             sensitive: Vec::new(),
             transient: |status, _| is_transient(status),
         }
@@ -86,6 +92,23 @@ impl Request {
             .map_err(|error| Error::failed(format!("could not {}: {error}", self.operation)))?;
         self.body = Some(Zeroizing::new(bytes));
         Ok(self)
+    }
+
+    /// The same with `body` as a patch (RFC 7396) of what there is.
+    ///
+    /// # Errors
+    /// As [`json`](Self::json).
+    pub fn merge_patch(self, body: &impl serde::Serialize) -> Result<Self> {
+        let mut request = self.json(body)?;
+        request.content_type = "application/merge-patch+json";
+        Ok(request)
+    }
+
+    /// The same to one of several servers: a 307 to the same path at another of them, which credentials
+    /// do not follow, is the answer of one that cannot act now.
+    pub fn may_be_referred(mut self) -> Self {
+        self.may_be_referred = true;
+        self
     }
 
     /// The same, said to be safe to send twice.

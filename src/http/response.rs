@@ -241,7 +241,13 @@ impl Response {
             Err(_) if self.is_html() || self.is_compressed() => String::new(),
             Err(_) => String::from_utf8_lossy(&self.body).into_owned(),
         };
-        words::shown(&words, &self.sensitive)
+        self.shown(&words)
+    }
+
+    /// `words`, which this answer holds, as they may be told: on one line, cut, without anything the
+    /// request held that is secret.
+    pub fn shown(&self, words: &str) -> String {
+        words::shown(words, &self.sensitive)
     }
 }
 

@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 
 use super::services::Services;
 use super::{Account, Given};
-use crate::config::StoreConfig;
+use crate::config::{StoreConfig, check};
 use crate::credential::{self, Credential, Means};
-use crate::http::{Dialect, Peer, Request, Response};
+use crate::http::{ClientCertificate, Dialect, Peer, Request, Response};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::shown;
@@ -48,12 +48,15 @@ pub struct Vendor {
     pub authorize: fn(Request, &str) -> Request,
     /// How answers are read.
     pub dialect: Dialect,
+    /// Whether an answer refuses the token that the request came with.
+    pub is_rejection: fn(&Response) -> bool,
 }
 
 /// A vendor that takes `Authorization: Bearer`, and answers as most do.
 pub const BEARER: Vendor = Vendor {
     authorize: |request, token| request.secret_header(AUTHORIZATION, "Bearer ", token),
     dialect: DIALECT,
+    is_rejection,
 };
 
 /// The shapes of errors that most vendors use, and their header of limits.
@@ -67,6 +70,7 @@ pub struct Endpoint {
     base: Url,
     peer: Peer,
     authorize: fn(Request, &str) -> Request,
+    is_rejection: fn(&Response) -> bool,
     /// The store's configuration.
     pub config: StoreConfig,
     /// What it works with.
@@ -84,6 +88,11 @@ impl Endpoint {
         vendor: &Vendor,
     ) -> Result<Self> {
         let text = config.text("base_url").unwrap_or(default);
+        let text = &check::base_url(text).map_err(|why| {
+            let origin = config.origin("base_url").map(ToString::to_string);
+            let origin = origin.unwrap_or_else(|| "base_url".to_owned());
+            Error::config(format!("{origin} {why}")).store(config.name().as_str())
+        })?;
         let base = Url::parse(text).map_err(|error| {
             Error::config(format!("{} is no address: {error}", shown::quoted(text)))
                 .store(config.name().as_str())
@@ -92,13 +101,21 @@ impl Endpoint {
             base,
             peer: Peer {
                 ca_file: config.path("ca_file").map(Path::to_owned),
+                identity: None,
                 dialect: vendor.dialect,
             },
             authorize: vendor.authorize,
+            is_rejection: vendor.is_rejection,
             config: config.clone(),
             services: Rc::clone(services),
             hopeless: RefCell::default(),
         })
+    }
+
+    /// The same, reached with a certificate of this machine's own.
+    pub fn with_identity(mut self, identity: Option<ClientCertificate>) -> Self {
+        self.peer.identity = identity;
+        self
     }
 
     /// The base URL as people write it, without a slash at its end.
@@ -170,17 +187,30 @@ impl Endpoint {
             .await?;
         let response = self.send_as(&session.token, make()?).await?;
         let is_hopeless = self.hopeless.borrow().as_ref() == Some(&session.token);
-        if !is_rejection(&response) || is_hopeless {
+        if !(self.is_rejection)(&response) || is_hopeless {
             return Ok(response);
         }
         let session = sessions
             .renew(key, &session, deadline, async || login().await)
             .await?;
         let response = self.send_as(&session.token, make()?).await?;
-        if is_rejection(&response) {
+        if (self.is_rejection)(&response) {
             self.hopeless.replace(Some(session.token));
         }
         Ok(response)
+    }
+
+    /// What credentials of this store are looked for with.
+    pub fn means(&self) -> Means<'_> {
+        let services = &self.services;
+        Means {
+            env: &services.env,
+            keyring: &services.keyring,
+            http: &services.http,
+            withheld: &services.withheld,
+            notice: &*services.notice,
+            references: &*services.references,
+        }
     }
 
     /// The key of the session of `account`, for `scope`.
@@ -268,12 +298,12 @@ impl Keyed {
     /// # Errors
     /// Those of [`Credential::get`].
     pub async fn credential(&self) -> Result<&str> {
-        self.credential.get(&self.means()).await
+        self.credential.get(&self.endpoint.means()).await
     }
 
     /// The credential, as far as it can be had without running a command.
     pub async fn peek(&self) -> Option<&str> {
-        self.credential.peek(&self.means()).await
+        self.credential.peek(&self.endpoint.means()).await
     }
 
     /// The error for an answer that refuses the credential.
@@ -320,21 +350,11 @@ impl Keyed {
     pub fn forget(&self) -> Result<Vec<String>> {
         self.credential.forget(&self.endpoint.services.keyring)
     }
-
-    fn means(&self) -> Means<'_> {
-        let services = &self.endpoint.services;
-        Means {
-            env: &services.env,
-            keyring: &services.keyring,
-            http: &services.http,
-            withheld: &services.withheld,
-            notice: &*services.notice,
-        }
-    }
 }
 
-/// A rejected token is answered with 401 or 403; the latter may be the lack of a permission, too.
-fn is_rejection(response: &Response) -> bool {
+/// A rejected token is answered with 401 or 403 as a rule; the latter may be the lack of a
+/// permission, too.
+pub fn is_rejection(response: &Response) -> bool {
     matches!(
         response.status,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN

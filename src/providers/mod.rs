@@ -8,6 +8,7 @@ pub mod local;
 mod neo;
 mod northflank;
 mod nosana;
+mod openbao;
 mod provider;
 pub mod registry;
 mod services;

@@ -301,6 +301,8 @@ pub type Open = fn(&StoreConfig, &Rc<Services>) -> Result<Box<dyn Provider>>;
 /// A way to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Method {
+    /// The word of the store's field `auth` that asks for it; `None` where nothing must be set.
+    pub auth: Option<&'static str>,
     /// The credential fields that it takes, all of them together.
     pub fields: &'static [&'static str],
 }
@@ -340,7 +342,8 @@ pub struct ProviderSpec {
     /// How a command prints a new value together with what is beside it, where the two change
     /// together.
     pub composite: Option<Composite>,
-    /// The ways to sign in with what `login` can keep; it asks for the first.
+    /// The ways to sign in with what `login` can keep; it asks for the first that the store's `auth`
+    /// does not rule out.
     pub credentials: &'static [Method],
     /// Opens a store of this provider. Touches neither network nor keyring.
     pub open: Open,

@@ -1,6 +1,6 @@
 //! Every provider, one line each.
 
-use super::{ProviderSpec, bytenite, local, neo, northflank, nosana};
+use super::{ProviderSpec, bytenite, local, neo, northflank, nosana, openbao};
 use crate::config::schema::Schemas;
 
 /// The providers, in the order in which help and tables show them.
@@ -10,6 +10,7 @@ pub static PROVIDERS: &[ProviderSpec] = &[
     bytenite::SPEC,
     northflank::SPEC,
     neo::SPEC,
+    openbao::SPEC,
 ];
 
 /// The fields of every provider's stores.

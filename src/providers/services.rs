@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::credential::References;
 use crate::http::{Deadline, Http};
 use crate::journal::Journal;
 use crate::keyring::Keyring;
@@ -27,6 +28,8 @@ pub struct Services {
     pub sessions: Sessions,
     /// The OS keyring.
     pub keyring: Keyring,
+    /// Fetches credentials that other stores hold.
+    pub references: Rc<dyn References>,
     /// Shows how far long work is.
     pub progress: Rc<dyn Progress>,
     /// Tells the user something on stderr that matters beyond this command.
@@ -52,6 +55,7 @@ impl Services {
             http: self.http.bounded_by(Rc::new(deadline)),
             sessions: self.sessions.clone(),
             keyring: self.keyring.clone(),
+            references: Rc::clone(&self.references),
             progress: Rc::new(NoProgress),
             notice: Rc::new(|_| {}),
             is_heard: false,

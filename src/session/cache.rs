@@ -38,6 +38,8 @@ struct Written<'a> {
     key: &'a str,
     token: &'a str,
     expires_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beside: Option<&'a str>,
 }
 
 /// What is read back.
@@ -47,6 +49,7 @@ struct Read {
     key: String,
     token: String,
     expires_at: Option<Timestamp>,
+    beside: Option<String>,
 }
 
 impl TokenCache {
@@ -134,12 +137,15 @@ impl TokenCache {
 fn encode(key: &SessionKey, session: &Session) -> Option<Zeroizing<Vec<u8>>> {
     // Large enough never to grow, so that no copy is left behind: besides the token there are the
     // key (79 bytes), a time (at most 30) and the names.
-    let mut entry = Zeroizing::new(Vec::with_capacity(2 * session.token.len() + 256));
+    let beside = session.beside.as_deref();
+    let length = session.token.len() + beside.map_or(0, str::len);
+    let mut entry = Zeroizing::new(Vec::with_capacity(2 * length + 256));
     let written = Written {
         version: VERSION,
         key: key.id(),
         token: &session.token,
         expires_at: session.expires_at,
+        beside,
     };
     serde_json::to_writer(&mut *entry, &written).ok()?;
     Some(entry)
@@ -150,6 +156,7 @@ pub(crate) fn decode(key: &SessionKey, entry: &[u8]) -> Option<Session> {
     let session = Session {
         token: Zeroizing::new(read.token),
         expires_at: read.expires_at,
+        beside: read.beside,
     };
     let ours = read.version == VERSION
         && read.key == key.id()
@@ -174,6 +181,7 @@ mod tests {
         Session {
             token: Zeroizing::new(token.to_owned()),
             expires_at: Timestamp::from_second(expires_at).ok(),
+            beside: None,
         }
     }
 
@@ -292,10 +300,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn entries_survive_writing_and_reading(token in "[!-~]{1,300}", expires_at in proptest::option::of(0..4_000_000_000i64)) {
+        fn entries_survive_writing_and_reading(token in "[!-~]{1,300}", expires_at in proptest::option::of(0..4_000_000_000i64), beside in proptest::option::of("\\PC{0,40}")) {
             let kept = Session {
                 token: Zeroizing::new(token),
                 expires_at: expires_at.and_then(|at| Timestamp::from_second(at).ok()),
+                beside,
             };
             let entry = encode(&key(), &kept).unwrap();
             prop_assert_eq!(decode(&key(), &entry), Some(kept));

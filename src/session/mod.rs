@@ -127,6 +127,13 @@ impl Sessions {
         self.obtain(key, deadline, usable, login).await
     }
 
+    /// Keeps `session` under `key` in place of what there is: what its provider keeps with it, or its
+    /// expiry, has changed.
+    pub fn replace(&self, key: &SessionKey, session: Session) {
+        self.keep(key, &session);
+        self.remember(key, session);
+    }
+
     /// Forgets the session in this process and in the cache; tells whether there was one.
     ///
     /// # Errors

@@ -137,6 +137,7 @@ mod tests {
         let session = |end: i64| Session {
             token: "t".to_owned().into(),
             expires_at: Timestamp::from_second(end).ok(),
+            beside: None,
         };
         let now = Timestamp::from_second(1_000_000).unwrap();
         notes.put(&key("me", "a"), &session(1_000_060), "here", now);

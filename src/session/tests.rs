@@ -35,6 +35,7 @@ fn session(token: &str, expires_at: Timestamp) -> Session {
     Session {
         token: Zeroizing::new(token.to_owned()),
         expires_at: Some(expires_at),
+        beside: None,
     }
 }
 

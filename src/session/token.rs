@@ -16,6 +16,8 @@ pub struct Session {
     /// When it expires by this machine's clock; `None` where that is not known, and it is then
     /// used until it is refused.
     pub expires_at: Option<Timestamp>,
+    /// What its provider keeps with it, in words of its own; nothing secret.
+    pub beside: Option<String>,
 }
 
 impl Session {
@@ -31,7 +33,7 @@ impl Session {
 
 impl PartialEq for Session {
     fn eq(&self, other: &Self) -> bool {
-        self.same_token(other) && self.expires_at == other.expires_at
+        self.same_token(other) && self.expires_at == other.expires_at && self.beside == other.beside
     }
 }
 

@@ -1,5 +1,5 @@
 //! One suite that every provider passes: the cases of [`conformance`] over a strict server each,
-//! steered by what the provider says it can do. The sixth provider is none of the registry's: it
+//! steered by what the provider says it can do. The last provider is none of the registry's: it
 //! shows that a folder and a line are all that one is.
 
 mod memory;
@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use keyfob::testing::conformance::{self, CASES, Traffic};
+use keyfob::testing::credential::NoReferences;
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
 use keyfob::testing::{Environment, Folders};
@@ -20,11 +21,11 @@ use serde_json::json;
 
 use crate::support::home::Home;
 use crate::support::servers::{
-    ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo, northflank,
+    ByteNite, Neo, Northflank, Nosana, OpenBao, Server, bytenite, neo, northflank, openbao,
 };
 use crate::support::solana::Keypair;
 
-/// The fields of the registry's providers and of the sixth.
+/// The fields of the registry's providers and of the last.
 static SCHEMAS: LazyLock<Vec<&'static Schema>> = LazyLock::new(|| {
     let known = registry::PROVIDERS.iter().map(|spec| spec.schema);
     known.chain([memory::SPEC.schema]).collect()
@@ -124,6 +125,21 @@ impl Subject {
         }
     }
 
+    fn openbao() -> Self {
+        let server = OpenBao::start();
+        Self {
+            spec: spec("openbao"),
+            variables: vec![
+                ("BASE_URL".to_owned(), server.url()),
+                ("TOKEN".to_owned(), openbao::TOKEN.to_owned()),
+                ("PATH".to_owned(), "team/app".to_owned()),
+            ],
+            name: |number| format!("name {number} ü"),
+            server: Some(Box::new(server)),
+            home: Home::new(),
+        }
+    }
+
     fn neo() -> Self {
         let server = Neo::start();
         Self {
@@ -166,6 +182,7 @@ impl conformance::Subject for Subject {
             http: Http::new(deadline, Rc::new(|_| ())),
             sessions: Sessions::new(TokenCache::default(), None),
             keyring,
+            references: Rc::new(NoReferences),
             withheld: BTreeSet::new(),
             env,
             folders,
@@ -230,4 +247,4 @@ macro_rules! providers {
     };
 }
 
-providers!(local, nosana, bytenite, northflank, neo, memory);
+providers!(local, nosana, bytenite, northflank, neo, openbao, memory);

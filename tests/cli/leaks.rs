@@ -3,7 +3,7 @@
 use crate::support::home::Home;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::message::Answer;
-use crate::support::servers::{ByteNite, Neo, Nosana, bytenite, neo};
+use crate::support::servers::{ByteNite, Neo, Nosana, OpenBao, bytenite, neo, openbao};
 use crate::support::solana::Keypair;
 use crate::support::wait::until;
 
@@ -123,6 +123,45 @@ fn no_fault_of_bytenite_or_neo_brings_a_secret_out() {
             let home = home_of("neo", server.url(), neo::API_KEY);
             nothing_comes_out(&home, "A", &[CANARY, neo::API_KEY], &what);
         }
+    }
+}
+
+#[test]
+fn no_fault_of_openbao_brings_a_secret_out() {
+    for (method, path) in [
+        ("GET", "/v1/sys/internal/ui/mounts/*"),
+        ("GET", "/v1/secret/data/*"),
+        ("PATCH", "/v1/secret/data/*"),
+    ] {
+        let echoes = match method {
+            "PATCH" => echoes(),
+            _ => Vec::new(),
+        };
+        for fault in faults().into_iter().chain(echoes) {
+            let server = OpenBao::start();
+            server.put("app", "OTHER", CANARY);
+            let what = format!("openbao {method} {path} {fault:?}");
+            server.faults().on(method, path, fault);
+            let mut home = Home::new();
+            home.set("KEYFOB_STORE", "openbao").knows_openbao(&server);
+            nothing_comes_out(&home, "app/A", &[CANARY, openbao::TOKEN], &what);
+        }
+    }
+    // Of what proves who signs in nothing comes out, either.
+    for fault in faults().into_iter().chain([Fault::Answer(Answer::text(
+        400,
+        "{\"errors\":[\"no role-id-canary-1 or secret-id-canary-2\"]}",
+    ))]) {
+        let server = OpenBao::start();
+        let what = format!("openbao login {fault:?}");
+        server.faults().on("POST", "/v1/auth/approle/login", fault);
+        let home = Home::new()
+            .with("KEYFOB_STORE", "openbao")
+            .with("KEYFOB_OPENBAO_BASE_URL", server.url())
+            .with("KEYFOB_OPENBAO_AUTH", "approle")
+            .with("KEYFOB_OPENBAO_ROLE_ID", "role-id-canary-1")
+            .with("KEYFOB_OPENBAO_SECRET_ID", "secret-id-canary-2");
+        nothing_comes_out(&home, "app/A", &[CANARY, "secret-id-canary-2"], &what);
     }
 }
 

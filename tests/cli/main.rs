@@ -54,6 +54,7 @@ mod nosana_deletes;
 mod nosana_jobs;
 mod nosana_types;
 mod odds;
+mod openbao;
 mod pipes;
 #[cfg(unix)]
 mod profiles;

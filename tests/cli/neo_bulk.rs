@@ -10,6 +10,7 @@ use keyfob::testing::Keyring;
 use keyfob::testing::Sessions;
 use keyfob::testing::Store;
 use keyfob::testing::TokenCache;
+use keyfob::testing::credential::NoReferences;
 use keyfob::testing::{Action, Batch, NoProgress, Outcome, Services, Write, registry};
 use keyfob::testing::{Config, LoadOptions};
 use keyfob::testing::{Deadline, Http};
@@ -55,6 +56,7 @@ fn write(
         http: Http::new(Rc::new(Deadline::after(Some(timeout))), Rc::new(|_| ())),
         sessions: Sessions::new(TokenCache::default(), None),
         keyring,
+        references: Rc::new(NoReferences),
         withheld: BTreeSet::new(),
         env,
         folders,

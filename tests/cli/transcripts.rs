@@ -134,7 +134,7 @@ fn hosted(file: &str) {
         world.home.set(variable("API_KEY"), "a-key");
         servers.push((*store, server.url()));
     }
-    for store in ["nosana", "northflank", "bytenite", "neo"] {
+    for store in ["nosana", "northflank", "bytenite", "neo", "openbao"] {
         servers.push((store, world.server(store).unwrap().url()));
     }
     // The README's.

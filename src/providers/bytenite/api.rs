@@ -18,7 +18,7 @@ use super::record::Record;
 use crate::config::StoreConfig;
 use crate::http::{Request, Response};
 use crate::providers::Services;
-use crate::providers::endpoint::{DIALECT, Endpoint, Keyed, Vendor};
+use crate::providers::endpoint::{DIALECT, Endpoint, Keyed, Vendor, is_rejection};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::object::Object;
@@ -28,6 +28,7 @@ const BASE_URL: &str = "https://api.bytenite.com";
 const VENDOR: Vendor = Vendor {
     authorize: |request, token| request.secret_header(AUTHORIZATION, "", token),
     dialect: DIALECT,
+    is_rejection,
 };
 
 /// ByteNite, as one API key sees it.
@@ -120,6 +121,7 @@ impl Api {
                     .checked_add(SignedDuration::from_secs(seconds))
                     .ok()
             }),
+            beside: None,
         })
     }
 

@@ -77,6 +77,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         attributes: &["accessKey"],
     }),
     credentials: &[Method {
+        auth: None,
         fields: &["api_key"],
     }],
     open: |config, services| Ok(Box::new(ByteNite::open(config, services)?)),

@@ -64,6 +64,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     }],
     composite: None,
     credentials: &[Method {
+        auth: None,
         fields: &["api_key"],
     }],
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),

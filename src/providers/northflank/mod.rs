@@ -82,6 +82,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     }],
     composite: None,
     credentials: &[Method {
+        auth: None,
         fields: &["api_token"],
     }],
     open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),

@@ -84,6 +84,7 @@ impl Nosana {
         Ok(Session {
             expires_at: Life::of(&token).ends(now),
             token,
+            beside: None,
         })
     }
 

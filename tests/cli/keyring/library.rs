@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use keyfob::testing::Environment;
 use keyfob::testing::Keypair;
 use keyfob::testing::TokenCache;
-use keyfob::testing::credential::{Credential, Means};
+use keyfob::testing::credential::{Credential, Means, NoReferences};
 use keyfob::testing::registry::SCHEMAS;
 use keyfob::testing::{Config, Folders, LoadOptions, StoreName};
 use keyfob::testing::{Deadline, Http};
@@ -64,6 +64,7 @@ fn child() {
                     Ok(Session {
                         token: fresh.to_string().into(),
                         expires_at: Some(sessions.now() + SignedDuration::from_secs(600)),
+                        beside: None,
                     })
                 };
                 let got = tasks.block_on(sessions.get_or_login(&key, None, login));
@@ -81,6 +82,7 @@ fn child() {
                     keyring: &keyring,
                     http: &Http::new(Rc::new(Deadline::after(None)), Rc::new(|_| ())),
                     notice: &|_| (),
+                    references: &NoReferences,
                 };
                 match tasks.block_on(credential.get(&means)) {
                     Ok(found) => {

@@ -257,6 +257,11 @@ fn neo_says_what_is_so() {
 }
 
 #[test]
+fn openbao_says_what_is_so() {
+    matrix("openbao");
+}
+
+#[test]
 fn the_matrix_is_as_large_as_it_is_said_to_be() {
     let troubles = faults::all();
     let size: usize = STORES

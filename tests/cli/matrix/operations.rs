@@ -33,8 +33,8 @@ pub enum Says {
     Names,
 }
 
-const ALL: &[&str] = &["nosana", "bytenite", "northflank", "neo"];
-const READABLE: &[&str] = &["nosana", "northflank"];
+const ALL: &[&str] = &["nosana", "bytenite", "northflank", "neo", "openbao"];
+const READABLE: &[&str] = &["nosana", "northflank", "openbao"];
 const WRITE_ONLY: &[&str] = &["bytenite", "neo"];
 const NORTHFLANK: &[&str] = &["northflank"];
 

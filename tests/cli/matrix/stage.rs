@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use crate::support::home::Home;
 use crate::support::servers::northflank::PROJECT;
-use crate::support::servers::{Server, bytenite, neo, northflank};
+use crate::support::servers::{Server, bytenite, neo, northflank, openbao};
 use crate::support::solana::Keypair;
 use crate::support::world::{GROUP, World};
 
 /// The stores that are asked over a network.
-pub const STORES: [&str; 4] = ["nosana", "bytenite", "northflank", "neo"];
+pub const STORES: [&str; 5] = ["nosana", "bytenite", "northflank", "neo", "openbao"];
 
 /// The values of two secrets that the store holds, and of two that the vault holds.
 pub const OLD_A: &str = "canary-old-a-q7Zk1";
@@ -139,6 +139,7 @@ impl Stage {
             bytenite::API_KEY.to_owned(),
             northflank::API_TOKEN.to_owned(),
             neo::API_KEY.to_owned(),
+            openbao::TOKEN.to_owned(),
         ];
         canaries.extend([OLD_A, OLD_B, NEW_A, NEW_N].map(str::to_owned));
         // Tokens, and whatever else proved who asked.

@@ -179,6 +179,114 @@ const EXCEPTIONS: &[Exception] = &[
         Ignored,
         "a page that brings nothing new is the last, whatever is said of pages",
     ),
+    // OpenBao.
+    (
+        "openbao",
+        DATA,
+        "/data/data",
+        &[Odd::Null, Odd::Object],
+        Good,
+        "an empty map",
+    ),
+    (
+        "openbao",
+        DATA,
+        "/data/data/*",
+        ALL,
+        Good,
+        "values are any JSON",
+    ),
+    (
+        "openbao",
+        DATA,
+        "/data/metadata/version",
+        &[Odd::Number],
+        Good,
+        "another version",
+    ),
+    ("openbao", DATA, "/data/metadata/*", ALL, Ignored, BESIDE),
+    (
+        "openbao",
+        SUBKEYS,
+        "/data/subkeys",
+        &[Odd::Null, Odd::Object],
+        Good,
+        "an empty map",
+    ),
+    (
+        "openbao",
+        SUBKEYS,
+        "/data/subkeys/*",
+        ALL,
+        Good,
+        "other keys, or the same: what stands for a value is none",
+    ),
+    (
+        "openbao",
+        SUBKEYS,
+        "/data/metadata/version",
+        &[Odd::Number],
+        Good,
+        "another version",
+    ),
+    ("openbao", SUBKEYS, "/data/metadata/*", ALL, Ignored, BESIDE),
+    (
+        "openbao",
+        FOLDERS,
+        "/data/keys",
+        &[Odd::Array],
+        Good,
+        "an empty folder",
+    ),
+    (
+        "openbao",
+        FOLDERS,
+        "/data/keys/0",
+        &[Odd::Missing, Odd::Text],
+        Good,
+        "another folder",
+    ),
+    (
+        "openbao",
+        MOUNTS,
+        "/data/type",
+        &[Odd::Text, Odd::Empty],
+        Good,
+        "another engine",
+    ),
+    (
+        "openbao",
+        MOUNTS,
+        "/data/path",
+        &[Odd::Text, Odd::Empty],
+        Good,
+        "another mount",
+    ),
+    (
+        "openbao",
+        MOUNTS,
+        "/data/options*",
+        ALL,
+        Good,
+        "an engine without a version is of the first, and one of another is told",
+    ),
+    ("openbao", MOUNTS, "/data/accessor", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/request_id", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/lease_id", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/lease_duration", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/renewable", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/wrap_info", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/warnings", ALL, Ignored, BESIDE),
+    ("openbao", "*", "/auth", ALL, Ignored, BESIDE),
+    (
+        "openbao",
+        LOOK_UP,
+        "",
+        &[Odd::Object],
+        Good,
+        "a token of which nothing is told is one",
+    ),
+    ("openbao", LOOK_UP, "/data*", ALL, Ignored, BESIDE),
     // Northflank.
     (
         "northflank",
@@ -316,6 +424,11 @@ const GROUP_FIELDS: [&str; 7] = [
 
 const EXCHANGE: &str = "POST /v1/auth/access_token";
 const LIST: &str = "GET /v1/auth/secrets";
+const DATA: &str = "GET /v1/secret/data/*";
+const SUBKEYS: &str = "GET /v1/secret/subkeys/*";
+const FOLDERS: &str = "GET /v1/secret/metadata/*";
+const MOUNTS: &str = "GET /v1/sys/internal/ui/mounts/secret";
+const LOOK_UP: &str = "GET /v1/auth/token/lookup-self";
 const GROUPS: &str = "GET /v1/projects/shop/secrets";
 const GROUP: &str = "GET /v1/projects/shop/secrets/*";
 const DETAILS: &str = "GET /v1/projects/shop/secrets/api-env/details";

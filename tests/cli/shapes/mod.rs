@@ -427,3 +427,8 @@ fn what_northflank_answers_is_understood_or_refused() {
 fn what_neo_answers_is_understood_or_refused() {
     shapes("neo");
 }
+
+#[test]
+fn what_openbao_answers_is_understood_or_refused() {
+    shapes("openbao");
+}

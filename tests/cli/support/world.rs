@@ -1,21 +1,26 @@
-//! The stores of all five providers under their built-in names, and a home that knows them.
+//! The stores of all six providers under their built-in names, and a home that knows them.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::home::Home;
-use super::servers::{ByteNite, Neo, Northflank, Nosana, Server, bytenite, neo, northflank};
+use super::servers::{
+    ByteNite, Neo, Northflank, Nosana, OpenBao, Server, bytenite, neo, northflank, openbao,
+};
 use super::solana::Keypair;
 
 /// The stores whose values can be read back.
-pub const READABLE: [&str; 3] = ["local", "nosana", "northflank"];
+pub const READABLE: [&str; 4] = ["local", "nosana", "northflank", "openbao"];
 
 /// Those whose values cannot.
 pub const WRITE_ONLY: [&str; 2] = ["bytenite", "neo"];
 
 /// The id of the group that the store `northflank` is about.
 pub const GROUP: &str = "api-env";
+
+/// The path that the store `openbao` is about.
+pub const PATH: &str = "app";
 
 /// A server for each hosted store, with nothing in it.
 pub struct World {
@@ -24,6 +29,7 @@ pub struct World {
     pub northflank: Northflank,
     pub bytenite: ByteNite,
     pub neo: Neo,
+    pub openbao: OpenBao,
     /// The account with Nosana.
     pub address: String,
 }
@@ -51,6 +57,12 @@ impl Home {
         self.set("KEYFOB_NEO_BASE_URL", server.url())
             .set("NEO_API_KEY", neo::API_KEY)
     }
+
+    /// The path, where there is to be one, is the caller's to name.
+    pub fn knows_openbao(&mut self, server: &OpenBao) -> &mut Self {
+        self.set("KEYFOB_OPENBAO_BASE_URL", server.url())
+            .set("BAO_TOKEN", openbao::TOKEN)
+    }
 }
 
 impl World {
@@ -62,6 +74,7 @@ impl World {
             northflank: Northflank::start(),
             bytenite: ByteNite::start(),
             neo: Neo::start(),
+            openbao: OpenBao::start(),
             address: keypair.address(),
         };
         let groups = world.northflank.groups();
@@ -73,6 +86,8 @@ impl World {
             .knows_northflank(&world.northflank)
             .knows_bytenite(&world.bytenite)
             .knows_neo(&world.neo)
+            .knows_openbao(&world.openbao)
+            .set("KEYFOB_OPENBAO_PATH", PATH)
             .set("KEYFOB_NORTHFLANK_GROUP", GROUP);
         world
     }
@@ -94,6 +109,11 @@ impl World {
             "bytenite" => {
                 let (kind, id) = name.split_once('/').expect("TYPE/ID");
                 self.bytenite.put(kind, id, value, json!({}));
+            }
+            "openbao" => {
+                let name = format!("{PATH}/{name}");
+                let (path, key) = name.rsplit_once('/').expect("PATH/KEY");
+                self.openbao.put(path, key, value);
             }
             _ => {
                 self.neo.remove(name);
@@ -130,6 +150,14 @@ impl World {
                 };
                 self.bytenite.names().into_iter().map(key).collect()
             }
+            "openbao" => {
+                let values = self.openbao.values().into_iter();
+                let below = |(name, value): (String, String)| {
+                    let name = name.strip_prefix(PATH)?.strip_prefix('/')?.to_owned();
+                    Some((name, value))
+                };
+                values.filter_map(below).collect()
+            }
             _ => {
                 let secrets = self.neo.secrets().into_iter();
                 secrets.map(|secret| (secret.name, secret.value)).collect()
@@ -138,13 +166,19 @@ impl World {
     }
 
     /// The servers, in an order.
-    pub fn servers(&self) -> [&Server; 4] {
-        [&self.nosana, &self.northflank, &self.bytenite, &self.neo]
+    pub fn servers(&self) -> [&Server; 5] {
+        [
+            &self.nosana,
+            &self.northflank,
+            &self.bytenite,
+            &self.neo,
+            &self.openbao,
+        ]
     }
 
     /// The server of a store that has one.
     pub fn server(&self, store: &str) -> Option<&Server> {
-        let names = ["nosana", "northflank", "bytenite", "neo"];
+        let names = ["nosana", "northflank", "bytenite", "neo", "openbao"];
         let at = names.into_iter().position(|name| name == store)?;
         Some(self.servers()[at])
     }

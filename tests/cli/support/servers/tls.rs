@@ -50,10 +50,23 @@ impl Tls {
         let signed = params
             .signed_by(&key, &signer.issuer)
             .expect("a signed certificate");
+        // For a server in a process of its own.
+        std::fs::write(folder.path().join(CERTIFICATE), signed.pem()).expect("a certificate");
+        std::fs::write(folder.path().join(KEY), key.serialize_pem()).expect("its key");
         Self {
             folder,
             acceptor: acceptor(signed.der().clone(), &key),
         }
+    }
+
+    /// The server's certificate.
+    pub fn certificate_file(&self) -> PathBuf {
+        self.folder.path().join(CERTIFICATE)
+    }
+
+    /// Its private key.
+    pub fn key_file(&self) -> PathBuf {
+        self.folder.path().join(KEY)
     }
 
     /// The authority's certificate, for `ca_file`.
@@ -61,6 +74,9 @@ impl Tls {
         ca_file(self.folder.path())
     }
 }
+
+const CERTIFICATE: &str = "node.pem";
+const KEY: &str = "node.key";
 
 fn ca_file(folder: &Path) -> PathBuf {
     folder.join("ca.pem")

@@ -1,0 +1,443 @@
+//! The real server: one node in memory, and three with TLS of which one leads. `tests/openbao`
+//! installs it; without it these tests are left out by name. `KEYFOB_OPENBAO_LONG=1` takes the long
+//! measurements, too.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::home::Home;
+use crate::support::servers::tls::{Certificate, Tls};
+
+/// So long a server may take to come up on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const ROOT: &str = "root-token-for-tests";
+
+/// The program; says that `test` is left out where there is none.
+fn bao(test: &str) -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
+        PathBuf::from,
+    );
+    let path = target.join("openbao/bao");
+    if !path.is_file() {
+        eprintln!("skipped: {test}: there is no bao; tests/openbao installs it");
+        return None;
+    }
+    Some(path)
+}
+
+fn is_long() -> bool {
+    std::env::var_os("KEYFOB_OPENBAO_LONG").is_some()
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket").port()
+}
+
+/// A server's process, which is killed when it is dropped.
+struct Process(Child);
+
+impl Process {
+    fn start(bao: &Path, folder: &Path, args: &[&str]) -> Self {
+        let child = Command::new(bao)
+            .args(args)
+            .env_clear()
+            .env("HOME", folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(child.expect("the server starts"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Servers and how to reach them.
+struct Bao {
+    program: PathBuf,
+    folder: TempDir,
+    nodes: Vec<Option<Process>>,
+    urls: Vec<String>,
+    token: String,
+    unseal: String,
+    tls: Option<Tls>,
+}
+
+impl Bao {
+    /// One node in memory.
+    fn dev(program: PathBuf) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = free_port();
+        let listen = format!("-dev-listen-address=127.0.0.1:{port}");
+        let root = format!("-dev-root-token-id={ROOT}");
+        let args = ["server", "-dev", "-dev-no-store-token", &listen, &root];
+        let bao = Self {
+            nodes: vec![Some(Process::start(&program, folder.path(), &args))],
+            urls: vec![format!("http://127.0.0.1:{port}")],
+            program,
+            folder,
+            token: ROOT.to_owned(),
+            unseal: String::new(),
+            tls: None,
+        };
+        bao.until("it serves", || {
+            bao.try_say(0, &["kv", "list", "secret"])
+                .1
+                .contains("No value found")
+        });
+        bao
+    }
+
+    /// Three nodes with TLS.
+    fn cluster(program: PathBuf) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let tls = Tls::new(Certificate::Good);
+        let ports: Vec<(u16, u16)> = (0..3).map(|_| (free_port(), free_port())).collect();
+        for (at, (api, cluster)) in ports.iter().enumerate() {
+            let data = folder.path().join(format!("n{at}"));
+            fs::create_dir(&data).expect("a folder");
+            let joins = ports.iter().map(|(other, _)| {
+                format!(
+                    "  retry_join {{\n    leader_api_addr = \"https://127.0.0.1:{other}\"\n    leader_ca_cert_file = \"{}\"\n  }}\n",
+                    tls.ca_file().display()
+                )
+            });
+            let config = format!(
+                "api_addr = \"https://127.0.0.1:{api}\"\ncluster_addr = \"https://127.0.0.1:{cluster}\"\n\
+                 listener \"tcp\" {{\n  address = \"127.0.0.1:{api}\"\n  cluster_address = \"127.0.0.1:{cluster}\"\n  tls_cert_file = \"{}\"\n  tls_key_file = \"{}\"\n}}\n\
+                 storage \"raft\" {{\n  path = \"{}\"\n  node_id = \"n{at}\"\n  performance_multiplier = 1\n{}}}\n",
+                tls.certificate_file().display(),
+                tls.key_file().display(),
+                data.display(),
+                joins.collect::<String>(),
+            );
+            fs::write(folder.path().join(format!("n{at}.hcl")), config).expect("a file");
+        }
+        let mut bao = Self {
+            nodes: vec![None, None, None],
+            urls: ports
+                .iter()
+                .map(|(api, _)| format!("https://127.0.0.1:{api}"))
+                .collect(),
+            program,
+            folder,
+            token: String::new(),
+            unseal: String::new(),
+            tls: Some(tls),
+        };
+        (0..3).for_each(|at| bao.start(at));
+        let mut made = None;
+        bao.until("it is initialised", || {
+            let args = [
+                "operator",
+                "init",
+                "-format=json",
+                "-key-shares=1",
+                "-key-threshold=1",
+            ];
+            let (done, said) = bao.try_say(0, &args);
+            if done {
+                made = serde_json::from_str::<Value>(&said).ok();
+            }
+            made.is_some()
+        });
+        let made = made.expect("keys");
+        bao.unseal = made["unseal_keys_b64"][0]
+            .as_str()
+            .expect("a key")
+            .to_owned();
+        bao.token = made["root_token"].as_str().expect("a token").to_owned();
+        (0..3).for_each(|at| bao.open(at));
+        bao.until("one leads", || bao.leader().is_some());
+        // A node that has just joined has no vote, and without votes there is no other leader.
+        bao.until("all have a vote", || {
+            let settle = "-server-stabilization-time=500ms";
+            bao.try_say(0, &["operator", "raft", "autopilot", "set-config", settle]);
+            let (_, said) = bao.try_say(0, &["operator", "raft", "list-peers", "-format=json"]);
+            let said: Value = serde_json::from_str(&said).unwrap_or_default();
+            let servers = said["data"]["config"]["servers"].as_array().cloned();
+            let voters = servers.unwrap_or_default();
+            voters.iter().filter(|it| it["voter"] == true).count() == 3
+        });
+        bao.until("a mount is made", || {
+            let args = ["secrets", "enable", "-path=secret", "-version=2", "kv"];
+            let (done, said) = bao.try_say(0, &args);
+            done || said.contains("path is already in use")
+        });
+        for at in 0..3 {
+            bao.until("the mount is everywhere", || {
+                bao.try_say(at, &["kv", "list", "secret"])
+                    .1
+                    .contains("No value found")
+            });
+        }
+        bao
+    }
+
+    fn start(&mut self, at: usize) {
+        let config = format!(
+            "-config={}",
+            self.folder.path().join(format!("n{at}.hcl")).display()
+        );
+        let args = ["server", config.as_str()];
+        self.nodes[at] = Some(Process::start(&self.program, self.folder.path(), &args));
+    }
+
+    /// Unseals a node, which a joining one may need more than once.
+    fn open(&self, at: usize) {
+        self.until("it is unsealed", || {
+            self.try_say(at, &["operator", "unseal", &self.unseal]);
+            self.try_say(at, &["status"]).0
+        });
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.nodes[at] = None;
+    }
+
+    fn leader(&self) -> Option<usize> {
+        let alive = (0..self.nodes.len()).filter(|at| self.nodes[*at].is_some());
+        alive.into_iter().find(|at| {
+            let (done, said) = self.try_say(*at, &["status", "-format=json"]);
+            let said: Value = serde_json::from_str(&said).unwrap_or_default();
+            done && said["is_self"] == true
+        })
+    }
+
+    /// What `bao` says, and whether it is content.
+    fn try_say(&self, at: usize, args: &[&str]) -> (bool, String) {
+        let mut command = Command::new(&self.program);
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("BAO_ADDR", &self.urls[at])
+            .env("BAO_TOKEN", &self.token)
+            .env("BAO_CLIENT_TIMEOUT", "5s")
+            .env("BAO_MAX_RETRIES", "0");
+        if let Some(tls) = &self.tls {
+            command.env("BAO_CACERT", tls.ca_file());
+        }
+        let output = command.output().expect("bao runs");
+        let said = [output.stdout, output.stderr].concat();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&said).into_owned(),
+        )
+    }
+
+    #[track_caller]
+    fn say(&self, args: &[&str]) -> String {
+        let (done, said) = self.try_say(0, args);
+        assert!(done, "{args:?}: {said}");
+        said
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+        let started = Instant::now();
+        while !is_so() {
+            assert!(started.elapsed() < PATIENCE, "in time: {what}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// A home whose store asks this node, with the tokens' cache of the kernel.
+    fn home(&self, at: usize) -> Home {
+        let mut home = Home::new()
+            .with("KEYFOB_STORE", "openbao")
+            .with("BAO_ADDR", &self.urls[at])
+            .with("BAO_TOKEN", &self.token);
+        if let Some(tls) = &self.tls {
+            home.set("BAO_CACERT", tls.ca_file());
+        }
+        home
+    }
+}
+
+#[test]
+fn the_real_server_is_spoken_to() {
+    let Some(program) = bao("the_real_server_is_spoken_to") else {
+        return;
+    };
+    let bao = Bao::dev(program);
+    let home = bao.home(0);
+    bao.say(&["kv", "put", "secret/app/db", "HOST=theirs"]);
+    for name in ["app/db/PASSWORD", "a b/c d", "é/e\u{301}+?#%", "app//a/b"] {
+        home.keyfob(["set", name]).stdin("<v&>\n ü").run().ok();
+        home.run(["get", name]).ok().stdout_is("<v&>\n ü");
+    }
+    assert_eq!(
+        bao.say(&["kv", "get", "-field=HOST", "secret/app/db"]),
+        "theirs"
+    );
+    assert_eq!(
+        bao.say(&["kv", "get", "-field=PASSWORD", "secret/app/db"]),
+        "<v&>\n ü"
+    );
+    home.run(["list"])
+        .ok()
+        .stdout_has("app/db/HOST")
+        .stdout_has("a b/c d")
+        .stdout_has("app//a/b");
+    home.keyfob(["set", "--if-absent", "app/db/PASSWORD"])
+        .stdin("x")
+        .run()
+        .code(6);
+    let describe = ["set", "app/db/PASSWORD", "--description", "what it is"];
+    home.keyfob(describe).stdin("two").run().ok();
+    home.run(["show", "app/db/PASSWORD"])
+        .ok()
+        .stdout_has("what it is");
+    home.run(["delete", "-y", "app/db/PASSWORD"]).ok();
+    assert_eq!(
+        bao.say(&["kv", "get", "-field=HOST", "secret/app/db"]),
+        "theirs"
+    );
+    home.run(["delete", "-y", "app/db/HOST"]).ok();
+    home.run(["get", "app/db/HOST"]).code(3);
+    home.keyfob(["set", "--if-absent", "app/db/HOST"])
+        .stdin("again")
+        .run()
+        .ok();
+    home.run(["get", "app/db/HOST"]).ok().stdout_is("again");
+    // More keys than one request holds.
+    let many: serde_json::Map<_, _> = (0..900)
+        .map(|n| (format!("big/K{n}"), format!("v{n}").into()))
+        .collect();
+    let import = ["import", "-q", "-y", "--format=json", "-"];
+    home.keyfob(import)
+        .stdin(Value::Object(many).to_string())
+        .run()
+        .ok();
+    home.run(["get", "big/K899"]).ok().stdout_is("v899");
+    // Without versions.
+    bao.say(&["secrets", "enable", "-path=old", "-version=1", "kv"]);
+    let old = bao.home(0).with("KEYFOB_OPENBAO_MOUNT", "old");
+    old.keyfob(["set", "a/K"]).stdin("1").run().ok();
+    old.keyfob(["set", "a/L"]).stdin("2").run().ok();
+    old.run(["delete", "-y", "a/K"]).ok();
+    old.run(["list"]).ok().stdout_has("a/L").stdout_lacks("a/K");
+    // Whoever may not.
+    bao.home(0)
+        .with("BAO_TOKEN", "s.nonsense-and-nothing-else")
+        .run(["get", "a/K"])
+        .code(4);
+    bao.home(0)
+        .with("KEYFOB_OPENBAO_MOUNT", "nope")
+        .run(["get", "a/K"])
+        .code(5);
+}
+
+#[test]
+fn the_real_server_lets_an_approle_and_a_person_in() {
+    let Some(program) = bao("the_real_server_lets_an_approle_and_a_person_in") else {
+        return;
+    };
+    let bao = Bao::dev(program);
+    bao.say(&["kv", "put", "secret/ci/x", "K=v"]);
+    fs::write(
+        bao.folder.path().join("ci.hcl"),
+        "path \"secret/data/ci/*\" { capabilities = [\"read\"] }",
+    )
+    .unwrap();
+    let file = bao.folder.path().join("ci.hcl");
+    bao.say(&["policy", "write", "ci", file.to_str().unwrap()]);
+    for method in ["approle", "userpass"] {
+        bao.say(&["auth", "enable", method]);
+    }
+    bao.say(&["write", "auth/approle/role/ci", "token_policies=ci"]);
+    bao.say(&[
+        "write",
+        "auth/userpass/users/me",
+        "password=correct horse",
+        "token_policies=ci",
+    ]);
+    let role = bao.say(&["read", "-field=role_id", "auth/approle/role/ci/role-id"]);
+    let field = "-field=wrapping_token";
+    let wrapped = bao.say(&[
+        "write",
+        "-wrap-ttl=60s",
+        "-f",
+        field,
+        "auth/approle/role/ci/secret-id",
+    ]);
+    let sign_in = |auth: &str| {
+        let mut home = bao.home(0).with("KEYFOB_OPENBAO_AUTH", auth);
+        home.unset("BAO_TOKEN");
+        home
+    };
+    let home = sign_in("approle")
+        .with("KEYFOB_OPENBAO_ROLE_ID", role.trim())
+        .with("KEYFOB_OPENBAO_SECRET_ID", wrapped.trim());
+    home.run(["get", "ci/x/K"]).ok().stdout_is("v");
+    home.run(["get", "ci/x/K"]).code(4);
+    let home = sign_in("userpass").with("KEYFOB_OPENBAO_USERNAME", "me");
+    let good = home.with("KEYFOB_OPENBAO_PASSWORD", "correct horse");
+    good.run(["get", "ci/x/K"]).ok().stdout_is("v");
+    good.run(["get", "other/K"]).code(5);
+    good.with("KEYFOB_OPENBAO_PASSWORD", "wrong")
+        .run(["get", "ci/x/K"])
+        .code(4);
+}
+
+#[test]
+fn a_real_cluster_loses_its_leader() {
+    let Some(program) = bao("a_real_cluster_loses_its_leader") else {
+        return;
+    };
+    let mut bao = Bao::cluster(program);
+    let leader = bao.leader().expect("a leader");
+    let standby = (leader + 1) % 3;
+    // Read back through the standby, which is behind: each write is seen at once.
+    let home = bao.home(standby);
+    for round in 0..if is_long() { 200 } else { 5 } {
+        let value = format!("value {round}");
+        home.keyfob(["set", "app/K"])
+            .stdin(value.as_str())
+            .run()
+            .ok();
+    }
+    // Two write keys of one path through both standbys, and none is lost.
+    let rounds = if is_long() { 100 } else { 5 };
+    thread::scope(|scope| {
+        for (at, who) in [(standby, "a"), ((leader + 2) % 3, "b")] {
+            let home = bao.home(at);
+            scope.spawn(move || {
+                for round in 0..rounds {
+                    let name = format!("both/{who}{round}");
+                    home.keyfob(["set", &name]).stdin("x").run().ok();
+                }
+            });
+        }
+    });
+    let path = bao.say(&["kv", "get", "-format=json", "secret/both"]);
+    let path: Value = serde_json::from_str(&path).expect("JSON");
+    assert_eq!(
+        path["data"]["data"].as_object().expect("a map").len(),
+        2 * rounds
+    );
+    assert_eq!(path["data"]["metadata"]["version"], 2 * rounds);
+    // The leader is gone: a write waits for the next one, a read does not.
+    bao.kill(leader);
+    let home = bao.home(standby);
+    home.keyfob(["set", "app/K"]).stdin("after").run().ok();
+    home.run(["get", "app/K"]).ok();
+    bao.start(leader);
+    bao.open(leader);
+}
