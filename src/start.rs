@@ -12,8 +12,10 @@ use crate::app::{self, App, ColorChoice, Global};
 use crate::commands::{self, Cli, Failure};
 use crate::complete::{self, VARIABLE};
 #[cfg(unix)]
-use crate::exec::leader;
+use crate::exec::again::{Request, Role};
 use crate::exec::start::KEYFOB_FAILED;
+#[cfg(unix)]
+use crate::exec::{leader, start, witness};
 use crate::words::env::Environment;
 use crate::words::error::Error;
 use crate::words::memory;
@@ -32,8 +34,8 @@ pub fn start() -> ExitCode {
     }
     let args: Vec<OsString> = std::env::args_os().collect();
     #[cfg(unix)]
-    if let Some(request) = leader::Request::read(&args) {
-        return lead(&request, &env);
+    if let Some((role, request)) = Request::read(&args) {
+        return beside(role, &request, env);
     }
     let settings = env.vars().filter(|(name, _)| is_setting(name));
     for text in args
@@ -108,18 +110,26 @@ fn is_setting(name: &OsStr) -> bool {
     name.starts_with("KEYFOB_") && !name.ends_with("_JOB")
 }
 
-/// Leads the terminal session of a command that another keyfob stays beside.
+/// Is what another keyfob needs beside itself to stay with a command.
 #[cfg(unix)]
-fn lead(request: &leader::Request<'_>, env: &Environment) -> ExitCode {
-    let code = leader::lead(request.command).unwrap_or_else(|(code, error)| {
-        let global = Global {
-            json: request.json,
-            color: ColorChoice::from_str(request.color, false).unwrap_or_default(),
-            ..Global::default()
-        };
-        app::ui(&global, env).error(&error);
-        code
-    });
+fn beside(role: Role, request: &Request<'_>, env: Environment) -> ExitCode {
+    let (code, error) = match role {
+        Role::Witness => match witness::stand_by() {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(_) => return ExitCode::FAILURE,
+        },
+        Role::Leader => match leader::lead(request) {
+            Ok(code) => return ExitCode::from(code),
+            Err(failed) => failed,
+        },
+        Role::Command => start::exec_beside(request.command, &env),
+    };
+    let global = Global {
+        json: request.json,
+        color: ColorChoice::from_str(request.color, false).unwrap_or_default(),
+        ..Global::default()
+    };
+    app::ui(&global, &env).error(&error);
     ExitCode::from(code)
 }
 
