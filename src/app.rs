@@ -37,6 +37,9 @@ pub struct Global {
     /// The store to use [env: KEYFOB_STORE] [default: the configuration's default_store, else local]
     #[arg(short, long, global = true, value_name = "NAME")]
     pub store: Option<StoreName>,
+    /// The profile of the configuration to use [env: KEYFOB_PROFILE]
+    #[arg(short = 'P', long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
     /// Use this configuration file and look for no other; none: your own alone [env: KEYFOB_CONFIG]
     #[arg(short = 'C', long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
@@ -153,7 +156,16 @@ impl App {
                 return Err(untrusted.error());
             }
         }
+        if let Some(profile) = self.profile() {
+            config.choose_profile(profile)?;
+        }
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The profile that option or environment choose.
+    pub fn profile(&self) -> Option<&str> {
+        let named = self.global.profile.as_deref();
+        named.or_else(|| self.env.var("KEYFOB_PROFILE"))
     }
 
     /// Checks that a project's file, where one was found, counts.
@@ -214,6 +226,14 @@ impl App {
                 Some(name) => Ok(name.clone()),
                 None => StoreName::new("local"),
             },
+        }
+    }
+
+    /// What names the store, where option or environment do and not the configuration.
+    pub fn store_named_by(&self) -> Option<&'static str> {
+        match &self.global.store {
+            Some(_) => Some("--store"),
+            None => self.env.var("KEYFOB_STORE").map(|_| "KEYFOB_STORE"),
         }
     }
 

@@ -12,6 +12,7 @@ use clap_complete::engine::ArgValueCandidates;
 use futures_util::FutureExt as _;
 
 use crate::app::{App, Global};
+use crate::config::Config;
 use crate::providers::registry;
 use crate::words::batch::Filter;
 use crate::words::env::Environment;
@@ -26,8 +27,13 @@ type Candidates = fn(&App) -> Vec<CompletionCandidate>;
 /// What completes the arguments of each command: the command's words, the argument, its candidates.
 const COMPLETERS: &[(&str, &str, Candidates)] = &[
     ("", "store", stores),
+    ("", "profile", profiles),
     ("get", "name", secrets),
     ("set", "name", secrets),
+    ("edit", "name", secrets),
+    ("move", "name", secrets),
+    ("history", "name", secrets),
+    ("restore", "name", secrets),
     ("delete", "names", secrets),
     ("show", "name", secrets),
     ("rotate", "names", secrets),
@@ -60,8 +66,12 @@ fn hang(command: Command, path: &str, global: &Global) -> Command {
     let command = command.mut_args(|arg| {
         let mut completers = COMPLETERS.iter();
         match completers.find(|(of, name, _)| *of == path && arg.get_id() == name) {
-            Some((_, _, candidates)) => {
-                let global = global.clone();
+            Some((_, name, candidates)) => {
+                let mut global = global.clone();
+                if *name == "profile" {
+                    // What is being typed is none of them yet.
+                    global.profile = None;
+                }
                 arg.add(ArgValueCandidates::new(move || {
                     let app = App::new(global.clone(), Environment::from_process());
                     // What somebody else wrote is not offered, nor asked about.
@@ -89,6 +99,17 @@ fn stores(app: &App) -> Vec<CompletionCandidate> {
             CompletionCandidate::new(store.name().as_str()).help(Some(store.provider().into()))
         })
         .collect()
+}
+
+/// The configuration's profiles.
+fn profiles(app: &App) -> Vec<CompletionCandidate> {
+    let config = app.config().ok();
+    let names = config.into_iter().flat_map(Config::profiles);
+    let plain = |name: &&str| {
+        name.chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+    };
+    names.filter(plain).map(CompletionCandidate::new).collect()
 }
 
 /// The providers.
@@ -145,6 +166,7 @@ fn typed(command: Command, words: impl Iterator<Item = OsString>) -> Global {
     Global {
         store: matches.and_then(|matches| matches.get_one::<StoreName>("store").cloned()),
         config: matches.and_then(|matches| matches.get_one::<PathBuf>("config").cloned()),
+        profile: matches.and_then(|matches| matches.get_one::<String>("profile").cloned()),
         quiet: true,
         ..Global::default()
     }

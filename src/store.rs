@@ -13,8 +13,10 @@ use crate::providers::groups::Groups;
 use crate::providers::{
     Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions, registry,
 };
-use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version, Write};
-use crate::words::error::{Error, Kind, Result};
+use crate::words::batch::{
+    Action, Batch, Filter, Metadata, Outcome, Past, Reading, Restored, Selection, Version, Write,
+};
+use crate::words::error::{Cause, Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
 use crate::written::{Intent, Known, Record, Writing};
@@ -281,6 +283,23 @@ impl Store {
         outcomes.map_err(|error| self.named(error))
     }
 
+    /// Changes what stands beside the value of `name`, and not the value.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret; `unsupported` where the store has no room for what
+    /// is named, or wants the value with it.
+    pub async fn annotate(&self, name: &Name, metadata: Metadata) -> Result<Action> {
+        let mut write = Write::new(name.clone(), SecretValue::default());
+        write.metadata = metadata;
+        self.check_metadata([&write])?;
+        self.check_name(name)?;
+        let annotated = self.provider.annotate(name, write.metadata).await;
+        annotated.map_err(|error| match error.kind() {
+            Kind::NotFound => self.missing(name),
+            _ => self.named(error),
+        })
+    }
+
     /// Finishes `open`, steps that its provider has announced and that were interrupted. The
     /// outcomes are in their order.
     ///
@@ -356,6 +375,38 @@ impl Store {
         let _writing = self.begin(vec![Intent::from(name)]).await?;
         let restored = versions.restore(name, number).await;
         restored.map_err(|error| self.named(error))
+    }
+
+    /// The secrets that are deleted and can be restored, sorted by name; `updated_at` is when they
+    /// were deleted.
+    ///
+    /// # Errors
+    /// `unsupported` where there is no history, or the backend does not list them.
+    pub async fn deleted(&self) -> Result<Vec<Entry>> {
+        let versions = self.provider.versions();
+        let versions = versions.ok_or_else(|| self.cannot(Capability::History, "--deleted"))?;
+        match versions.deleted().await {
+            // Nothing was deleted where nothing was ever stored.
+            Err(error) if error.cause() == Cause::NotMade => Ok(Vec::new()),
+            deleted => deleted.map_err(|error| self.named(error)),
+        }
+    }
+
+    /// The versions of `name` before the current one, oldest first, with their values; `None` where
+    /// there is no history, or the backend does not give it along.
+    ///
+    /// # Errors
+    /// Whatever the backend answers.
+    pub async fn past(&self, name: &Name) -> Result<Option<Vec<Past>>> {
+        match self.provider.versions() {
+            Some(versions) => versions.past(name).await.map_err(|error| self.named(error)),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a write takes along the versions that [go before it](Write::past).
+    pub fn takes_past(&self) -> bool {
+        self.provider.versions().is_some_and(Versions::takes_past)
     }
 
     fn versions(&self) -> Result<&dyn Versions> {

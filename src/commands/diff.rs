@@ -1,7 +1,5 @@
 //! `keyfob diff`: what two stores hold otherwise, by name.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 use futures_util::future::try_join;
 use serde_json::json;
@@ -9,11 +7,12 @@ use serde_json::json;
 use super::pair;
 use super::selected::NameArgs;
 use crate::app::App;
+use crate::select::Listed;
 use crate::transfer::{Comparison, Difference, Held};
 use crate::ui::Table;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, StoreName};
+use crate::words::secret::StoreName;
 
 /// Compare two stores, never printing a value
 ///
@@ -31,6 +30,7 @@ use crate::words::secret::{Name, StoreName};
 Examples:
   keyfob diff dev web
   keyfob diff dev web --prefix api-env/
+  keyfob diff dev web --only 'DB_*'
   keyfob diff --json dev fn | jq -r '.differences[].name'
 
 Exit codes: 0 there is no difference, 1 there is one.")]
@@ -54,15 +54,15 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
         except,
         prefix,
     } = &args.names;
-    let only = only.iter().map(Name::new);
-    let only: BTreeSet<Name> = only.collect::<Result<_>>()?;
-    let selection = match only.is_empty() {
+    let (only, except) = (Listed::new(only)?, Listed::new(except)?);
+    let asked = only.names.iter().chain(&except.names);
+    let selection = match only.is_empty() || only.has_globs() {
         true => Selection::All,
-        false => Selection::Names(only.iter().cloned().collect()),
+        false => Selection::Names(asked.clone().cloned().collect()),
     };
     let (of_a, of_b) = try_join(Held::by(&a, &selection), Held::by(&b, &selection)).await?;
-    let missing = only.iter().find(|name| !of_a.has(name) && !of_b.has(name));
-    if let Some(name) = missing {
+    let mut asked = asked;
+    if let Some(name) = asked.find(|name| !of_a.has(name) && !of_b.has(name)) {
         return Err(Error::not_found(format!(
             "there is no secret named {} in {} or {}",
             name.shown(),
@@ -71,11 +71,11 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
         )));
     }
     let comparison = Comparison::of(&of_a, &of_b, |name| {
-        (only.is_empty() || only.contains(name))
+        (only.is_empty() || only.has(name.as_str()))
             && prefix
                 .as_ref()
                 .is_none_or(|prefix| name.as_str().starts_with(prefix))
-            && !except.iter().any(|except| except == name.as_str())
+            && !except.has(name.as_str())
     });
     print(&comparison, &args, app)?;
     verdict(&comparison, &args, app)

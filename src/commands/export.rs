@@ -11,7 +11,7 @@ use super::{output, selected};
 use crate::app::App;
 use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::formats::{self, Format, Jobs, Options, Pair};
-use crate::select::{Destination, Found, Naming, Source};
+use crate::select::{Destination, Found, Source};
 use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
@@ -21,8 +21,9 @@ use crate::words::text::is_variable_name;
 
 /// Write secrets in a file format
 ///
-/// To stdout, or with -o to a file that only you can read and that is replaced whole. Names that
-/// are no valid variable names are left out with a warning, in every format.
+/// To stdout, or with -o to a file that only you can read and that is replaced whole. json, yaml and
+/// toml keep every name, k8s those that keys may have; elsewhere names that are no valid variable
+/// names are left out with a warning, unless they were asked for.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,7 +36,8 @@ Examples:
   keyfob export -s gpu --format nosana --upper
   keyfob export -s bytenite --format bytenite --prefix other/
 
-With nothing named: the [env] table of the configuration where there is one, else all of the store.
+With nothing named: all of the store that -s or KEYFOB_STORE names; else the [env] table of the
+configuration where there is one; else all of the default store.
 
 Formats:
   github   hides the values in the job's log, by commands on stdout, and then appends the variables
@@ -80,8 +82,8 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         return github(&args, &file, &options, app).await;
     }
     let pairs = match format.jobs() {
-        Some(jobs) => names(jobs, &args, &mut options, app).await?,
-        None => values(&args, app).await?,
+        Some(jobs) => names(jobs, format, &args, &mut options, app).await?,
+        None => values(&args, format, app).await?,
     };
     let text = formats::write(format, &pairs, &options)?;
     output::write(file, &text, Mode::PRIVATE, app)?;
@@ -122,8 +124,8 @@ fn format(args: &ExportArgs, file: Option<&Path>, app: &App) -> Result<Format> {
 }
 
 /// The selected values by variable.
-async fn values(args: &ExportArgs, app: &App) -> Result<Vec<Pair>> {
-    let values = selected::values(&args.selection, app).await?;
+async fn values(args: &ExportArgs, format: Format, app: &App) -> Result<Vec<Pair>> {
+    let values = selected::values(&args.selection, Destination::File(format), app).await?;
     Ok(values.into_iter().collect())
 }
 
@@ -131,23 +133,25 @@ async fn values(args: &ExportArgs, app: &App) -> Result<Vec<Pair>> {
 /// behind them and where they are.
 async fn names(
     jobs: Jobs,
+    format: Format,
     args: &ExportArgs,
     options: &mut Options,
     app: &App,
 ) -> Result<Vec<Pair>> {
     let plan = selected::plan(&args.selection, app)?;
-    let stores = selected::open(&plan.wants(), app)?;
-    let found = Found::list(&stores).await?;
+    let wants = plan.wants();
+    let stores = selected::open(&wants, app)?;
+    let found = Found::list(&stores, &wants).await?;
     let chosen = match jobs.named_after {
-        None => selected::choose(&plan, &found, &args.selection, app)?,
+        None => {
+            let naming = selected::naming(&args.selection, Destination::File(format));
+            selected::choose(&plan, &found, &naming, app)?
+        }
         // The vendor names the variables, so that any name will do here.
-        Some(_) => plan.choose(
-            &found,
-            Naming {
-                destination: Destination::Store,
-                ..selected::naming(&args.selection)
-            },
-        )?,
+        Some(_) => {
+            let naming = selected::naming(&args.selection, Destination::Store);
+            plan.choose(&found, &naming)?
+        }
     };
     options.endpoint = endpoint(jobs, &stores, app).await?;
     let mut pairs = Vec::with_capacity(chosen.variables.len());
@@ -219,7 +223,7 @@ fn github_file(app: &App) -> Result<PathBuf> {
 
 /// Hides the values in the log first, then hands the variables over.
 async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) -> Result<()> {
-    let pairs = values(args, app).await?;
+    let pairs = values(args, Format::Github, app).await?;
     let masks = formats::github_masks(&pairs)?;
     let variables = formats::write(Format::Github, &pairs, options)?;
     app.ui.data_that_matters(&masks)?;

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::fallback::freshness::{self, Freshness};
 use crate::fallback::shelf::Origin;
 use crate::fallback::{Binding, Snapshot, Snapshots};
-use crate::select::{Answers, Found};
+use crate::select::{Answers, Destination, Found};
 use crate::store::Store;
 use crate::ui::time;
 use crate::words::duration::HumanDuration;
@@ -57,11 +57,12 @@ pub async fn values(
         return Err(Error::usage("with --max-stale 0 no snapshot could be used")
             .hint("say how old one may be, such as 24h or 30d, or leave --fallback out"));
     }
+    let naming = selected::naming(selection, Destination::Environment);
     let plan = selected::plan(selection, app)?;
     let wants = plan.wants();
     let stores = selected::open(&wants, app)?;
     let work = Work {
-        selection: plan.digest(selected::naming(selection)),
+        selection: plan.digest(&naming),
         stores: &stores,
         max_stale: fallback.max_stale,
         snapshots: snapshots(fallback, app)?,
@@ -71,13 +72,14 @@ pub async fn values(
     let values = match Outcome::of(&answers) {
         Some(outcome) => {
             let found = work.fall_back(outcome).await?;
-            selected::choose(&plan, &found, selection, app)?.values(&found)?
+            let chosen = selected::choose(&plan, &found, &naming, app)?;
+            selected::values_of(chosen, &found, &naming, app)?
         }
         None => {
             let found = answers.found()?;
-            let chosen = selected::choose(&plan, &found, selection, app)?;
+            let chosen = selected::choose(&plan, &found, &naming, app)?;
             work.keep(&chosen.secrets(&found)?).await;
-            chosen.values(&found)?
+            selected::values_of(chosen, &found, &naming, app)?
         }
     };
     selected::close(stores).await;

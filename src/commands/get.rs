@@ -7,8 +7,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::commands::selected::WaitArg;
-use crate::words::error::Result;
-use crate::words::secret::{SecretValue, Target};
+use crate::store::Store;
+use crate::words::batch::Selection;
+use crate::words::error::{Cause, Result};
+use crate::words::secret::{Name, SecretValue, Target};
 
 /// Print one secret's value
 ///
@@ -18,6 +20,7 @@ use crate::words::secret::{SecretValue, Target};
 Examples:
   keyfob get DATABASE_URL
   keyfob get -s gpu hf-token
+  keyfob get LOG_LEVEL --or info
   keyfob get keyfob://web/api-env/STRIPE_KEY | wc -c")]
 pub struct GetArgs {
     /// The secret's name, or a reference keyfob://STORE/NAME
@@ -26,6 +29,9 @@ pub struct GetArgs {
     /// Print no newline after the value, on a terminal either
     #[arg(short = 'n', long)]
     pub no_newline: bool,
+    /// What to print where there is no such secret
+    #[arg(long, value_name = "VALUE")]
+    pub or: Option<String>,
     #[command(flatten)]
     pub wait: WaitArg,
 }
@@ -34,7 +40,10 @@ pub async fn run(args: GetArgs, app: &App) -> Result<()> {
     app.waits(args.wait.wait);
     let reference = app.reference(&args.name)?;
     let store = app.open(&reference.store)?;
-    let value = store.value(&reference.name).await?;
+    let value = match args.or {
+        Some(or) => value_or(&store, &reference.name, or).await?,
+        None => store.value(&reference.name).await?,
+    };
     if app.ui.json {
         let mut document = json!({ "store": store.name(), "name": reference.name });
         match value.expose_str() {
@@ -48,6 +57,18 @@ pub async fn run(args: GetArgs, app: &App) -> Result<()> {
         return app.ui.document(&document);
     }
     print(app, &value, args.no_newline)
+}
+
+/// The value, or `or` where there is no such secret.
+async fn value_or(store: &Store, name: &Name, or: String) -> Result<SecretValue> {
+    let read = store.read(&Selection::Names(vec![name.clone()])).await;
+    let value = match read {
+        Ok(mut values) => values.remove(name),
+        // Nothing was ever stored there.
+        Err(error) if error.cause() == Cause::NotMade => None,
+        Err(error) => return Err(error),
+    };
+    Ok(value.unwrap_or_else(|| SecretValue::from(or)))
 }
 
 /// Prints the exact bytes, and a newline after them only on a terminal.

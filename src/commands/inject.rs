@@ -14,7 +14,7 @@ use super::{output, selected};
 use crate::app::App;
 use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::inject::Template;
-use crate::select::{Found, Wants};
+use crate::select::{Destination, Found, Wants};
 use crate::state::Mode;
 use crate::store::Store;
 use crate::words::error::{Error, Result};
@@ -38,8 +38,9 @@ Placeholders:
   {{ keyfob://STORE/NAME }}          the value as it is; %XX for odd characters in NAME
   {{ keyfob://STORE/NAME | json }}   written for where it stands: json (with its quotes), yaml (with
                                      its quotes), shell (one word), url (any part of one), base64
-  {{ VAR }}                          a variable that the selection below or the [env] table of the
-                                     configuration brings; any other name is left as it is
+  {{ VAR }}                          a variable that the selection below, the store that -s names
+                                     or the [env] table of the configuration brings; any other name
+                                     is left as it is
   {{ keyfob:{{ }}                    the two braces themselves
 
 With --json the filled template is the field text of the document; with -o too, the document tells
@@ -104,7 +105,11 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
     let stores = open(&wants, &template, app)?;
     let found = Found::read(&stores, &wants).await?;
     let variables = match plan {
-        Some(plan) => selected::choose(&plan, &found, &args.selection, app)?.values(&found)?,
+        Some(plan) => {
+            let naming = selected::naming(&args.selection, Destination::Template);
+            let chosen = selected::choose(&plan, &found, &naming, app)?;
+            selected::values_of(chosen, &found, &naming, app)?
+        }
         None => BTreeMap::<String, SecretValue>::new(),
     };
     let text = template.fill(
@@ -137,8 +142,8 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
 }
 
 /// Whether variables are brought along: because options name some, or because the template has a
-/// name in it that `[env]` knows. All of a store is never brought unasked, as `{{ name }}` may
-/// well be another tool's.
+/// name in it that the store named by `-s`, or else `[env]`, may know. All of a store is never
+/// brought unasked, as `{{ name }}` may well be another tool's.
 fn brings_variables(args: &SelectionArgs, template: &Template<'_>, app: &App) -> Result<bool> {
     if args.names_something() {
         return Ok(true);
@@ -146,6 +151,9 @@ fn brings_variables(args: &SelectionArgs, template: &Template<'_>, app: &App) ->
     let variables = template.variables();
     if variables.is_empty() {
         return Ok(false);
+    }
+    if app.store_named_by().is_some() {
+        return Ok(true);
     }
     let mut table = app.config()?.env_table().keys();
     Ok(table.any(|variable| variables.contains(variable.as_str())))

@@ -18,6 +18,7 @@ use crate::words::secret::Entry;
 Examples:
   keyfob list
   keyfob ls --prefix DB_
+  keyfob list --deleted
   keyfob list --json | jq -r '.[].name'")]
 pub struct ListArgs {
     /// Only names that begin so
@@ -26,6 +27,9 @@ pub struct ListArgs {
     /// Only secrets of this type, where the backend has types (bytenite)
     #[arg(long = "type", value_name = "T")]
     pub secret_type: Option<String>,
+    /// What was deleted and can be restored instead, with the time when it was deleted
+    #[arg(long, conflicts_with_all = ["secret_type", "wait"])]
+    pub deleted: bool,
     #[command(flatten)]
     pub wait: WaitArg,
 }
@@ -38,6 +42,11 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
         secret_type: args.secret_type,
         named: None,
     };
+    if args.deleted {
+        let mut entries = store.deleted().await?;
+        entries.retain(|entry| filter.admits(entry.name.as_str()));
+        return show_deleted(entries, &store, app);
+    }
     let (entries, rest) = store.list_what_can_be_read(&filter).await?;
     show(entries, rest.is_none(), &store, app)?;
     // What was read is shown, and what was not is said.
@@ -69,6 +78,29 @@ fn show(entries: Vec<Entry>, whole: bool, store: &Store, app: &App) -> Result<()
             entry.expires_at.map(time).unwrap_or_default(),
             entry.description.unwrap_or_default(),
             attributes.join(" "),
+        ]);
+    }
+    table.print(&app.ui)
+}
+
+/// Shows `entries`, which are deleted.
+fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
+    if app.ui.json {
+        return app.ui.document(&json(&entries)?);
+    }
+    if entries.is_empty() {
+        let name = store.name();
+        app.ui.note(&format!(
+            "no deleted secret can be restored in the store {name}"
+        ));
+        return Ok(());
+    }
+    let mut table = Table::new(&["NAME", "DELETED", "DESCRIPTION"]);
+    for entry in entries {
+        table.row([
+            entry.name.to_string(),
+            entry.updated_at.map(time).unwrap_or_default(),
+            entry.description.unwrap_or_default(),
         ]);
     }
     table.print(&app.ui)

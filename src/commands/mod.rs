@@ -6,12 +6,14 @@ mod copy;
 mod delete;
 mod diff;
 mod doctor;
+mod edit;
 mod export;
 mod failure;
 mod fallback;
 mod generate;
 mod get;
 mod group;
+mod help;
 mod identity;
 mod import;
 mod init;
@@ -22,6 +24,7 @@ mod list;
 mod login;
 mod logout;
 mod man;
+mod moving;
 mod outcomes;
 mod output;
 mod pair;
@@ -37,6 +40,7 @@ mod store;
 mod sync;
 mod trust;
 mod vault;
+mod versions;
 
 pub use failure::Failure;
 pub use man::{Page as ManualPage, pages as manual_pages};
@@ -78,14 +82,19 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Run(run::RunArgs),
     Get(get::GetArgs),
     Set(set::SetArgs),
+    Edit(edit::EditArgs),
     #[command(visible_alias = "rm")]
     Delete(delete::DeleteArgs),
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
     Show(show::ShowArgs),
-    Run(run::RunArgs),
+    #[command(visible_alias = "mv")]
+    Move(moving::MoveArgs),
+    History(versions::HistoryArgs),
+    Restore(versions::RestoreArgs),
     Rotate(rotate::RotateArgs),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
@@ -108,6 +117,7 @@ pub enum Command {
     Scan(scan::ScanArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
+    Help(help::HelpArgs),
 }
 
 impl Command {
@@ -123,7 +133,8 @@ impl Command {
             | Self::Generate(_)
             | Self::Key(_)
             | Self::Completions(_)
-            | Self::Man(_) => false,
+            | Self::Man(_)
+            | Self::Help(_) => false,
             _ => true,
         }
     }
@@ -170,6 +181,11 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Generate(args) => generate::run(args, app),
         Command::Scan(args) => scan::run(args, app).await,
         Command::Completions(args) => completions::run(args, app),
+        Command::Edit(args) => edit::run(args, app).await,
+        Command::Move(args) => moving::run(args, app).await,
+        Command::History(args) => versions::history(args, app).await,
+        Command::Restore(args) => versions::restore(args, app).await,
+        Command::Help(args) => help::run(args, Cli::command(), app),
         Command::Man(args) => man::run(args, Cli::command(), app),
     }?;
     Ok(())

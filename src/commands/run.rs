@@ -17,6 +17,7 @@ use crate::exec::start;
 #[cfg(unix)]
 use crate::exec::{again, supervise};
 use crate::redact::mask::Masker;
+use crate::select::Destination;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 
@@ -30,12 +31,18 @@ use crate::words::secret::SecretValue;
 Examples:
   keyfob run -- npm start
   keyfob run --only DATABASE_URL,API_KEY -- ./migrate
+  keyfob run --only 'DB_*' --except DB_ADMIN_URL -- ./migrate
+  keyfob run -P prod -- ./deploy
+  keyfob run -s web --strip-prefix api-env/ -- npm start
   keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql
   keyfob run --pristine -e TOKEN=ci-token -- /usr/bin/env
   keyfob run --mask -- ./deploy --verbose
   keyfob run --fallback --max-stale 2h --timeout 5s -- make test
 
-With nothing named: the [env] table of the configuration where there is one, else all of the store.
+With nothing named: all of the store that -s or KEYFOB_STORE names; else the [env] table of the
+configuration where there is one; else all of the default store. A name asked for must be there. What
+cannot be a variable, by its name or its value (a NUL byte, more than 128 KiB), is left out with a
+warning, unless it was asked for by name.
 
 Exit codes: 125 keyfob itself failed, 126 the command cannot be executed, 127 it was not found,
 otherwise the command's own; with --mask 128+n when signal n ended it.")]
@@ -73,7 +80,7 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
     };
     let values = match args.fallback.fallback {
         Some(_) => fallback::values(&args.selection, &args.fallback, app).await,
-        None => selected::values(&args.selection, app).await,
+        None => selected::values(&args.selection, Destination::Environment, app).await,
     };
     let ready = values.and_then(|values| {
         let vars = start::child_environment(&app.env, &values, policy)?;

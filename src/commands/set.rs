@@ -12,8 +12,9 @@ use jiff::fmt::temporal::Pieces;
 use super::{input, outcomes};
 use crate::app::App;
 use crate::providers::Capability;
+use crate::store::Store;
 use crate::ui::prompt;
-use crate::words::batch::{Batch, Metadata, Write};
+use crate::words::batch::{Batch, Metadata, Outcome, Write};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
@@ -33,7 +34,8 @@ Examples:
   keyfob set API_KEY                          # asks, hidden, twice
   keyfob set TLS_KEY --file server.key        # every byte kept
   keyfob set DB_PASSWORD --generate=alnum:40
-  keyfob set -s gpu hf-token --from-env HF_TOKEN")]
+  keyfob set -s gpu hf-token --from-env HF_TOKEN
+  keyfob set API_KEY --keep-value --description 'for the shop'")]
 pub struct SetArgs {
     /// The secret's name, or a reference keyfob://STORE/NAME
     #[arg(value_name = "NAME")]
@@ -62,6 +64,9 @@ pub struct SetArgs {
     /// Fail with conflict where the secret exists already
     #[arg(long)]
     pub if_absent: bool,
+    /// Change what stands beside the value alone
+    #[arg(long, conflicts_with_all = ["source", "if_absent"])]
+    pub keep_value: bool,
 }
 
 pub async fn run(args: SetArgs, app: &App) -> Result<()> {
@@ -78,6 +83,9 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     let mut write = Write::new(reference.name, SecretValue::from("any"));
     write.metadata = metadata(&args)?;
     store.check_metadata([&write])?;
+    if args.keep_value {
+        return annotate(write, &store, app).await;
+    }
     store.check(&write)?;
     if let Some(at) = write.metadata.expires_at {
         doubt(at, app);
@@ -102,6 +110,22 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         })
         .await?;
     outcomes::written(app, "", &store, outcomes)
+}
+
+/// Changes what stands beside the value alone.
+async fn annotate(write: Write, store: &Store, app: &App) -> Result<()> {
+    if write.metadata.is_empty() {
+        return Err(Error::usage(
+            "--keep-value changes what stands beside the value, and nothing of that is named",
+        )
+        .hint("name it: --description, --expires-at or --attr"));
+    }
+    if let Some(at) = write.metadata.expires_at {
+        doubt(at, app);
+    }
+    let action = store.annotate(&write.name, write.metadata).await?;
+    let outcome = Outcome::new(write.name, Ok(action));
+    outcomes::written(app, "", store, vec![outcome])
 }
 
 /// The refusal of a value on the command line.

@@ -10,11 +10,12 @@ use super::plan::{self, Presented};
 use super::selected;
 use crate::app::App;
 use crate::commands::selected::SelectionArgs;
-use crate::select::{self, Chosen, Destination, Found, Naming, Source};
+use crate::select::{self, Chosen, Destination, Found, Source, Wants};
 use crate::store::Store;
 use crate::transfer::{Held, Plan};
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
+use crate::words::glob::Glob;
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 /// Bring a store to another's state
@@ -32,6 +33,8 @@ Examples:
   keyfob sync dev web --dry-run
   keyfob sync dev gpu --prefix hf- --upper
   keyfob sync web fn --only DATABASE_URL,API_KEY -y
+  keyfob sync dev web --add-prefix api-env/
+  keyfob sync web dev --strip-prefix api-env/
   keyfob sync dev web -e api-env/TOKEN=keyfob://gpu/hf-token
   keyfob sync dev backup --prune
 
@@ -40,9 +43,9 @@ commands see, not what a store is to hold. Names are kept, whatever they are; -e
 name, --upper turns all into variable names, --strict fails on one that is none. Descriptions go
 along with what is written, where both stores keep them.
 
---prune deletes what B has and A has not, once all else is stored: of all names, with --prefix of
-those that begin so (as --upper turns it), and never those that --except names. It does not go with
-names chosen one by one, nor where nothing is selected of A.")]
+--prune deletes what B has and A has not, once all else is stored: of all names, with --prefix,
+--strip-prefix and --add-prefix of those that begin as they would there, and never those that
+--except names. It does not go with names chosen one by one, nor where nothing is selected of A.")]
 pub struct SyncArgs {
     /// The store that is read
     #[arg(value_name = "A")]
@@ -69,18 +72,15 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     // Not the [env] table: what a command is to see of a store says nothing of what the other is
     // to hold.
     let selection = select::Plan::new(args.from.clone(), wanted, || Ok(BTreeMap::new()))?;
-    let naming = Naming {
-        destination: Destination::Store,
-        ..selected::naming(&args.selection)
-    };
-    let reach = selection.reach(naming);
+    let naming = selected::naming(&args.selection, Destination::Store);
+    let reach = selection.reach(&naming)?;
     if args.prune && reach.is_none() {
         return Err(Error::usage(
             "--prune goes with all of the source or with --prefix: names chosen one by one say nothing of the rest",
         )
         .hint("to delete by name: keyfob delete NAME…"));
     }
-    let foreseen = selection.foresee(naming)?;
+    let foreseen = selection.foresee(&naming)?;
     let wants = selection.wants();
     let sources = selected::open(&wants, app)?;
     let target = app.open(&args.to)?;
@@ -93,8 +93,9 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     let (found, mut held) = try_join(read, Held::by_target(&target, &asked)).await?;
     app.services()?.http.deadline().progressed();
 
-    let chosen = selection.choose(&found, naming)?;
-    selected::warn_of_skipped(&chosen, app);
+    let has = |name: &Glob| held.names().any(|held| name.matches(held.as_str()));
+    let chosen = selection.choose_beside(&found, &naming, has)?;
+    selected::warn_of_skipped(&chosen, &naming, app);
     // The target may have what was left out, too, and keeps it.
     let skipped = chosen.skipped.iter();
     let skipped: BTreeSet<Name> = skipped.map(|secret| secret.name.clone()).collect();
@@ -111,7 +112,7 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
         .hint("to empty a store on purpose, name what is to go: keyfob delete NAME…"));
     }
     if args.prune {
-        check_whole(&sources, &found, &args).await?;
+        check_whole(&sources, &wants, &found, &args).await?;
     }
     if foreseen.is_none() {
         plan::look_closer(&mut held, &wanted, &target, args.prune).await?;
@@ -136,13 +137,14 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
 /// out of what was read, and its copy must not be deleted for that.
 async fn check_whole(
     sources: &[Store],
+    wants: &Wants,
     found: &Found<'_, SecretValue>,
     args: &SyncArgs,
 ) -> Result<()> {
-    let listed = Found::list(sources).await?;
+    let listed = Found::list(sources, wants).await?;
     let read: BTreeSet<&Name> = found.names(&args.from).collect();
     let mut listed = listed.names(&args.from);
-    let prefix = args.selection.names.prefix.as_deref().unwrap_or_default();
+    let prefix = args.selection.prefix().unwrap_or_default();
     let left_out = |name: &&Name| name.as_str().starts_with(prefix) && !read.contains(name);
     listed.find(left_out).map_or(Ok(()), |name| {
         let (from, to) = (&args.from, &args.to);

@@ -1,4 +1,5 @@
-//! One configuration file's meaning: its stores, its `[env]`, its rotations, each with its place.
+//! One configuration file's meaning: its stores, its `[env]`, its profiles and rotations, each with
+//! its place.
 //!
 //! A layer is checked against the provider that each of its stores has, which it may inherit from
 //! the layer below. Laying one over the other is the work of `merge`.
@@ -6,23 +7,26 @@
 use std::collections::BTreeMap;
 
 use super::check::{self, Value, did_you_mean};
+use super::profile::{self, Profile};
 use super::reader::{self, Entry, Item, Placed, Reader};
 use super::rotation::{self, Rotation};
 use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable, variables};
 use super::source::Source;
+use super::variable::{self, Variable};
 use crate::words::error::Result;
-use crate::words::secret::{StoreName, Target};
+use crate::words::secret::StoreName;
 use crate::words::shown;
-use crate::words::text::{Place, is_variable_name};
+use crate::words::text::Place;
 
-const KEYS: [&str; 4] = ["default_store", "stores", "env", "rotation"];
+const KEYS: [&str; 5] = ["default_store", "stores", "env", "profiles", "rotation"];
 
 /// What one file says.
 pub(super) struct Layer {
     pub source: Source,
     pub default_store: Option<Placed<StoreName>>,
     pub stores: BTreeMap<StoreName, Table>,
-    pub env: BTreeMap<String, Placed<Target>>,
+    pub env: BTreeMap<String, Placed<Variable>>,
+    pub profiles: BTreeMap<String, Profile>,
     pub rotations: BTreeMap<String, Placed<Rotation>>,
 }
 
@@ -47,6 +51,7 @@ impl Layer {
         let document = reader::parse(&source)?;
         let (mut default_store, mut stores) = (None, BTreeMap::new());
         let (mut env, mut rotations) = (BTreeMap::new(), BTreeMap::new());
+        let mut profiles = BTreeMap::new();
         for entry in reader::entries(document.as_table()) {
             let (name, item) = (entry.key, &entry.item);
             match name {
@@ -56,7 +61,14 @@ impl Layer {
                         .map(|store| reader.placed(item.at, store));
                 }
                 "stores" => stores = read_stores(&mut reader, item, schemas, below),
-                "env" => env = read_env(&mut reader, item),
+                "env" => env = variable::read_table(&mut reader, name, item),
+                "profiles" => {
+                    for entry in reader.table(name, item).into_iter().flatten() {
+                        if let Some(profile) = profile::read(&mut reader, entry) {
+                            profiles.insert(entry.key.to_owned(), profile);
+                        }
+                    }
+                }
                 "rotation" => {
                     for entry in reader.table(name, item).into_iter().flatten() {
                         if let Some(rotation) = rotation::read(&mut reader, entry) {
@@ -73,6 +85,7 @@ impl Layer {
             default_store,
             stores,
             env,
+            profiles,
             rotations,
             source,
         })
@@ -224,22 +237,4 @@ pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field)
         None => String::new(),
     };
     format!("set {variables}{command}, or run `keyfob login {store}`")
-}
-
-fn read_env(reader: &mut Reader<'_>, item: &Item<'_>) -> BTreeMap<String, Placed<Target>> {
-    let mut env = BTreeMap::new();
-    for entry in reader.table("env", item).into_iter().flatten() {
-        let name = entry.key;
-        if !is_variable_name(name) {
-            let message = format!("`{name}` is no name for an environment variable");
-            let hint = "letters, digits and '_', not beginning with a digit".to_owned();
-            reader.problem(entry.at, message, Some(hint));
-        }
-        if let Some(target) =
-            reader.parsed_text(&format!("env.{name}"), &entry.item, Target::configured)
-        {
-            env.insert(name.to_owned(), reader.placed(entry.at, target));
-        }
-    }
-    env
 }

@@ -14,6 +14,7 @@ use super::schema::Providers;
 use super::source::{self, Raw, Source};
 use super::store::{Entry, Origin, StoreConfig};
 use super::trust::Untrusted;
+use super::variable::Variable;
 use super::{Config, Files, LoadOptions, LoadedFile, Mapping, Role, RotationEntry};
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
@@ -113,6 +114,7 @@ impl<'o, 'a> Merger<'o, 'a> {
                 default_store: None,
                 stores: stores.collect(),
                 env: BTreeMap::new(),
+                profiles: BTreeMap::new(),
                 rotations: BTreeMap::new(),
                 files: Vec::new(),
                 left_out: None,
@@ -182,12 +184,18 @@ impl<'o, 'a> Merger<'o, 'a> {
             store.lay_over(entries);
             self.providers.insert(name, table.schema);
         }
-        for (variable, Placed { value, place }) in layer.env {
-            let mapping = Mapping {
-                target: value,
-                origin: origin(place),
-            };
-            self.config.env.insert(variable, mapping);
+        let mapping = |(name, Placed { value, place }): (String, Placed<Variable>)| {
+            let origin = origin(place);
+            let variable = value;
+            (name, Mapping { variable, origin })
+        };
+        self.config.env.extend(layer.env.into_iter().map(mapping));
+        for (name, profile) in layer.profiles {
+            let known = self.config.profiles.entry(name).or_default();
+            if let Some(Placed { value, place }) = profile.default_store {
+                known.default_store = Some((value, origin(place)));
+            }
+            known.env.extend(profile.env.into_iter().map(mapping));
         }
         for (name, Placed { value, place }) in layer.rotations {
             let entry = RotationEntry {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
-use crate::words::secret::{StoreName, Target};
+use crate::words::secret::StoreName;
+use crate::words::shown;
 
 pub mod check;
 pub mod edit;
@@ -18,6 +19,7 @@ mod judge;
 mod layer;
 pub mod lookup;
 mod merge;
+mod profile;
 mod reader;
 mod related;
 pub mod review;
@@ -28,6 +30,7 @@ mod splice;
 mod standing;
 mod store;
 pub mod trust;
+mod variable;
 
 #[cfg(test)]
 use rotation::Derived;
@@ -36,6 +39,7 @@ use schema::Schemas;
 pub use source::Role;
 pub use store::{Origin, StoreConfig};
 use trust::Untrusted;
+pub use variable::Variable;
 
 /// What a configuration is loaded from.
 #[derive(Clone)]
@@ -78,16 +82,24 @@ pub struct Config {
     default_store: Option<(StoreName, Origin)>,
     stores: BTreeMap<StoreName, StoreConfig>,
     env: BTreeMap<String, Mapping>,
+    profiles: BTreeMap<String, Profile>,
     rotations: BTreeMap<String, RotationEntry>,
     files: Vec<LoadedFile>,
     left_out: Option<Untrusted>,
 }
 
+/// What lies over the rest of the configuration when it is chosen.
+#[derive(Debug, Default)]
+struct Profile {
+    default_store: Option<(StoreName, Origin)>,
+    env: BTreeMap<String, Mapping>,
+}
+
 /// What one variable of `[env]` stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// The secret: a name in the selected store, or a reference.
-    pub target: Target,
+    /// What it says.
+    pub variable: Variable,
     /// Where it is configured.
     pub origin: Origin,
 }
@@ -124,6 +136,38 @@ impl Config {
             ))
             .hint(self.suggestion(name))),
         }
+    }
+
+    /// Lays the profile called `name` over the rest.
+    ///
+    /// # Errors
+    /// `config` with those there are, where it is none of them and no file was left out that may
+    /// have it.
+    pub fn choose_profile(&mut self, name: &str) -> Result<()> {
+        let Some(profile) = self.profiles.remove(name) else {
+            let names: Vec<&str> = self.profiles().collect();
+            return match &self.left_out {
+                Some(_) => Ok(()),
+                None => Err(
+                    Error::config(format!("there is no profile `{}`", shown::name(name))).hint(
+                        match names.is_empty() {
+                            true => "the configuration has no [profiles] table".to_owned(),
+                            false => check::did_you_mean(name, "profiles", &names),
+                        },
+                    ),
+                ),
+            };
+        };
+        if profile.default_store.is_some() {
+            self.default_store = profile.default_store;
+        }
+        self.env.extend(profile.env);
+        Ok(())
+    }
+
+    /// The names of the profiles that could be chosen.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.profiles.keys().map(String::as_str)
     }
 
     /// The store called `name`.

@@ -28,6 +28,7 @@ pub(super) enum Kind<'d> {
     Text(&'d str),
     List(Vec<Item<'d>>),
     Table(Vec<Entry<'d>>),
+    Truth(bool),
     /// Of the type that is named.
     Other(&'static str),
 }
@@ -78,7 +79,7 @@ impl<'d> Kind<'d> {
             Value::String(text) => Self::Text(text.value()),
             Value::Integer(_) => Self::Other("an integer"),
             Value::Float(_) => Self::Other("a float"),
-            Value::Boolean(_) => Self::Other("a boolean"),
+            Value::Boolean(truth) => Self::Truth(*truth.value()),
             Value::Datetime(_) => Self::Other("a date or time"),
             Value::Array(items) => {
                 let items = items.iter().map(|value| Item {
@@ -198,6 +199,14 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Whether `item`, called `name`, is true.
+    pub fn truth(&mut self, name: &str, item: &Item<'_>) -> Option<bool> {
+        match item.is {
+            Kind::Truth(truth) => Some(truth),
+            _ => self.wrong_type(name, item, "true or false"),
+        }
+    }
+
     /// The texts that `item`, called `name`, is an array of.
     pub fn texts(&mut self, name: &str, item: &Item<'_>) -> Option<Vec<String>> {
         let Kind::List(items) = &item.is else {
@@ -265,6 +274,7 @@ impl<'s> Reader<'s> {
             Kind::Text(_) => "a string",
             Kind::List(_) => "an array",
             Kind::Table(_) => "a table",
+            Kind::Truth(_) => "a boolean",
             Kind::Other(found) => found,
         };
         let message = format!("`{name}` must be {wanted}, not {found}");

@@ -12,6 +12,7 @@ use super::rotation::{Rotation, ValueSource};
 use super::schema::Shape;
 use super::source::{self, Source};
 use super::trust::{TrustRecord, Untrusted, digest};
+use super::variable::Variable;
 use super::{LoadOptions, Role, merge, related};
 use crate::words::error::Result;
 use crate::words::secret::Target;
@@ -171,11 +172,21 @@ fn decisions(layer: &Layer) -> Vec<Decision> {
         }
     }
     for (variable, placed) in &layer.env {
-        let target = match &placed.value {
-            Target::Name(name) => name.to_string(),
-            Target::Reference(reference) => reference.to_string(),
-        };
-        note(placed.place, format!("env.{variable}"), target);
+        for (key, value) in variable_texts(&placed.value) {
+            note(placed.place, format!("env.{variable}{key}"), value);
+        }
+    }
+    for (name, profile) in &layer.profiles {
+        if let Some(placed) = &profile.default_store {
+            let key = format!("profiles.{name}.default_store");
+            note(placed.place, key, placed.value.to_string());
+        }
+        for (variable, placed) in &profile.env {
+            for (key, value) in variable_texts(&placed.value) {
+                let key = format!("profiles.{name}.env.{variable}{key}");
+                note(placed.place, key, value);
+            }
+        }
     }
     for (name, placed) in &layer.rotations {
         let texts = rotation_texts(&placed.value);
@@ -189,6 +200,27 @@ fn decisions(layer: &Layer) -> Vec<Decision> {
     }
     found.sort_by_key(|(place, _)| *place);
     found.into_iter().map(|(_, decision)| decision).collect()
+}
+
+/// What a variable stands for: at once, or key by key where there are several.
+fn variable_texts(variable: &Variable) -> Vec<(&'static str, String)> {
+    let from = variable.from.as_ref().map(|from| match from {
+        Target::Name(name) => name.to_string(),
+        Target::Reference(reference) => reference.to_string(),
+    });
+    match (from, &variable.default) {
+        (Some(from), None) if variable.required => vec![("", from)],
+        (from, default) => {
+            let optional = from.is_some() && default.is_none();
+            let texts = [
+                (".from", from),
+                (".required", optional.then(|| "false".to_owned())),
+                (".default", default.clone()),
+            ];
+            let texts = texts.into_iter();
+            texts.filter_map(|(key, text)| Some((key, text?))).collect()
+        }
+    }
 }
 
 /// What a rotation says, key by key.

@@ -4,6 +4,7 @@
 pub mod again;
 #[cfg(unix)]
 mod copy;
+pub mod editor;
 #[cfg(unix)]
 pub mod leader;
 #[cfg(unix)]

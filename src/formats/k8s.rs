@@ -16,6 +16,10 @@ const MOST: usize = 1024 * 1024;
 /// The longest name of a Secret and of a key in it.
 const LONGEST_NAME: usize = 253;
 
+/// What keys of a Secret are, in words.
+pub(super) const RULE_OF_KEYS: &str =
+    "letters, digits, '-', '_' and '.', 253 at most and not beginning with '..'";
+
 /// The name of a Secret that is given none.
 const NAME: &str = "keyfob";
 
@@ -45,8 +49,8 @@ pub(super) fn write(pairs: &[Pair], options: &Options) -> Result<Zeroizing<Vec<u
     });
     for (name, value) in pairs {
         if !is_key(name) {
-            let why = "keys of a Kubernetes Secret are letters, digits, '-', '_' and '.', 253 at most and not beginning with '..'";
-            return Err(cannot_hold(name, K8s, why));
+            let why = format!("keys of a Kubernetes Secret are {RULE_OF_KEYS}");
+            return Err(cannot_hold(name, K8s, &why));
         }
         let encoded = Zeroizing::new(STANDARD.encode(value.expose()));
         out.push_str("  ");
@@ -69,7 +73,7 @@ fn is_subdomain(name: &str) -> bool {
         })
 }
 
-fn is_key(name: &str) -> bool {
+pub(super) fn is_key(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= LONGEST_NAME
         && name != "."

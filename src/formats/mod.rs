@@ -36,6 +36,7 @@ pub use self::format::{Format, Jobs, Options, Pair};
 pub use self::github::masks as github_masks;
 pub use self::guess::read_any;
 use crate::words::error::{Error, Result};
+use crate::words::text::is_variable_name;
 
 type Writer = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
 type Reader = fn(&[u8]) -> Result<Vec<Pair>>;
@@ -98,6 +99,40 @@ impl Format {
             Self::Nosana => Some(nosana::JOBS),
             Self::Bytenite => Some(bytenite::JOBS),
             _ => None,
+        }
+    }
+
+    /// Whether names in it are those of variables, and values such as variables can have.
+    pub fn holds_variables(self) -> bool {
+        match self {
+            Self::Json | Self::Yaml | Self::Toml | Self::K8s | Self::Bytenite => false,
+            Self::Dotenv
+            | Self::Shell
+            | Self::Fish
+            | Self::Powershell
+            | Self::Docker
+            | Self::Github
+            | Self::Nosana => true,
+        }
+    }
+
+    /// Whether something can be called `name` in it.
+    pub fn takes_name(self, name: &str) -> bool {
+        match self {
+            Self::K8s => k8s::is_key(name),
+            _ if self.holds_variables() => is_variable_name(name),
+            _ => !name.is_empty(),
+        }
+    }
+
+    /// What names in it must be, in words.
+    pub fn rule_of_names(self) -> &'static str {
+        match self {
+            Self::K8s => k8s::RULE_OF_KEYS,
+            _ if self.holds_variables() => {
+                "ASCII letters, digits and '_', not beginning with a digit"
+            }
+            _ => "not the empty one",
         }
     }
 

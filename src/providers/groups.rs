@@ -7,15 +7,16 @@ use serde::Serialize;
 
 use crate::words::batch::Action;
 use crate::words::document::Document;
-use crate::words::error::Result;
+use crate::words::error::{Error, Result};
 use crate::words::object::objects;
 use crate::words::secret::SecretValue;
 
 /// What can be done with groups.
 #[async_trait(?Send)]
 pub trait Groups {
-    /// All groups, sorted by id, without their secrets' names.
-    async fn list(&self) -> Result<Vec<Group>>;
+    /// All groups, sorted by id, without their secrets' names; where the backend's rate limit ends
+    /// the list, those that were read and the error for the rest.
+    async fn list(&self) -> Result<(Vec<Group>, Option<Error>)>;
 
     /// One group by its id or name, with the names of its secrets and never a value.
     ///

@@ -19,7 +19,9 @@ use crate::http::Log;
 use crate::identity::keys::IdentitySource;
 use crate::identity::recipients::Recipient;
 use crate::vault::{Vault, VaultOptions};
-use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version};
+use crate::words::batch::{
+    Action, Batch, Filter, Metadata, Outcome, Past, Reading, Restored, Selection, Version,
+};
 use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 use crate::words::shown::ShownPath as _;
@@ -168,6 +170,11 @@ impl Provider for LocalVault {
         self.told("write", |vault| vault.write(batch))
     }
 
+    async fn annotate(&self, name: &Name, metadata: Metadata) -> Result<Action> {
+        let description = metadata.description;
+        self.told("write", |vault| vault.describe(name, description))
+    }
+
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         self.told("write", |vault| vault.delete(names))
     }
@@ -213,6 +220,18 @@ impl Versions for LocalVault {
 
     async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
         self.told("write", |vault| vault.restore(name, number))
+    }
+
+    async fn deleted(&self) -> Result<Vec<Entry>> {
+        self.told("read", Vault::deleted)
+    }
+
+    async fn past(&self, name: &Name) -> Result<Option<Vec<Past>>> {
+        self.told("read", |vault| vault.past(name)).map(Some)
+    }
+
+    fn takes_past(&self) -> bool {
+        true
     }
 }
 

@@ -12,7 +12,7 @@ mod replay;
 mod sign_in;
 mod stored;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Instant;
@@ -93,6 +93,8 @@ struct Nosana {
     job: Option<String>,
     services: Rc<Services>,
     located: OnceCell<Located>,
+    /// Whether the user knows that there are secrets whose names are no text.
+    told_of_unnamed: Cell<bool>,
 }
 
 impl Nosana {
@@ -106,6 +108,7 @@ impl Nosana {
             job: config.text("job").map(str::to_owned),
             services: Rc::clone(services),
             located: OnceCell::new(),
+            told_of_unnamed: Cell::new(false),
         })
     }
 

@@ -15,7 +15,9 @@ use super::support::CA_FILE;
 use crate::config::StoreConfig;
 use crate::config::schema::Schema;
 use crate::journal;
-use crate::words::batch::{Batch, Filter, Outcome, Reading, Restored, Selection, Version, Write};
+use crate::words::batch::{
+    Action, Batch, Filter, Metadata, Outcome, Past, Reading, Restored, Selection, Version, Write,
+};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
 
@@ -177,6 +179,17 @@ pub trait Provider {
     /// Stores `batch`, all of which has passed [`check`](Self::check), in the backend's cheapest way. The outcomes are in the batch's order.
     async fn write(&self, batch: Batch) -> Result<Vec<Outcome>>;
 
+    /// Changes what stands beside the value of `name`, and not the value.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret; `unsupported` where the backend wants the value
+    /// with it.
+    async fn annotate(&self, name: &Name, _metadata: Metadata) -> Result<Action> {
+        Err(Error::unsupported(format!(
+            "what stands beside the value of {name} is stored together with the value alone"
+        )))
+    }
+
     /// Deletes `names`; a missing one fails with `not_found` in its own outcome. The outcomes
     /// are in the order of the names.
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>>;
@@ -230,6 +243,26 @@ pub trait Versions {
     /// `not_found` where there is no such secret or version; `usage` for a version in which the
     /// secret was deleted.
     async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored>;
+
+    /// The secrets that are deleted and can be restored, sorted by name; `updated_at` is when they
+    /// were deleted.
+    ///
+    /// # Errors
+    /// `unsupported` where the backend does not list them.
+    async fn deleted(&self) -> Result<Vec<Entry>> {
+        Err(Error::unsupported("deleted secrets are not listed"))
+    }
+
+    /// The versions of `name` before the current one, oldest first, with their values; `None` where
+    /// the backend does not give them along.
+    async fn past(&self, _name: &Name) -> Result<Option<Vec<Past>>> {
+        Ok(None)
+    }
+
+    /// Whether a write takes the versions along that [go before it](Write::past).
+    fn takes_past(&self) -> bool {
+        false
+    }
 }
 
 /// What a provider that announces steps in the journal offers beside the provider trait.

@@ -7,34 +7,42 @@ use futures_util::future::join_all;
 use crate::providers::Capability;
 use crate::store::Store;
 use crate::words::batch::{Filter, Selection};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName};
 
 /// Which secrets are wanted of which stores.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wants(BTreeMap<StoreName, Wanted>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Wanted {
-    All,
-    Names(BTreeSet<Name>),
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    all: bool,
+    names: BTreeSet<Name>,
+    /// Whether anything of it must be there.
+    required: bool,
 }
 
 impl Wants {
     /// Wants the secret behind `reference` too.
     pub fn add(&mut self, reference: &Reference) {
-        let wanted = self
-            .0
-            .entry(reference.store.clone())
-            .or_insert_with(|| Wanted::Names(BTreeSet::new()));
-        if let Wanted::Names(names) = wanted {
-            names.insert(reference.name.clone());
-        }
+        self.add_optional(reference);
+        self.of(&reference.store).required = true;
+    }
+
+    /// Wants the secret behind `reference` too, which need not be there.
+    pub fn add_optional(&mut self, reference: &Reference) {
+        let wanted = self.of(&reference.store);
+        wanted.names.insert(reference.name.clone());
     }
 
     /// Wants all of `store`.
     pub fn add_all(&mut self, store: &StoreName) {
-        self.0.insert(store.clone(), Wanted::All);
+        let wanted = self.of(store);
+        (wanted.all, wanted.required) = (true, true);
+    }
+
+    fn of(&mut self, store: &StoreName) -> &mut Wanted {
+        self.0.entry(store.clone()).or_default()
     }
 
     /// The stores that something is wanted of.
@@ -44,10 +52,20 @@ impl Wants {
 
     fn selection(&self, store: &StoreName) -> Selection {
         match self.0.get(store) {
-            Some(Wanted::All) => Selection::All,
-            Some(Wanted::Names(names)) => Selection::Names(names.iter().cloned().collect()),
+            Some(wanted) if wanted.all => Selection::All,
+            Some(wanted) => Selection::Names(wanted.names.iter().cloned().collect()),
             None => Selection::Names(Vec::new()),
         }
+    }
+
+    /// Whether `store` may answer with this `error`: nobody has made it yet, so that it holds
+    /// nothing, and nothing that is wanted of it must be there.
+    fn allows(&self, store: &Store, error: &Error) -> bool {
+        let required = self
+            .0
+            .get(store.name())
+            .is_some_and(|wanted| wanted.required);
+        error.cause() == Cause::NotMade && !required
     }
 }
 
@@ -65,7 +83,10 @@ impl<'s> Answers<'s> {
         let stores = unreadable.map_or(stores, std::slice::from_ref);
         let answers = stores.iter().map(|store| async {
             let selection = wants.selection(store.name());
-            store.read(&selection).await
+            match store.read(&selection).await {
+                Err(error) if wants.allows(store, &error) => Ok(BTreeMap::new()),
+                answer => answer,
+            }
         });
         Self {
             stores,
@@ -106,13 +127,17 @@ impl<'s> Found<'s, SecretValue> {
 }
 
 impl<'s> Found<'s, ()> {
-    /// Asks `stores` for their names alone, which works where values cannot be read, too.
+    /// Asks `stores`, of which something is wanted, for their names alone, which works where values
+    /// cannot be read, too.
     ///
     /// # Errors
     /// Whatever a store answers.
-    pub async fn list(stores: &'s [Store]) -> Result<Self> {
+    pub async fn list(stores: &'s [Store], wants: &Wants) -> Result<Self> {
         let answers = stores.iter().map(|store| async {
-            let entries = store.list(&Filter::default()).await?;
+            let entries = match store.list(&Filter::default()).await {
+                Err(error) if wants.allows(store, &error) => Vec::new(),
+                entries => entries?,
+            };
             Ok(entries.into_iter().map(|entry| (entry.name, ())).collect())
         });
         Self::collect(stores, join_all(answers).await)

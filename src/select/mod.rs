@@ -3,27 +3,34 @@
 //! First a [`Plan`] made of the options and the configuration alone; then the stores are asked for
 //! what it [wants](Plan::wants); then it [names](Plan::choose) what was found.
 
+mod except;
 mod found;
 mod harmful;
+mod listed;
 #[cfg(test)]
 mod tests;
+mod values;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use except::Except;
 pub use found::{Answers, Found, Wants};
+pub use listed::Listed;
+pub use values::{leave_unfit_out, with_reasons};
 pub use variables::{Destination, Naming};
 
 use crate::words::digest;
 use crate::words::error::{Error, Result};
+use crate::words::glob::{self, Glob};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName, Target};
 
 /// What the user asked for, free of how it was written on the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Names in the selected store, or references.
+    /// Names or patterns of names in the selected store, or references.
     pub only: Vec<String>,
-    /// Names or variables to leave out.
+    /// Names, variables, references or patterns to leave out.
     pub except: Vec<String>,
     /// The beginning of names in the selected store.
     pub prefix: Option<String>,
@@ -44,7 +51,27 @@ pub enum FileValue {
     Literal(SecretValue),
 }
 
-/// Which names of one store are read.
+/// What the configuration's `[env]` says of a variable.
+#[derive(Clone, Debug)]
+pub enum TableValue {
+    /// It stands for a secret.
+    Secret(Target, IfMissing),
+    /// It is a value as it stands.
+    Literal(SecretValue),
+}
+
+/// What becomes of a variable whose secret is not there.
+#[derive(Clone, Debug)]
+pub enum IfMissing {
+    /// That is an error.
+    Fail,
+    /// There is no such variable then.
+    LeaveOut,
+    /// It has this value.
+    Take(SecretValue),
+}
+
+/// Which names of the selected store are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Whole {
     /// None but those asked for by name.
@@ -60,12 +87,25 @@ enum Whole {
 pub struct Plan {
     store: StoreName,
     whole: Whole,
+    /// Whether the variables are those of the configuration's `[env]`.
+    by_table: bool,
     /// Names of stores that become variables after their own name.
     named: BTreeSet<Reference>,
+    /// Patterns of such names.
+    globs: Vec<(StoreName, Glob)>,
     /// Variables that were given a secret: from `-e` and files, or from the configuration.
-    mapped: Vec<(String, Reference, Mapped)>,
+    mapped: Vec<Mapping>,
     literals: Vec<(String, SecretValue)>,
-    except: Vec<String>,
+    except: Vec<Except>,
+}
+
+/// A variable that was given a secret.
+#[derive(Debug)]
+struct Mapping {
+    variable: String,
+    reference: Reference,
+    by: Mapped,
+    if_missing: IfMissing,
 }
 
 /// By whom a variable was given its secret.
@@ -82,11 +122,11 @@ impl Plan {
     /// is named.
     ///
     /// # Errors
-    /// What `table` returns, and `usage` for references that are malformed.
+    /// What `table` returns, and `usage` for references and patterns that are malformed.
     pub fn new(
         store: StoreName,
         wanted: Wanted,
-        table: impl FnOnce() -> Result<BTreeMap<String, Target>>,
+        table: impl FnOnce() -> Result<BTreeMap<String, TableValue>>,
     ) -> Result<Self> {
         let reference = |target: Target| match target {
             Target::Reference(reference) => reference,
@@ -95,24 +135,35 @@ impl Plan {
                 name,
             },
         };
+        let except = wanted.except.iter().map(|text| Except::new(text));
         let mut plan = Self {
             store: store.clone(),
             whole: Whole::No,
+            by_table: false,
             named: BTreeSet::new(),
+            globs: Vec::new(),
             mapped: Vec::new(),
             literals: Vec::new(),
-            except: wanted.except,
+            except: except.collect::<Result<_>>()?,
         };
         let brings_names = wanted.all || wanted.prefix.is_some() || !wanted.only.is_empty();
         let maps = !wanted.mapped.is_empty() || !wanted.files.is_empty();
         if !brings_names && !maps {
             let table = table()?;
+            plan.by_table = !table.is_empty();
             if table.is_empty() {
                 plan.whole = Whole::Yes;
             }
-            for (variable, target) in table {
-                plan.mapped
-                    .push((variable, reference(target), Mapped::File));
+            for (variable, value) in table {
+                match value {
+                    TableValue::Literal(value) => plan.literals.push((variable, value)),
+                    TableValue::Secret(target, if_missing) => plan.mapped.push(Mapping {
+                        variable,
+                        reference: reference(target),
+                        by: Mapped::File,
+                        if_missing,
+                    }),
+                }
             }
             return Ok(plan);
         }
@@ -121,20 +172,38 @@ impl Plan {
         } else if let Some(prefix) = wanted.prefix {
             plan.whole = Whole::Prefix(prefix);
         }
-        for name in wanted.only {
-            plan.named.insert(reference(name.parse()?));
+        for text in wanted.only {
+            if Reference::looks_like(&text) {
+                match reference_glob(&text)? {
+                    Some(glob) => plan.globs.push(glob),
+                    None => drop(plan.named.insert(text.parse()?)),
+                }
+                continue;
+            }
+            match Glob::of(&text)? {
+                Some(glob) => plan.globs.push((store.clone(), glob)),
+                None => {
+                    let name = Name::any(glob::plain(&text));
+                    plan.named.insert(reference(Target::Name(name)));
+                }
+            }
         }
+        let mut map = |variable, reference, by| {
+            plan.mapped.push(Mapping {
+                variable,
+                reference,
+                by,
+                if_missing: IfMissing::Fail,
+            });
+        };
         for (variable, value) in wanted.files {
             match value {
-                FileValue::Reference(reference) => {
-                    plan.mapped.push((variable, reference, Mapped::File));
-                }
+                FileValue::Reference(reference) => map(variable, reference, Mapped::File),
                 FileValue::Literal(value) => plan.literals.push((variable, value)),
             }
         }
         for (variable, target) in wanted.mapped {
-            plan.mapped
-                .push((variable, reference(target), Mapped::Option));
+            map(variable, reference(target), Mapped::Option);
         }
         Ok(plan)
     }
@@ -142,19 +211,67 @@ impl Plan {
     /// What is to be asked of which store.
     pub fn wants(&self) -> Wants {
         let mut wants = Wants::default();
-        let mapped = self.mapped.iter().map(|(_, reference, _)| reference);
-        for reference in self.named.iter().chain(mapped) {
+        for reference in &self.named {
             wants.add(reference);
         }
-        if self.whole != Whole::No {
-            wants.add_all(&self.store);
+        for mapping in &self.mapped {
+            match mapping.if_missing {
+                IfMissing::Fail => wants.add(&mapping.reference),
+                IfMissing::LeaveOut | IfMissing::Take(_) => wants.add_optional(&mapping.reference),
+            }
+        }
+        for store in self.stores_of_names() {
+            wants.add_all(store);
+        }
+        // What is left out of what was named is looked for, as a slip there brings too much.
+        let left_out = self.except.iter().filter(|except| !self.is_known(except));
+        for target in left_out.filter_map(Except::asked) {
+            match target {
+                Target::Reference(reference) => wants.add(&reference),
+                Target::Name(name) if !self.by_table => wants.add(&self.reference(name)),
+                Target::Name(_) => {}
+            }
         }
         wants
     }
 
+    /// The stores of which it takes whatever has a certain name, or all.
+    fn stores_of_names(&self) -> impl Iterator<Item = &StoreName> {
+        let globs = self.globs.iter().map(|(store, _)| store);
+        globs.chain((self.whole != Whole::No).then_some(&self.store))
+    }
+
+    /// Whether `except` is among what was asked for by name.
+    fn is_known(&self, except: &Except) -> bool {
+        let named = self.named.iter();
+        let mut named = named.map(|reference| (Some(reference), reference.name.as_str()));
+        let mapped = self.mapped.iter();
+        let mut mapped = mapped.map(|it| (Some(&it.reference), it.variable.as_str()));
+        let mut literals = self.literals.iter().map(|(name, _)| (None, name.as_str()));
+        let is = |(reference, name): (Option<&Reference>, &str)| except.is(reference, name);
+        named.any(is) || mapped.any(is) || literals.any(is)
+    }
+
+    fn reference(&self, name: Name) -> Reference {
+        Reference {
+            store: self.store.clone(),
+            name,
+        }
+    }
+
+    /// The selected store.
+    pub fn store(&self) -> &StoreName {
+        &self.store
+    }
+
+    /// Whether it takes all of the selected store, whatever there is.
+    pub fn takes_all(&self) -> bool {
+        self.whole == Whole::Yes && self.except.is_empty()
+    }
+
     /// A digest of all that decides which secrets are brought and under which variables. Values
     /// that stand in files are no part of it: they are no secrets of a store, and may be guessed.
-    pub fn digest(&self, naming: Naming) -> String {
+    pub fn digest(&self, naming: &Naming) -> String {
         let yes = |yes: bool| if yes { "yes" } else { "no" };
         let (whole, prefix) = match &self.whole {
             Whole::No => ("no", ""),
@@ -164,19 +281,32 @@ impl Plan {
         // Each begins with a word that says how many parts follow.
         let mut parts = vec!["whole", self.store.as_str(), whole, prefix];
         parts.extend(["naming", yes(naming.upper), yes(naming.strict)]);
+        let prefixes = [("strip", &naming.strip_prefix), ("add", &naming.add_prefix)];
+        for (word, prefix) in prefixes {
+            parts.extend(prefix.iter().flat_map(|prefix| [word, prefix.as_str()]));
+        }
         for reference in &self.named {
             parts.extend(["named", reference.store.as_str(), reference.name.as_str()]);
         }
-        for (variable, reference, by) in &self.mapped {
-            let by = yes(*by == Mapped::Option);
-            let (store, name) = (reference.store.as_str(), reference.name.as_str());
-            parts.extend(["mapped", variable, store, name, by]);
+        for (store, glob) in &self.globs {
+            parts.extend(["glob", store.as_str(), glob.as_str()]);
+        }
+        for mapping in &self.mapped {
+            let by = yes(mapping.by == Mapped::Option);
+            let Reference { store, name } = &mapping.reference;
+            parts.extend([
+                "mapped",
+                &mapping.variable,
+                store.as_str(),
+                name.as_str(),
+                by,
+            ]);
         }
         for (variable, _) in &self.literals {
             parts.extend(["literal", variable]);
         }
-        for name in &self.except {
-            parts.extend(["except", name]);
+        for except in &self.except {
+            parts.extend(["except", except.as_str()]);
         }
         digest::of_parts(&parts)
     }
@@ -186,11 +316,66 @@ impl Plan {
     /// names.
     ///
     /// # Errors
-    /// `not_found` for a name asked for that is missing; `usage` for variables that change how
-    /// programs run and stand in no `-e`, all of which it names, or, when strict, for a name that is no variable name; `conflict` when two
-    /// names become one variable.
-    pub fn choose<V>(&self, found: &Found<'_, V>, naming: Naming) -> Result<Chosen> {
-        let chosen = self.name(found.names(&self.store), naming)?;
+    /// `not_found` for a name asked for that is missing, be it to leave it out; `usage` for
+    /// variables that change how programs run and stand in no `-e`, and for names asked for, or
+    /// any when strict, that the destination does not take, all of which it names; `conflict` when
+    /// two names become one variable.
+    pub fn choose<V>(&self, found: &Found<'_, V>, naming: &Naming) -> Result<Chosen> {
+        self.choose_beside(found, naming, |_| false)
+    }
+
+    /// The same where what is left out may also be something that the destination `has`.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose).
+    pub fn choose_beside<V>(
+        &self,
+        found: &Found<'_, V>,
+        naming: &Naming,
+        has: impl Fn(&Glob) -> bool,
+    ) -> Result<Chosen> {
+        let mut chosen = self.name(|store| found.names(store).collect(), naming)?;
+        for except in &self.except {
+            let Some(target) = except.asked().filter(|_| !self.is_known(except)) else {
+                continue;
+            };
+            let reference = match target {
+                Target::Reference(reference) => reference,
+                Target::Name(name) => self.reference(name),
+            };
+            let variables = chosen.left_out.iter();
+            let mut variables = variables.map(|(reference, variable)| (Some(reference), variable));
+            let is_left_out = variables.any(|(reference, variable)| except.is(reference, variable));
+            if !is_left_out
+                && let Err(error) = found.get(&reference)
+                && !except.at_destination(naming)?.iter().any(&has)
+            {
+                return Err(match self.by_table {
+                    true => Error::not_found(format!(
+                        "the [env] table has no variable {}",
+                        reference.name.shown()
+                    )),
+                    false => error,
+                }
+                .context("--except"));
+            }
+        }
+        for (variable, if_missing) in std::mem::take(&mut chosen.optional) {
+            let missing = chosen.variables.get(&variable).and_then(Source::secret);
+            if missing.is_none_or(|reference| found.get(reference).is_ok()) {
+                continue;
+            }
+            match if_missing {
+                IfMissing::Take(value) => {
+                    let source = Source::Literal(value);
+                    chosen.variables.insert(variable, source);
+                }
+                IfMissing::LeaveOut | IfMissing::Fail => {
+                    chosen.variables.remove(&variable);
+                    chosen.missing.push(variable);
+                }
+            }
+        }
         let named = chosen.variables.values().filter_map(Source::secret);
         for reference in named.chain(&chosen.skipped) {
             found.get(reference)?;
@@ -203,54 +388,75 @@ impl Plan {
     ///
     /// # Errors
     /// As [`choose`](Self::choose).
-    pub fn foresee(&self, naming: Naming) -> Result<Option<Chosen>> {
-        match self.whole {
-            Whole::No => self.name([].into_iter(), naming).map(Some),
-            Whole::Prefix(_) | Whole::Yes => Ok(None),
+    pub fn foresee(&self, naming: &Naming) -> Result<Option<Chosen>> {
+        match self.whole == Whole::No && self.globs.is_empty() {
+            true => self.name(|_| Vec::new(), naming).map(Some),
+            false => Ok(None),
         }
     }
 
     /// Which names of the destination it speaks for, whether or not it brings them; `None` where
     /// it speaks for nothing but what it names.
-    pub fn reach(&self, naming: Naming) -> Option<Reach> {
+    ///
+    /// # Errors
+    /// `usage` for a pattern that is none once it is turned as names are.
+    pub fn reach(&self, naming: &Naming) -> Result<Option<Reach>> {
         let prefix = match &self.whole {
-            Whole::No => return None,
-            Whole::Prefix(prefix) if prefix.is_empty() => String::new(),
-            Whole::Prefix(prefix) => naming.turned(prefix),
-            Whole::Yes => String::new(),
+            Whole::No => return Ok(None),
+            Whole::Prefix(prefix) => prefix.as_str(),
+            Whole::Yes => "",
         };
-        let turned = self.except.iter().map(|name| naming.turned(name));
-        let except = self.except.iter().cloned().chain(turned).collect();
-        Some(Reach { prefix, except })
+        let strip = naming.strip_prefix.as_deref().unwrap_or_default();
+        let prefix = prefix.strip_prefix(strip).unwrap_or_default();
+        let mut except = Vec::new();
+        for it in &self.except {
+            except.extend(it.at_destination(naming)?);
+        }
+        Ok(Some(Reach {
+            prefix: naming.with_prefix(&naming.turned(prefix)),
+            except,
+        }))
     }
 
-    /// Names what is asked for, where `all` is what the store has.
-    fn name<'n>(&self, all: impl Iterator<Item = &'n Name>, naming: Naming) -> Result<Chosen> {
+    /// Names what is asked for, where `all` is what a store has.
+    fn name<'n>(
+        &self,
+        all: impl Fn(&StoreName) -> Vec<&'n Name>,
+        naming: &Naming,
+    ) -> Result<Chosen> {
         let mut chosen = Chosen::default();
         // Which name a variable came from, to tell of two that become one.
         let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
         // What nobody but the user may bring, and by its name alone.
         let mut harmful: BTreeSet<String> = BTreeSet::new();
-        let mut named = self.named.clone();
-        let whole = all.filter(|name| match &self.whole {
-            Whole::No => false,
-            Whole::Prefix(prefix) => name.as_str().starts_with(prefix.as_str()),
-            Whole::Yes => true,
-        });
-        named.extend(whole.map(|name| Reference {
-            store: self.store.clone(),
-            name: name.clone(),
-        }));
-        let is_excepted = |name: &str| self.except.iter().any(|excepted| excepted == name);
-        for reference in named {
-            if is_excepted(reference.name.as_str()) {
-                continue;
-            }
-            let Some(variable) = naming.of(reference.name.as_str())? else {
-                chosen.skipped.push(reference);
+        // What was asked for by name, or strictly, and cannot be called there as it is.
+        let mut refused: Vec<Reference> = Vec::new();
+        let is_excepted = |reference: Option<&Reference>, variable: &str| {
+            self.except
+                .iter()
+                .any(|except| except.is(reference, variable))
+        };
+        for reference in self.references(&all) {
+            let asked = self.named.contains(&reference);
+            let Some(variable) = naming.of(reference.name.as_str()) else {
+                if asked && !is_excepted(Some(&reference), "") {
+                    return Err(Error::usage(format!(
+                        "{} does not begin with {:?}, which --strip-prefix takes off",
+                        reference.name.shown(),
+                        naming.strip_prefix.as_deref().unwrap_or_default()
+                    )));
+                }
                 continue;
             };
-            if is_excepted(&variable) {
+            if is_excepted(Some(&reference), &variable) {
+                chosen.left_out.push((reference, variable));
+                continue;
+            }
+            if !naming.takes(&variable) {
+                match asked || naming.strict {
+                    true => refused.push(reference),
+                    false => chosen.skipped.push(reference),
+                }
                 continue;
             }
             if naming.is_harmful(&variable) {
@@ -263,51 +469,126 @@ impl Plan {
                 ))
                 .hint("leave one out with --except, or map it with -e"));
             }
+            if asked {
+                chosen.asked.insert(variable.clone());
+            }
             let source = Source::Secret(reference);
             chosen.variables.insert(variable, source);
         }
+        if !refused.is_empty() {
+            let names: Vec<&str> = refused.iter().map(|it| it.name.as_str()).collect();
+            return Err(naming.refusal(&names));
+        }
         for (variable, value) in &self.literals {
-            if is_excepted(variable) {
+            if is_excepted(None, variable) {
                 continue;
             }
-            naming.check(variable)?;
-            if naming.is_harmful(variable) {
+            let variable = naming.with_prefix(variable);
+            naming.check(&variable)?;
+            if naming.is_harmful(&variable) {
                 harmful.insert(variable.clone());
             }
+            chosen.asked.insert(variable.clone());
             let source = Source::Literal(value.clone());
-            chosen.variables.insert(variable.clone(), source);
+            chosen.variables.insert(variable, source);
         }
-        for (variable, reference, by) in &self.mapped {
-            if is_excepted(variable) {
-                continue;
-            }
-            naming.check(variable)?;
-            match by {
-                // It takes the place of whatever else would have that name.
-                Mapped::Option => harmful.remove(variable),
-                Mapped::File => naming.is_harmful(variable) && harmful.insert(variable.clone()),
+        for mapping in &self.mapped {
+            let (reference, variable) = (&mapping.reference, &mapping.variable);
+            let variable = match mapping.by {
+                // It takes the place of whatever else would have that name, left out or not.
+                Mapped::Option => {
+                    harmful.remove(variable);
+                    variable.clone()
+                }
+                Mapped::File if is_excepted(Some(reference), variable) => continue,
+                Mapped::File => {
+                    let variable = naming.with_prefix(variable);
+                    if naming.is_harmful(&variable) {
+                        harmful.insert(variable.clone());
+                    }
+                    variable
+                }
             };
+            naming.check(&variable)?;
+            match &mapping.if_missing {
+                IfMissing::Fail => chosen.optional.remove(&variable),
+                other => chosen.optional.insert(variable.clone(), other.clone()),
+            };
+            chosen.asked.insert(variable.clone());
             let source = Source::Secret(reference.clone());
-            chosen.variables.insert(variable.clone(), source);
+            chosen.variables.insert(variable, source);
         }
         match harmful.is_empty() {
             true => Ok(chosen),
             false => Err(variables::refused(&harmful)),
         }
     }
+
+    /// The secrets that become variables after their own names, where `all` is what a store has.
+    fn references<'n>(&self, all: &impl Fn(&StoreName) -> Vec<&'n Name>) -> BTreeSet<Reference> {
+        let mut references = self.named.clone();
+        let whole = |name: &str| match &self.whole {
+            Whole::No => false,
+            Whole::Prefix(prefix) => name.starts_with(prefix.as_str()),
+            Whole::Yes => true,
+        };
+        for store in self.stores_of_names() {
+            let is_selected = *store == self.store;
+            let wanted = |name: &&&Name| {
+                let name = name.as_str();
+                let mut globs = self.globs.iter().filter(|(of, _)| of == store);
+                is_selected && whole(name) || globs.any(|(_, glob)| glob.matches(name))
+            };
+            let names = all(store);
+            references.extend(names.iter().filter(wanted).map(|name| Reference {
+                store: store.clone(),
+                name: (*name).clone(),
+            }));
+        }
+        references
+    }
+}
+
+/// The store and the pattern of names in it, where `text`, which looks like a reference, has one.
+fn reference_glob(text: &str) -> Result<Option<(StoreName, Glob)>> {
+    // The scheme and the store hold no wildcard.
+    let Some((head, name)) = text
+        .find("://")
+        .and_then(|at| Some(at + 3 + text[at + 3..].find('/')? + 1))
+        .map(|at| text.split_at(at))
+        .filter(|(_, name)| Glob::is_glob(name))
+    else {
+        return Ok(None);
+    };
+    // What is written %XX is itself and no wildcard.
+    let store = format!("{head}x").parse::<Reference>()?.store;
+    let mut pattern = String::new();
+    for piece in name.split_inclusive(['*', '?', '[', ']', '!', '-']) {
+        let (plain, wildcard) = match piece.char_indices().next_back() {
+            Some((at, c)) if "*?[]!-".contains(c) => piece.split_at(at),
+            _ => (piece, ""),
+        };
+        if !plain.is_empty() {
+            let plain: Reference = format!("{head}{plain}").parse()?;
+            pattern.push_str(&glob::escape(plain.name.as_str()));
+        }
+        pattern.push_str(wildcard);
+    }
+    Ok(Some((store, Glob::new(&pattern)?)))
 }
 
 /// The names that a selection of a whole store, or of all with a prefix, speaks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Reach {
     prefix: String,
-    except: BTreeSet<String>,
+    except: Vec<Glob>,
 }
 
 impl Reach {
     /// Whether `name` is among them.
     pub fn has(&self, name: &Name) -> bool {
-        name.as_str().starts_with(&self.prefix) && !self.except.contains(name.as_str())
+        let name = name.as_str();
+        name.starts_with(&self.prefix) && !self.except.iter().any(|except| except.matches(name))
     }
 }
 
@@ -335,8 +616,16 @@ impl Source {
 pub struct Chosen {
     /// What each variable gets its value from.
     pub variables: BTreeMap<String, Source>,
-    /// Those whose names are no variable names, which were left out.
+    /// Those whose names will not do there, which were left out.
     pub skipped: Vec<Reference>,
+    /// The variables that were asked for by name.
+    pub asked: BTreeSet<String>,
+    /// The variables that have no secret, and can do without.
+    pub missing: Vec<String>,
+    /// What was left out as the user wished, and what it would have been called.
+    left_out: Vec<(Reference, String)>,
+    /// What becomes of variables whose secret is not there.
+    optional: BTreeMap<String, IfMissing>,
 }
 
 impl Chosen {

@@ -18,7 +18,9 @@ fn texts(list: &[&str]) -> Vec<String> {
 
 const TO_STORE: Naming = Naming {
     destination: Destination::Store,
+    strip_prefix: None,
     upper: false,
+    add_prefix: None,
     strict: false,
 };
 
@@ -26,17 +28,19 @@ const TO_STORE: Naming = Naming {
 fn to_a_store_every_name_goes_as_it_is() {
     let all = ["a b/ü", "PATH", "db-password"].map(name);
     let plan = plan(Wanted {
-        except: texts(&["GONE"]),
         mapped: vec![("new/name".to_owned(), "old".parse().unwrap())],
         all: true,
         ..Wanted::default()
     });
-    let chosen = plan.name(all.iter(), TO_STORE).unwrap();
+    let chosen = plan.name(|_| all.iter().collect(), &TO_STORE).unwrap();
     let names: Vec<&String> = chosen.variables.keys().collect();
     assert_eq!(names, ["PATH", "a b/ü", "db-password", "new/name"]);
     assert!(chosen.skipped.is_empty());
     // An environment would not have it.
-    assert!(plan.name(all.iter(), Naming::default()).is_err());
+    assert!(
+        plan.name(|_| all.iter().collect(), &Naming::default())
+            .is_err()
+    );
 }
 
 #[test]
@@ -47,9 +51,9 @@ fn two_names_that_become_one_are_a_conflict_wherever_they_go() {
         let naming = Naming {
             destination,
             upper: true,
-            strict: false,
+            ..Naming::default()
         };
-        let error = plan.name(all.iter(), naming).unwrap_err();
+        let error = plan.name(|_| all.iter().collect(), &naming).unwrap_err();
         assert_eq!(error.kind(), crate::words::error::Kind::Conflict);
     }
 }
@@ -61,9 +65,9 @@ fn a_selection_by_name_is_foreseen_and_reaches_nothing_else() {
         except: texts(&["B"]),
         ..Wanted::default()
     });
-    let chosen = plan.foresee(TO_STORE).unwrap().unwrap();
+    let chosen = plan.foresee(&TO_STORE).unwrap().unwrap();
     assert_eq!(chosen.variables.keys().collect::<Vec<_>>(), ["A"]);
-    assert_eq!(plan.reach(TO_STORE), None);
+    assert!(plan.reach(&TO_STORE).unwrap().is_none());
 }
 
 #[test]
@@ -84,20 +88,20 @@ fn a_whole_store_reaches_all_but_what_is_left_out_and_a_prefix_what_begins_so() 
         (Wanted::default(), TO_STORE, "x", true),
         (except.clone(), TO_STORE, "a-b", false),
         (except.clone(), TO_STORE, "A_B", true),
-        (except.clone(), upper, "A_B", false),
-        (except, upper, "a-b", false),
+        (except.clone(), upper.clone(), "A_B", false),
+        (except, upper.clone(), "a-b", false),
         (prefix("db-"), TO_STORE, "db-x", true),
         (prefix("db-"), TO_STORE, "DB_X", false),
-        (prefix("db-"), upper, "DB_X", true),
-        (prefix("db-"), upper, "db-x", false),
-        (prefix("2"), upper, "_2FA", true),
-        (prefix(""), upper, "x", true),
+        (prefix("db-"), upper.clone(), "DB_X", true),
+        (prefix("db-"), upper.clone(), "db-x", false),
+        (prefix("2"), upper.clone(), "_2FA", true),
+        (prefix(""), upper.clone(), "x", true),
     ];
     for (wanted, naming, text, expected) in cases {
         let what = format!("{wanted:?} {naming:?} {text}");
         let plan = plan(wanted);
-        assert!(plan.foresee(naming).unwrap().is_none());
-        let reach = plan.reach(naming).unwrap();
+        assert!(plan.foresee(&naming).unwrap().is_none());
+        let reach = plan.reach(&naming).unwrap().unwrap();
         assert_eq!(reach.has(&name(text)), expected, "{what}");
     }
 }
@@ -113,7 +117,7 @@ fn digest(change: impl FnOnce(&mut Wanted), naming: Naming) -> String {
     change(&mut wanted);
     let store = StoreName::new("web").unwrap();
     let plan = Plan::new(store, wanted, || Ok(BTreeMap::new()));
-    plan.unwrap().digest(naming)
+    plan.unwrap().digest(&naming)
 }
 
 #[test]
@@ -149,5 +153,68 @@ fn the_digest_tells_nothing_of_values_in_files() {
         wanted.files[0].1 = FileValue::Literal("two".into());
     };
     let naming = Naming::default();
-    assert_eq!(digest(other, naming), digest(|_| (), naming));
+    assert_eq!(digest(other, naming.clone()), digest(|_| (), naming));
+}
+
+#[test]
+fn a_pattern_in_a_reference_takes_what_is_escaped_as_it_is() {
+    let globs = |text: &str| {
+        let plan = plan(Wanted {
+            only: texts(&[text]),
+            ..Wanted::default()
+        });
+        let globs = plan.globs.iter();
+        let globs: Vec<_> = globs
+            .map(|(store, glob)| (store.to_string(), glob.as_str().to_owned()))
+            .collect();
+        globs
+    };
+    let of_b = |pattern: &str| vec![("b".to_owned(), pattern.to_owned())];
+    assert_eq!(globs("keyfob://b/DB_*"), of_b("DB_*"));
+    assert_eq!(globs("keyfob://b/a%2A/é-[a-c]?"), of_b("a\\*/é-[a-c]?"));
+    assert_eq!(globs("keyfob://b/a%2A"), []);
+}
+
+#[test]
+fn an_option_s_variable_is_never_left_out_and_a_file_s_is() {
+    let mapped = |name: &str| (name.to_owned(), "x".parse().unwrap());
+    let literal = FileValue::Literal("1".into());
+    let plan = plan(Wanted {
+        except: texts(&["*"]),
+        mapped: vec![mapped("NODE_OPTIONS")],
+        files: vec![("F".to_owned(), literal)],
+        all: true,
+        ..Wanted::default()
+    });
+    let all = ["NODE_OPTIONS", "A"].map(name);
+    let naming = Naming::default();
+    let chosen = plan.name(|_| all.iter().collect(), &naming).unwrap();
+    assert_eq!(
+        chosen.variables.keys().collect::<Vec<_>>(),
+        ["NODE_OPTIONS"]
+    );
+}
+
+#[test]
+fn what_is_put_before_names_stands_before_patterns_that_protect() {
+    let naming = Naming {
+        strip_prefix: Some("api-".to_owned()),
+        upper: true,
+        add_prefix: Some("x/".to_owned()),
+        ..TO_STORE
+    };
+    let wanted = Wanted {
+        prefix: Some("api-db-".to_owned()),
+        except: texts(&["api-db-q*"]),
+        ..Wanted::default()
+    };
+    let reach = plan(wanted).reach(&naming).unwrap().unwrap();
+    for (text, has) in [
+        ("x/DB_A", true),
+        ("x/DB_QA", false),
+        ("x/db-a", false),
+        ("DB_A", false),
+    ] {
+        assert_eq!(reach.has(&name(text)), has, "{text}");
+    }
 }

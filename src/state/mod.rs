@@ -17,6 +17,7 @@ pub mod file;
 pub mod lock;
 #[cfg(unix)]
 mod owner;
+pub mod scratch;
 
 /// How temporary files end, in whatever folder: `.NAME.RANDOM.keyfob-tmp`. Whoever writes one
 /// holds a lock on it, which goes with the process; what nobody has locked was left behind.
@@ -201,8 +202,8 @@ pub fn is_planted(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| owner::is_planted(path, &file))
 }
 
-/// Removes the temporary files that killed writers left in `folder`; every write in it does that
-/// too. What cannot be removed stays, for the next one to try.
+/// Removes the temporary files that killed writers left in `folder`, and their
+/// [scratch folders](scratch); every write in it does that too. What cannot be removed stays, for the next one to try.
 pub fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -210,10 +211,19 @@ pub fn sweep(folder: &Path) {
             && name
                 .as_encoded_bytes()
                 .ends_with(TEMPORARY_SUFFIX.as_bytes());
-        if !is_temporary || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let kind = entry.file_type();
+        if !is_temporary
+            || !kind
+                .as_ref()
+                .is_ok_and(|kind| kind.is_file() || kind.is_dir())
+        {
             continue;
         }
         let path = entry.path();
+        if kind.is_ok_and(|kind| kind.is_dir()) {
+            scratch::sweep(&path);
+            continue;
+        }
         // Some network file systems lock only what is open for writing.
         let file = fs::File::options().read(true).write(true).open(&path);
         if let Ok(file) = file.or_else(|_| fs::File::open(&path))

@@ -12,11 +12,13 @@ use crate::written::Likeness;
 
 mod difference;
 mod held;
+mod moving;
 #[cfg(test)]
 mod tests;
 
 pub use difference::{Comparison, Difference};
 pub use held::Held;
+pub use moving::{Moving, Way};
 
 /// What is to become of a secret.
 #[derive(Clone, Debug)]

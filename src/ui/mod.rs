@@ -109,6 +109,23 @@ impl Ui {
         write_stdout(data).map_err(stdout_error)
     }
 
+    /// Writes `text` to stdout, with its colours where these are wanted.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
+    pub fn styled(&self, text: &str) -> Result<()> {
+        let coloured = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+            chosen => chosen,
+        };
+        match coloured {
+            ColorChoice::Never => {
+                self.data(anstream::adapter::strip_str(text).to_string().as_bytes())
+            }
+            _ => self.data(text.as_bytes()),
+        }
+    }
+
     /// Writes one line of data to stdout, [escaped](escape).
     pub fn line(&self, line: &str) -> Result<()> {
         let mut text = escape(line);

@@ -14,8 +14,8 @@ use crate::identity::keys::{Identity, IdentitySource, Location};
 use crate::identity::recipients::Recipient;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::words::batch::{Action, Restored, Version};
-use crate::words::error::{Error, Result};
+use crate::words::batch::{Action, Past, Restored, Version};
+use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::Name;
 use crate::words::shown::ShownPath as _;
 
@@ -165,6 +165,18 @@ impl Vault {
         self.look(
             |_, kept| kept == name.as_str(),
             |document| history::versions(document, name),
+        )?
+        .ok_or_else(|| no_vault(self))
+    }
+
+    /// The versions of `name` before the current one, oldest first, with their values.
+    ///
+    /// # Errors
+    /// As [`history`](Self::history).
+    pub fn past(&self, name: &Name) -> Result<Vec<Past>> {
+        self.look(
+            |_, kept| kept == name.as_str(),
+            |document| history::past(document, name),
         )?
         .ok_or_else(|| no_vault(self))
     }
@@ -353,4 +365,5 @@ impl Vault {
 pub(super) fn no_vault(vault: &Vault) -> Error {
     Error::not_found(format!("there is no vault {} yet", vault.path.shown()))
         .hint("the first keyfob set makes it")
+        .caused_by(Cause::NotMade)
 }

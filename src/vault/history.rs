@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::format::{Document, Slot};
 use super::record::{Record, Version as Kept};
-use crate::words::batch::{Action, Restored, Version};
+use crate::words::batch::{Action, Past, Restored, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 
@@ -21,6 +21,24 @@ pub fn versions(document: &Document<'_>, name: &Name) -> Result<Vec<Version>> {
         deleted: version.value.is_none(),
     });
     Ok(versions.collect())
+}
+
+/// The versions of `name` before the current one, oldest first, with their values.
+///
+/// # Errors
+/// As [`versions`].
+pub fn past(document: &Document<'_>, name: &Name) -> Result<Vec<Past>> {
+    let record = find(document, name)?;
+    let mut past: Vec<Past> = record
+        .versions()
+        .skip(1)
+        .map(|version| Past {
+            updated_at: version.updated_at,
+            value: version.value.clone(),
+        })
+        .collect();
+    past.reverse();
+    Ok(past)
 }
 
 /// Makes the value of an earlier version the current one again, as a new version. Without

@@ -278,6 +278,19 @@ impl Vault {
         })
     }
 
+    /// Gives `name` another description, and its value no new version. `None` leaves it as it is.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such secret; as [`write`](Self::write).
+    pub fn describe(&self, name: &Name, description: Option<String>) -> Result<Action> {
+        self.change(|document, _| {
+            let described = edit::describe(document, name, description)?;
+            let changed = matches!(described, Ok(Action::Updated));
+            Ok((described, changed))
+        })?
+        .unwrap_or_else(|| Err(edit::missing(name)))
+    }
+
     /// Deletes `names` in one writing of the file. They can be restored for a month.
     ///
     /// # Errors

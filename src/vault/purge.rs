@@ -2,22 +2,31 @@
 
 use super::Vault;
 use super::admin::no_vault;
-use super::format::{Document, Slot};
+use super::format::{Document, Slot, Table};
 use crate::words::batch::{Action, Outcome};
 use crate::words::error::{Error, Result};
-use crate::words::secret::Name;
+use crate::words::secret::{Entry, Name};
 
 impl Vault {
-    /// The deleted secrets, which can be restored still.
+    /// The deleted secrets, which can be restored still: with the times at which they were deleted.
     ///
     /// # Errors
     /// `not_found` without a vault; as all reading.
-    pub fn deleted(&self) -> Result<Vec<Name>> {
+    pub fn deleted(&self) -> Result<Vec<Entry>> {
         self.look(
-            |_, _| true,
+            |table, _| table == Table::Deleted,
             |document| {
-                let names = document.deleted.keys();
-                names.map(|name| Name::new(name.as_ref())).collect()
+                let mut entries = Vec::with_capacity(document.deleted.len());
+                for (name, slot) in &document.deleted {
+                    let record = slot.record(name)?;
+                    entries.push(Entry {
+                        created_at: Some(record.created_at),
+                        updated_at: Some(record.updated_at()),
+                        description: record.description.clone(),
+                        ..Entry::new(Name::new(name.as_ref())?)
+                    });
+                }
+                Ok(entries)
             },
         )?
         .ok_or_else(|| no_vault(self))

@@ -81,6 +81,18 @@ pub struct Write {
     /// The version that must be the current one, or 0 where there must be none, else nothing is
     /// stored and its outcome is a `conflict`; not looked at where the backend counts no versions.
     pub expected: Option<u32>,
+    /// The versions that it had elsewhere before this value, oldest first: they go before it where
+    /// the backend can take them, and are not looked at elsewhere.
+    pub past: Vec<Past>,
+}
+
+/// An earlier version of a secret, with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Past {
+    /// When it became the current one.
+    pub updated_at: Timestamp,
+    /// `None`: with it the secret was deleted.
+    pub value: Option<SecretValue>,
 }
 
 impl Write {
@@ -91,6 +103,7 @@ impl Write {
             value,
             metadata: Metadata::default(),
             expected: None,
+            past: Vec::new(),
         }
     }
 }
@@ -133,6 +146,8 @@ pub enum Action {
     Unchanged,
     /// It is gone.
     Deleted,
+    /// It has another name now, or is in another store.
+    Moved,
 }
 
 impl Action {
@@ -143,6 +158,7 @@ impl Action {
             Action::Updated => "updated",
             Action::Unchanged => "unchanged",
             Action::Deleted => "deleted",
+            Action::Moved => "moved",
         }
     }
 }

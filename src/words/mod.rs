@@ -9,6 +9,7 @@ pub mod encoded;
 pub mod env;
 pub mod error;
 pub mod generate;
+pub mod glob;
 pub mod memory;
 pub mod object;
 pub mod progress;

@@ -207,7 +207,7 @@ impl Script<'_> {
 /// Whether there is a terminal to ask for a passphrase on. A command keeps to its foreground then,
 /// and is ended alone; without one it is ended with all that it has started.
 #[cfg(unix)]
-fn has_terminal() -> bool {
+pub fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 

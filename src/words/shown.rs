@@ -10,6 +10,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 /// What stands in private keys and in nothing else, in any case.
@@ -254,10 +256,46 @@ pub fn surplus(text: &str) -> Shown<'_> {
 /// Whether what in `text` may be a key is a public one: a list of such, or a setting with one.
 fn is_public(text: &str) -> bool {
     let words = text.split(|c: char| c.is_whitespace() || ",='\"".contains(c));
-    let begins = ["age1", "AGE1", "AAAA", "sha256:"];
-    let (public, others): (Vec<_>, Vec<_>) =
-        words.partition(|word| begins.iter().any(|start| word.starts_with(start)));
+    let (public, others): (Vec<_>, Vec<_>) = words.partition(|word| is_public_word(word));
     !public.is_empty() && !is_marked(text) && !is_key_material(&others.join(" "))
+}
+
+/// Whether `word` is a public key of age or SSH, whole, or a digest: in a damaged one, whatever was
+/// pasted into it could be private.
+fn is_public_word(word: &str) -> bool {
+    if word.starts_with("age1") || word.starts_with("AGE1") {
+        // A post-quantum one is longer than a checksum of bech32 may cover.
+        let of_bech32 =
+            |c: char| c.is_ascii_alphanumeric() && !matches!(c, 'b' | 'i' | 'o' | 'B' | 'I' | 'O');
+        return match word.rsplit_once('1') {
+            Some((_, data)) if data.len() > 1000 => data.chars().all(of_bech32),
+            _ => bech32::decode(word).is_ok(),
+        };
+    }
+    if word.starts_with("AAAA") {
+        return STANDARD.decode(word).is_ok_and(|blob| is_ssh_blob(&blob));
+    }
+    let digest = word.strip_prefix("sha256:");
+    digest.is_some_and(|digest| digest.len() == 64)
+}
+
+/// Whether `blob` is fields with their lengths before them to its end, and the first the name of an
+/// SSH key's kind.
+fn is_ssh_blob(mut blob: &[u8]) -> bool {
+    let kinds: [&[u8]; 3] = [b"ssh-", b"sk-", b"ecdsa-"];
+    let mut fields = 0;
+    while let Some((length, rest)) = blob.split_first_chunk() {
+        let length = u32::from_be_bytes(*length) as usize;
+        let Some((field, rest)) = rest.split_at_checked(length) else {
+            return false;
+        };
+        if fields == 0 && !kinds.iter().any(|kind| field.starts_with(kind)) {
+            return false;
+        }
+        fields += 1;
+        blob = rest;
+    }
+    blob.is_empty() && fields > 1
 }
 
 /// The pieces of texts that the user gave and that may be keys: see [`withhold`].
@@ -415,7 +453,7 @@ mod tests {
             let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
             public_keys(&keys).to_string()
         };
-        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB me@home";
+        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN me@home";
         let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
         assert_eq!(keys(&[ssh, age]), format!("{ssh}, {age}"));
         assert_eq!(
@@ -475,7 +513,7 @@ mod tests {
             assert!(!said.contains("GQ9778"), "{said}");
         }
         let public =
-            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB me@home";
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN me@home";
         let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
         withhold(&format!("recipients={public},{age}"), here);
         // A path is as good as its end.
@@ -503,6 +541,21 @@ mod tests {
                 text.to_string(),
                 "(not shown: 9 bytes that may be a secret)"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_into_a_public_key_is_not_repeated() {
+        let hex = "780a8dc6e9fd745c3d0093f10280ff6694401555d4dad85c65828583de00a8fd";
+        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+        for (public, cut) in [(ssh, 30), (age, 20)] {
+            assert!(
+                !name(public).to_string().starts_with("(not shown"),
+                "{public}"
+            );
+            let pasted = format!("{}{hex}{}", &public[..cut], &public[cut..]);
+            assert!(!name(&pasted).to_string().contains(hex), "{pasted}");
         }
     }
 

@@ -16,6 +16,9 @@ fn only_except_and_prefix_choose() {
         (&["--prefix", "a/"], &["a/1", "a/2", "a/3"]),
         (&["--prefix", "a/", "--except", "a/2"], &["a/1", "a/3"]),
         (&["--except", "a/1,a/2,a/3"], &["b/1"]),
+        (&["--only", "a/*"], &["a/1", "a/2", "a/3"]),
+        (&["--only", "?/1", "--except", "[!b]/*"], &["b/1"]),
+        (&["--except", "none*,a/*"], &["b/1"]),
     ] {
         let run = world.diff(&[&["local", "nosana"], args].concat());
         let found = differences(run.code(1));
@@ -24,6 +27,13 @@ fn only_except_and_prefix_choose() {
     }
     let run = world.diff(&["local", "nosana", "--only", "gone"]);
     run.code(3).stdout_is("").stderr_has("gone");
+    for typo in [
+        &["--except", "b/2"][..],
+        &["--only", "a/1", "--except", "a/9"],
+    ] {
+        let run = world.diff(&[&["local", "nosana"], typo].concat());
+        run.code(3).stdout_is("").stderr_has(typo.last().unwrap());
+    }
     world.diff(&["local", "nosana", "--prefix", "none"]).ok();
 }
 

@@ -10,6 +10,8 @@ mod credentials;
 mod diff;
 mod docs;
 mod doctor;
+#[cfg(unix)]
+mod editing;
 mod export;
 mod fallback;
 #[cfg(target_os = "linux")]
@@ -31,6 +33,8 @@ mod mask;
 mod matrix;
 #[cfg(target_os = "linux")]
 mod memory;
+#[cfg(unix)]
+mod moving;
 #[path = "../consumers/nasty.rs"]
 mod nasty;
 mod neo;
@@ -48,12 +52,16 @@ mod nosana_types;
 mod odds;
 mod pipes;
 #[cfg(unix)]
+mod profiles;
+#[cfg(unix)]
 mod prompts;
 #[cfg(unix)]
 mod recipes;
 mod rotating;
 mod run;
 mod scan;
+#[cfg(unix)]
+mod selection;
 mod sessions;
 #[cfg(unix)]
 mod shapes;
@@ -77,3 +85,4 @@ mod transcripts;
 mod trust;
 mod vault_git;
 mod vault_readers;
+mod versions;

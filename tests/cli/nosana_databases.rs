@@ -7,29 +7,28 @@ use serde_json::{Value, json};
 
 use crate::nosana::set_up;
 use crate::support::home::Home;
+use crate::support::run::Run;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::nosana::HALF_CHARACTER;
 
-fn set(home: &Home, name: &str, value: &str) -> crate::support::run::Run {
+fn set(home: &Home, name: &str, value: &str) -> Run {
     home.keyfob(["--json", "set", "--", name])
         .stdin(value)
         .run()
 }
 
 #[test]
-fn a_set_reads_once_before_and_once_after() {
+fn a_set_reads_once_before_and_once_after_and_asks_for_what_is_not_listed() {
     let (server, home, _) = set_up();
-    set(&home, "A", "1").ok();
-    let wanted = [
-        "POST /login",
-        "GET /secrets",
-        "POST /secrets",
-        "GET /secrets",
-    ];
-    assert_eq!(server.asked(), wanted);
-    server.forget_requests();
-    set(&home, "A", "1").ok();
-    assert_eq!(server.asked(), wanted[..2]);
+    let set = |value: &str, requests: &[&str]| {
+        set(&home, "A", value).ok();
+        assert_eq!(server.asked(), requests);
+        server.forget_requests();
+    };
+    let (login, list, store) = ("POST /login", "GET /secrets", "POST /secrets");
+    set("1", &[login, list, "GET /secrets/A", store, list]);
+    set("2", &[login, list, store, list]);
+    set("2", &[login, list]);
 }
 
 #[test]
@@ -152,6 +151,17 @@ fn a_list_that_is_short_is_not_trusted_with_named_secrets() {
 }
 
 #[test]
+fn what_a_short_list_lacks_is_not_told_as_new() {
+    let (server, home, keypair) = set_up();
+    server.put(&keypair.address(), "K", "old");
+    server.list_at_most(0);
+    let action = |run: &Run| run.ok().json()["results"][0]["action"].clone();
+    assert_eq!(action(&set(&home, "K", "new")), "updated");
+    assert_eq!(action(&set(&home, "K", "new")), "unchanged");
+    assert_eq!(action(&set(&home, "NEW", "1")), "created");
+}
+
+#[test]
 fn only_what_the_list_lacks_is_asked_for_by_name() {
     let (server, home, keypair) = set_up();
     server.put(&keypair.address(), "A", "1");
@@ -185,7 +195,12 @@ fn half_a_character_is_the_trouble_of_its_secret_alone() {
             {"name": "OKAY"},
         ])
     );
-    home.run(["get", "OKAY"]).ok().stdout_is("fine");
+    let run = home.run(["get", "OKAY"]);
+    run.ok()
+        .stdout_is("fine")
+        .stderr_has("1 secret of the store nosana left out: half a character stands in the name");
+    let run = set(&home, "OKAY", "fine");
+    assert_eq!(run.ok().stderr.matches("half a character").count(), 1);
     home.run(["show", "LONE"])
         .ok()
         .stdout_has("malformed string");

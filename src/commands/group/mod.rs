@@ -119,7 +119,13 @@ pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
 }
 
 async fn list(groups: &dyn Groups, store: &Store, app: &App) -> Result<()> {
-    let all = groups.list().await?;
+    let (all, rest) = groups.list().await?;
+    show_all(all, store, app)?;
+    // What was read is shown, and what was not is said.
+    rest.map_or(Ok(()), Err)
+}
+
+fn show_all(all: Vec<Group>, store: &Store, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json(&all)?);
     }

@@ -13,10 +13,10 @@ use serde_json::json;
 use self::recipients::{RecipientsCommand, marks};
 use self::selected::selected;
 use crate::app::App;
-use crate::ui::{Table, prompt, time};
-use crate::words::batch::Action;
+use crate::commands::versions;
+use crate::ui::{prompt, time};
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, Target};
+use crate::words::secret::Name;
 use crate::words::shown::ShownPath as _;
 
 /// Look after the local vault
@@ -36,26 +36,13 @@ pub enum VaultCommand {
         #[command(subcommand)]
         command: RecipientsCommand,
     },
-    /// List the versions of a secret
     #[command(after_long_help = "Examples:\n  keyfob vault history DB_PASSWORD")]
-    History {
-        /// The secret's name
-        #[arg(value_name = "NAME")]
-        name: Target,
-    },
-    /// Bring an earlier version of a secret back, also of a deleted one
+    History(versions::HistoryArgs),
     #[command(after_long_help = "\
 Examples:
   keyfob vault restore DB_PASSWORD
   keyfob vault restore DB_PASSWORD 3")]
-    Restore {
-        /// The secret's name
-        #[arg(value_name = "NAME")]
-        name: Target,
-        /// The version [default: the one before the current]
-        #[arg(value_name = "VERSION")]
-        version: Option<u32>,
-    },
+    Restore(versions::RestoreArgs),
     /// Make a new identity and encrypt the vault to it
     #[command(after_long_help = "Examples:\n  keyfob vault rekey")]
     Rekey {
@@ -131,8 +118,8 @@ pub async fn run(args: VaultArgs, app: &App) -> Result<()> {
     match args.command {
         VaultCommand::Info => info(app),
         VaultCommand::Recipients { command } => recipients::run(command, app),
-        VaultCommand::History { name } => history(&name, app).await,
-        VaultCommand::Restore { name, version } => restore(&name, version, app).await,
+        VaultCommand::History(args) => versions::history(args, app).await,
+        VaultCommand::Restore(args) => versions::restore(args, app).await,
         VaultCommand::Rekey { yes } => rekey(yes, app),
         VaultCommand::Purge { names, yes } => purge::run(names, yes, app),
         VaultCommand::Merge {
@@ -197,67 +184,6 @@ fn info(app: &App) -> Result<()> {
     for (label, text) in lines {
         app.ui.line(&format!("{label}: {text}"))?;
     }
-    Ok(())
-}
-
-async fn history(target: &Target, app: &App) -> Result<()> {
-    let reference = app.reference(target)?;
-    let store = app.open(&reference.store)?;
-    let versions = store.history(&reference.name).await?;
-    if app.ui.json {
-        let documents: Vec<_> = versions
-            .iter()
-            .map(|version| {
-                json!({
-                    "version": version.number,
-                    "updated_at": version.updated_at,
-                    "current": version.current,
-                    "deleted": version.deleted,
-                })
-            })
-            .collect();
-        return app.ui.document(&json!(documents));
-    }
-    let mut table = Table::new(&["VERSION", "UPDATED", ""]);
-    for version in versions {
-        let mark = match (version.current, version.deleted) {
-            (true, true) => "current, deleted",
-            (true, false) => "current",
-            (false, true) => "deleted",
-            (false, false) => "",
-        };
-        table.row([
-            version.number.to_string(),
-            time(version.updated_at),
-            mark.to_owned(),
-        ]);
-    }
-    table.print(&app.ui)
-}
-
-async fn restore(target: &Target, version: Option<u32>, app: &App) -> Result<()> {
-    let reference = app.reference(target)?;
-    let store = app.open(&reference.store)?;
-    let restored = store.restore(&reference.name, version).await?;
-    if app.ui.json {
-        return app.ui.document(&json!({
-            "store": reference.store,
-            "name": reference.name,
-            "action": restored.action.as_str(),
-            "restored": restored.from,
-            "version": restored.number,
-        }));
-    }
-    app.ui.note(&match restored.action {
-        Action::Unchanged => format!(
-            "{} has the value of version {} already",
-            reference.name, restored.from
-        ),
-        _ => format!(
-            "{} has the value of version {} again, as version {}",
-            reference.name, restored.from, restored.number
-        ),
-    });
     Ok(())
 }
 

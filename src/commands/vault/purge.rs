@@ -16,7 +16,10 @@ pub fn run(names: Vec<Name>, yes: bool, app: &App) -> Result<()> {
     let vault = selected(app)?;
     let store = app.selected_store()?;
     let names = match names.is_empty() {
-        true => vault.deleted()?,
+        true => {
+            let deleted = vault.deleted()?.into_iter();
+            deleted.map(|entry| entry.name).collect()
+        }
         false => names,
     };
     if names.is_empty() {

@@ -163,7 +163,7 @@ fn env_tables_merge_key_by_key() {
     let name = |text: &str| Target::Name(Name::new(text).unwrap());
     let targets: Vec<_> = table
         .iter()
-        .map(|(key, mapping)| (key.as_str(), mapping.target.clone()))
+        .map(|(key, mapping)| (key.as_str(), mapping.variable.from.clone().unwrap()))
         .collect();
     assert_eq!(
         targets,

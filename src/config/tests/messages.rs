@@ -30,7 +30,57 @@ const GOLDEN: &[(&str, &str, Option<&str>)] = &[
     (
         "zebra = 1\n",
         "1:1: `zebra` is no key that keyfob knows",
-        Some("the keys are default_store, stores, env, rotation"),
+        Some("the keys are default_store, stores, env, profiles, rotation"),
+    ),
+    (
+        "[env]\nA = {}\n",
+        "2:1: `env.A` needs `from`, `default`, or both",
+        None,
+    ),
+    (
+        "[env]\nA = 3\n",
+        "2:5: `env.A` must be a string or a table, not an integer",
+        None,
+    ),
+    (
+        "[env]\nA = { form = \"x\" }\n",
+        "2:7: `env.A` has no key `form`",
+        Some("did you mean `from`?"),
+    ),
+    (
+        "[env]\nA = { from = \"x\", required = \"no\" }\n",
+        "2:30: `env.A.required` must be true or false, not a string",
+        None,
+    ),
+    (
+        "[env]\nA = { default = \"x\", required = false }\n",
+        "2:22: `env.A.required` speaks of a secret, and there is no `from`",
+        None,
+    ),
+    (
+        "[env]\nA = { from = \"x\", default = \"y\", required = true }\n",
+        "2:19: `env.A` has a `default`, and says that it is required",
+        Some("leave one of them out"),
+    ),
+    (
+        "[env]\nA = { default = 8080 }\n",
+        "2:17: `env.A.default` must be a string, not an integer",
+        None,
+    ),
+    (
+        "[env]\nA = { default = \"keyfob://web/x\" }\n",
+        "2:17: `env.A.default` is a plain value, and this is a reference",
+        Some("a secret stands in `from`"),
+    ),
+    (
+        "[profiles.prod]\nstore = \"web\"\n",
+        "2:1: `profiles.prod` has no key `store`",
+        Some("the keys are default_store, env"),
+    ),
+    (
+        "[profiles.prod.env]\n\"a b\" = \"x\"\n",
+        "2:1: `a b` is no name for an environment variable",
+        Some("letters, digits and '_', not beginning with a digit"),
     ),
     (
         "default_store = \"Dev\"\n",
@@ -155,7 +205,7 @@ const GOLDEN: &[(&str, &str, Option<&str>)] = &[
     (
         "zebra = 1\nantelope = 2\n",
         "1:1: `zebra` is no key that keyfob knows",
-        Some("the keys are default_store, stores, env, rotation"),
+        Some("the keys are default_store, stores, env, profiles, rotation"),
     ),
 ];
 

@@ -107,6 +107,15 @@ impl Api {
 
     /// `GET …/secrets?per_page=&cursor=`: every group, without values, by id.
     pub async fn list(&self) -> Result<BTreeMap<String, RawGroup>> {
+        let (groups, rest) = self.list_what_can_be_read().await?;
+        rest.map_or(Ok(groups), Err)
+    }
+
+    /// The same, where the rate limit may end it between two pages: the groups of the pages before,
+    /// and the error for the rest.
+    pub async fn list_what_can_be_read(
+        &self,
+    ) -> Result<(BTreeMap<String, RawGroup>, Option<Error>)> {
         let mut groups = BTreeMap::new();
         let mut cursors = BTreeSet::new();
         let mut cursor: Option<String> = None;
@@ -119,8 +128,18 @@ impl Api {
             if let Some(cursor) = &cursor {
                 request.url.query_pairs_mut().append_pair("cursor", cursor);
             }
-            let response = self.send(request).await?;
-            let (listed, next) = page(&response)?;
+            let page = match self.send(request).await {
+                Ok(response) => page(&response).map(|page| (response, page)),
+                Err(error) => Err(error),
+            };
+            let (response, (listed, next)) = match page {
+                Ok(page) => page,
+                Err(error) if error.kind() == Kind::RateLimited && !groups.is_empty() => {
+                    let read = format!("only the first {} groups were listed", groups.len());
+                    return Ok((groups, Some(error.context(read))));
+                }
+                Err(error) => return Err(error),
+            };
             let known = groups.len();
             groups.extend(
                 listed
@@ -128,7 +147,7 @@ impl Api {
                     .map(|group| (group.id().to_owned(), group)),
             );
             let Some(next) = next else {
-                return Ok(groups);
+                return Ok((groups, None));
             };
             if groups.len() == known || !cursors.insert(next.clone()) {
                 return Err(response.nonsense("pages that go round in circles"));

@@ -22,9 +22,10 @@ const PRIORITY: i64 = 10;
 
 #[async_trait(?Send)]
 impl Groups for Northflank {
-    async fn list(&self) -> Result<Vec<Group>> {
-        let groups = self.api.list().await?;
-        Ok(groups.values().map(|group| group.shown(false)).collect())
+    async fn list(&self) -> Result<(Vec<Group>, Option<Error>)> {
+        let (groups, rest) = self.api.list_what_can_be_read().await?;
+        let groups = groups.values().map(|group| group.shown(false));
+        Ok((groups.collect(), rest))
     }
 
     async fn show(&self, group: &str) -> Result<Group> {

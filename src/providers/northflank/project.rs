@@ -84,7 +84,7 @@ impl Northflank {
             let group = group.map(|group| (format!("{label}/"), group));
             return Ok(Matching::all(group.into_iter().collect()));
         }
-        let listed = self.api.list().await?;
+        let (listed, unlisted) = self.api.list_what_can_be_read().await?;
         let ids: Vec<String> = listed
             .into_keys()
             .filter(|id| id.starts_with(prefix))
@@ -109,7 +109,8 @@ impl Northflank {
         }
         matching.rest = matching
             .rest
-            .map(|error| error.context(told_unread(&unread, ids.len())));
+            .map(|error| error.context(told_unread(&unread, ids.len(), unlisted.is_some())))
+            .or(unlisted);
         Ok(matching)
     }
 }
@@ -139,8 +140,8 @@ impl Matching {
     }
 }
 
-/// How many of `all` groups were not read, and the first of them by name.
-fn told_unread(unread: &[&str], all: usize) -> String {
+/// How many of `listed` groups were not read, and the first of them by name; there may be `more`.
+fn told_unread(unread: &[&str], listed: usize, more: bool) -> String {
     let mut names: Vec<String> = unread
         .iter()
         .take(NAMED)
@@ -150,8 +151,9 @@ fn told_unread(unread: &[&str], all: usize) -> String {
         names.push(format!("and {} more", unread.len() - NAMED));
     }
     format!(
-        "{} of {all} groups were not read ({})",
+        "{} of {}{listed} groups were not read ({})",
         unread.len(),
+        if more { "more than " } else { "" },
         names.join(", ")
     )
 }

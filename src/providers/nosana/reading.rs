@@ -141,7 +141,15 @@ impl Nosana {
             .call(|| self.request("read the secrets", Method::GET))
             .await?;
         if response.is_success() {
-            return stored::list(&response);
+            let (listed, unnamed) = stored::list(&response)?;
+            if unnamed > 0 && !self.told_of_unnamed.replace(true) {
+                (self.services.notice)(&format!(
+                    "{unnamed} {} of the store {} left out: half a character stands in the name, which only another program can have stored so, and can delete",
+                    if unnamed == 1 { "secret" } else { "secrets" },
+                    self.endpoint.config.name(),
+                ));
+            }
+            return Ok(listed);
         }
         let bare = "no secrets in job";
         if response.status == StatusCode::BAD_REQUEST && response.words().contains(bare) {

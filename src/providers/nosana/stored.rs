@@ -70,19 +70,22 @@ pub fn malformed(name: &Name) -> Error {
     .hint("only another program can have stored it so; set it anew, or delete it")
 }
 
-/// The secrets of `GET /secrets`.
+/// The secrets of `GET /secrets`, and how many more there are whose names hold half a character:
+/// JavaScript can store such a name, and nothing in keyfob could ask for it.
 ///
 /// # Errors
 /// `invalid_data` for what is no JSON object.
-pub fn list(response: &Response) -> Result<Listed> {
+pub fn list(response: &Response) -> Result<(Listed, usize)> {
     let raw: BTreeMap<Key, &RawValue> = serde_json::from_slice(&response.body)
         .map_err(|_| response.nonsense("not the JSON expected"))?;
+    let count = raw.len();
     let secrets = raw.into_iter().filter_map(|(key, raw)| {
-        // The server lets a name hold half a character; nothing in keyfob could ask for it.
         let name = String::from_utf8(key.0).ok()?;
         Some((Name::any(name), Stored::new(raw.get())))
     });
-    Ok(secrets.collect())
+    let secrets: Listed = secrets.collect();
+    let unnamed = count - secrets.len();
+    Ok((secrets, unnamed))
 }
 
 /// The secret of `GET /secrets/NAME`, if there is one.

@@ -9,6 +9,7 @@ pub mod crew;
 pub mod faults;
 pub mod judge;
 pub mod operations;
+mod roads;
 pub mod stage;
 
 use std::collections::BTreeMap;

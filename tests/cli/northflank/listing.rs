@@ -141,6 +141,28 @@ fn a_limit_that_ends_shows_what_was_read_and_says_what_was_not() {
 }
 
 #[test]
+fn a_limit_that_ends_between_two_pages_shows_the_pages_before() {
+    let (server, home) = set_up();
+    many(&server, 250);
+    server.set_rate_limit(2, 3600);
+    let run = home.run(["--json", "group", "list"]);
+    assert_eq!(run.code(9).json().as_array().unwrap().len(), 200);
+    assert_eq!(run.error()["kind"], "rate_limited");
+    run.stderr_has("only the first 200 groups were listed");
+    server.set_rate_limit(2, 3600);
+    home.run(["list"])
+        .code(9)
+        .stdout_is("")
+        .stderr_has("200 of more than 200 groups were not read");
+    // Nothing is changed by what a part of the list says.
+    server.set_rate_limit(2, 3600);
+    home.keyfob(["set", "Nameless Group/A"])
+        .stdin("1")
+        .run()
+        .code(9);
+}
+
+#[test]
 fn a_limit_that_begins_anew_in_time_is_waited_for() {
     let (server, home) = set_up();
     many(&server, 6);

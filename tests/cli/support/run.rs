@@ -323,6 +323,14 @@ impl Run {
         })
     }
 
+    /// Fails unless stderr is exactly `text`.
+    #[track_caller]
+    pub fn stderr_is(&self, text: &str) -> &Self {
+        self.check(self.stderr == text, || {
+            format!("expected {text:?} as stderr")
+        })
+    }
+
     /// Stderr contains this.
     #[track_caller]
     pub fn stderr_has(&self, part: &str) -> &Self {
