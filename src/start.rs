@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
-use clap_complete::CompleteEnv;
 
 use crate::app::{self, App, ColorChoice, Global};
 use crate::commands::{self, Cli, Failure};
@@ -27,15 +26,17 @@ pub fn start() -> ExitCode {
     memory::close();
     silence_panics();
     let env = Environment::from_process();
-    if env.var_os(VARIABLE).is_some() {
-        CompleteEnv::with_factory(|| complete::hang_onto(Cli::command()))
-            .var(VARIABLE)
-            .complete();
-    }
     let args: Vec<OsString> = std::env::args_os().collect();
     #[cfg(unix)]
     if let Some((role, request)) = Request::read(&args) {
         return beside(role, &request, env);
+    }
+    if let Some(shell) = env.var_os(VARIABLE)
+        && let Some(answer) = complete::answer(shell, Cli::command(), &args, &env)
+    {
+        // A shell that went away needs no answer.
+        let _ = std::io::stdout().write_all(answer.as_bytes());
+        return ExitCode::SUCCESS;
     }
     let settings = env.vars().filter(|(name, _)| is_setting(name));
     for text in args

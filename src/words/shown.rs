@@ -512,8 +512,7 @@ mod tests {
             let said = without_keys(said);
             assert!(!said.contains("GQ9778"), "{said}");
         }
-        let public =
-            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN me@home";
+        let public = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN me@home";
         let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
         withhold(&format!("recipients={public},{age}"), here);
         // A path is as good as its end.
@@ -547,7 +546,8 @@ mod tests {
     #[test]
     fn what_is_pasted_into_a_public_key_is_not_repeated() {
         let hex = "780a8dc6e9fd745c3d0093f10280ff6694401555d4dad85c65828583de00a8fd";
-        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        let ssh =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
         let age = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
         for (public, cut) in [(ssh, 30), (age, 20)] {
             assert!(
