@@ -24,10 +24,11 @@ use crate::providers::{Services, registry};
 use crate::session::Sessions;
 use crate::session::cache::TokenCache;
 use crate::store::Store;
-use crate::ui::{Bar, Ui};
+use crate::ui::{self, Bar, Spinner, Ui};
 use crate::words::duration::HumanDuration;
 use crate::words::env::{Environment, Folders};
 use crate::words::error::{Error, Result};
+use crate::words::progress;
 use crate::words::secret::{Reference, StoreName, Target};
 
 /// Options that every command takes.
@@ -92,7 +93,8 @@ pub struct App {
 impl App {
     /// Takes the options and the environment over; reads and checks nothing yet.
     pub fn new(global: Global, env: Environment) -> Self {
-        let ui = ui(&global, &env);
+        ui::at_home(env.home().as_deref());
+        let ui = self::ui(&global, &env);
         Self {
             env,
             ui,
@@ -222,10 +224,18 @@ impl App {
         }
         match self.env.var("KEYFOB_STORE") {
             Some(name) => StoreName::new(name).map_err(|error| error.context("KEYFOB_STORE")),
-            None => match self.config()?.default_store()? {
-                Some(name) => Ok(name.clone()),
-                None => StoreName::new("local"),
-            },
+            None => self.default_store(),
+        }
+    }
+
+    /// The store that is used where neither option nor environment names one.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config).
+    pub fn default_store(&self) -> Result<StoreName> {
+        match self.config()?.default_store()? {
+            Some(name) => Ok(name.clone()),
+            None => StoreName::new("local"),
         }
     }
 
@@ -273,13 +283,19 @@ impl App {
         let ui = self.ui;
         let folders = self.folders()?.clone();
         let timeout = self.limit()?;
-        asking::introduce(ui, timeout);
+        let withheld = credential::withheld(registry::SCHEMAS, &self.env);
+        let theirs = self.env.vars_without(&withheld);
+        let theirs = theirs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        asking::introduce(ui, timeout, theirs.collect());
+        if ui.shows_waits() {
+            progress::introduce(Spinner::default());
+        }
         let lost = Lost::default();
         let deadline = Rc::new(Deadline::after(timeout).less(lost.clone()));
         let keyring = Keyring::new(&self.env)?
             .within(timeout)
             .telling(lost, move |text| ui.warn(text));
-        let bar = Bar::new(self.ui.quiet);
+        let bar = Bar::new(&self.ui);
         let beside = bar.clone();
         let log = Rc::new(move |line: &str| beside.aside(|| ui.trace(1, line)));
         let beside = bar.clone();
@@ -292,9 +308,10 @@ impl App {
             sessions: Sessions::new(
                 TokenCache::from_env(&self.env, &keyring)?,
                 Some(folders.cache.clone()),
-            ),
+            )
+            .noted_in(folders.data.join("sessions")),
             keyring,
-            withheld: credential::withheld(registry::SCHEMAS, &self.env),
+            withheld,
             env: self.env.clone(),
             folders,
             progress: Rc::new(bar),

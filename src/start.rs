@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
 
 use crate::app::{self, App, ColorChoice, Global};
@@ -20,6 +20,8 @@ use crate::words::error::Error;
 use crate::words::memory;
 use crate::words::random;
 use crate::words::shown;
+
+mod mistakes;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
@@ -47,6 +49,10 @@ pub fn start() -> ExitCode {
         shown::withhold(&text.to_string_lossy(), env.cwd());
     }
     let given = Given::new(&args);
+    if let Some(error) = mistakes::detached(&args) {
+        app::ui(&given.global(), &env).error(&error);
+        return ExitCode::from(KEYFOB_FAILED);
+    }
     let cli = match parse(&args, given.color) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &given, &env),
@@ -140,31 +146,51 @@ fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {
         ColorChoice::Always => clap::ColorChoice::Always,
         ColorChoice::Never => clap::ColorChoice::Never,
     };
-    let matches = Cli::command().color(color).try_get_matches_from(args)?;
+    // Most command lines ask for no help, and need not wait for its texts to be put together.
+    let matches = match Cli::command().color(color).try_get_matches_from(args) {
+        Err(error) if !error.use_stderr() || is_help(&error) => {
+            commands::whole().color(color).try_get_matches_from(args)
+        }
+        matches => matches,
+    }?;
     Cli::from_arg_matches(&matches)
+}
+
+/// Whether it shows the help because nothing was asked for.
+fn is_help(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
 /// A panic says where, and nothing of what was being worked on: its message could hold a secret.
 fn silence_panics() {
-    std::panic::set_hook(Box::new(|info| {
+    let mut words = std::env::args_os().take_while(|word| word != "--");
+    let json = words.any(|word| word == "--json");
+    std::panic::set_hook(Box::new(move |info| {
         let place = info
             .location()
             .map(|place| format!("{}:{}", place.file(), place.line()))
             .unwrap_or_default();
+        let message = format!("this is a bug in keyfob ({place})");
+        let line = match json {
+            true => Error::failed(message).to_json().to_string(),
+            false => format!("error: {message}"),
+        };
         // A stderr that is gone must not panic once more.
-        let _ = writeln!(
-            std::io::stderr(),
-            "error: this is a bug in keyfob ({place})"
-        );
+        let _ = writeln!(std::io::stderr(), "{line}");
     }));
 }
 
 /// Ends with what clap has to say: help and version on stdout, everything else as a usage error.
 fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
     if !error.use_stderr() {
-        // Nothing is left to do when stdout is gone.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
+        let ui = app::ui(&given.global(), env);
+        return match ui.styled(&error.render().ansi().to_string()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                ui.error(&error);
+                ExitCode::from(error.kind().exit_code())
+            }
+        };
     }
     let code = match given.command.as_deref() {
         Some("run") => KEYFOB_FAILED,
@@ -174,23 +200,32 @@ fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
         let _ = error.print();
         return ExitCode::from(code);
     }
-    let global = Global {
-        json: given.json,
-        color: given.color,
-        ..Global::default()
-    };
-    app::ui(&global, env).error(&usage(error, given));
+    app::ui(&given.global(), env).error(&mistakes::usage(
+        error,
+        &given.words,
+        given.command.as_deref(),
+    ));
     ExitCode::from(code)
 }
 
 /// What can be said of a command line before it is parsed, or when it cannot be.
 struct Given {
+    /// Its words before `--`, without the program's name.
+    words: Vec<String>,
     command: Option<String>,
     json: bool,
     color: ColorChoice,
 }
 
 impl Given {
+    fn global(&self) -> Global {
+        Global {
+            json: self.json,
+            color: self.color,
+            ..Global::default()
+        }
+    }
+
     fn new(args: &[OsString]) -> Self {
         let words: Vec<&str> = args.iter().skip(1).filter_map(|arg| arg.to_str()).collect();
         let globals = Global::augment_args(clap::Command::new("keyfob"));
@@ -214,70 +249,10 @@ impl Given {
             ColorChoice::from_str(text, false).ok()
         });
         Self {
+            words: own.iter().map(|word| (*word).to_owned()).collect(),
             command: command.map(|at| words[at].to_owned()),
             json: own.contains(&"--json"),
             color: color.unwrap_or_default(),
         }
     }
-}
-
-/// clap's words as an error of ours. After `set` they are replaced: an argument that is too much
-/// there may well be a value.
-fn usage(error: &clap::Error, given: &Given) -> Error {
-    if given.command.as_deref() == Some("set")
-        && matches!(
-            error.kind(),
-            ErrorKind::UnknownArgument | ErrorKind::TooManyValues
-        )
-    {
-        return commands::value_as_argument();
-    }
-    let mut text = error.render().to_string();
-    let users = match error.kind() {
-        ErrorKind::UnknownArgument => Some(ContextKind::InvalidArg),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => Some(ContextKind::InvalidValue),
-        ErrorKind::InvalidSubcommand => Some(ContextKind::InvalidSubcommand),
-        _ => None,
-    };
-    if let Some(ContextValue::String(users)) = users.and_then(|kind| error.get(kind)) {
-        let shown = match error.kind() {
-            ErrorKind::UnknownArgument => shown::surplus(users),
-            _ => shown::name(users),
-        };
-        // In quotes only where it stands there itself.
-        text = match shown {
-            shown::Shown::Plain(_) => text,
-            described => text
-                .replace(&format!("'{users}'"), &described.to_string())
-                .replace(users, &described.to_string()),
-        };
-    }
-    let mut lines = text.lines();
-    let first = lines.next().unwrap_or_default();
-    let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
-    // The arguments that are missing stand on lines of their own.
-    if message.ends_with(':') {
-        let names: Vec<&str> = lines
-            .take_while(|line| line.starts_with("  "))
-            .map(str::trim)
-            .collect();
-        message = format!("{message} {}", names.join(", "));
-    }
-    let suggestions = [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
-        .into_iter()
-        .find_map(|kind| match error.get(kind)? {
-            ContextValue::String(suggestion) => Some(suggestion.clone()),
-            ContextValue::Strings(suggestions) if !suggestions.is_empty() => {
-                Some(suggestions.join(" or "))
-            }
-            _ => None,
-        });
-    let hint = match (suggestions, &given.command) {
-        (Some(suggestions), _) => format!("did you mean {suggestions}?"),
-        (None, Some(command)) if error.kind() != ErrorKind::InvalidSubcommand => {
-            format!("keyfob {command} --help tells more")
-        }
-        (None, _) => "keyfob --help lists the commands".to_owned(),
-    };
-    Error::usage(message).hint(hint)
 }

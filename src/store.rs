@@ -93,6 +93,15 @@ impl Store {
         error.store(self.name.as_str())
     }
 
+    /// The same of a call that is about `name` alone: a secret that is missing is told in the same
+    /// words by every store.
+    fn about(&self, name: &Name, error: Error) -> Error {
+        match error.cause() {
+            Cause::NoSecret => self.missing(name),
+            _ => self.named(error),
+        }
+    }
+
     /// Which secrets its names stand for. Asks no server.
     ///
     /// # Errors
@@ -280,7 +289,13 @@ impl Store {
     pub async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         let _writing = self.begin(names.iter().map(Intent::from).collect()).await?;
         let outcomes = self.provider.delete(names).await;
-        outcomes.map_err(|error| self.named(error))
+        let mut outcomes = outcomes.map_err(|error| self.named(error))?;
+        for outcome in &mut outcomes {
+            if let Err(error) = &outcome.result {
+                outcome.result = Err(self.about(&outcome.name, error.clone()));
+            }
+        }
+        Ok(outcomes)
     }
 
     /// Changes what stands beside the value of `name`, and not the value.
@@ -294,10 +309,7 @@ impl Store {
         self.check_metadata([&write])?;
         self.check_name(name)?;
         let annotated = self.provider.annotate(name, write.metadata).await;
-        annotated.map_err(|error| match error.kind() {
-            Kind::NotFound => self.missing(name),
-            _ => self.named(error),
-        })
+        annotated.map_err(|error| self.about(name, error))
     }
 
     /// Finishes `open`, steps that its provider has announced and that were interrupted. The
@@ -361,7 +373,7 @@ impl Store {
     /// or not for long.
     pub async fn history(&self, name: &Name) -> Result<Vec<Version>> {
         let versions = self.versions()?.history(name).await;
-        versions.map_err(|error| self.named(error))
+        versions.map_err(|error| self.never(name, error))
     }
 
     /// Makes the value of an earlier version the current one again, as a new version: that of
@@ -374,7 +386,19 @@ impl Store {
         let versions = self.versions()?;
         let _writing = self.begin(vec![Intent::from(name)]).await?;
         let restored = versions.restore(name, number).await;
-        restored.map_err(|error| self.named(error))
+        restored.map_err(|error| self.never(name, error))
+    }
+
+    /// As [`about`](Self::about), of a secret that may be a deleted one.
+    fn never(&self, name: &Name, error: Error) -> Error {
+        match error.cause() {
+            Cause::NoSecret => {
+                let deleted = format!("keyfob list -s {} --deleted", self.name);
+                self.missing(name)
+                    .also_hint(format!("{deleted} what can be restored"))
+            }
+            _ => self.named(error),
+        }
     }
 
     /// The secrets that are deleted and can be restored, sorted by name; `updated_at` is when they

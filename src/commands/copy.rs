@@ -74,7 +74,6 @@ pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
     let plan = Plan::new(&wanted, &held, |write| target.check(write), |_| false);
     descriptions(&mut wanted, &plan, &origins, &sources, &target).await?;
     let presented = Presented {
-        source: "copy",
         empty: "nothing is named",
         question: None,
         dry_run: args.dry_run,

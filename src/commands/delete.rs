@@ -7,8 +7,10 @@ use clap::Args;
 use super::outcomes::{Results, report};
 use crate::app::App;
 use crate::providers::local;
+use crate::store::Store;
 use crate::ui::prompt;
 use crate::vault::format::DELETED_KEPT_FOR;
+use crate::words::batch::Filter;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Name, StoreName, Target};
 
@@ -48,8 +50,8 @@ pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
     for name in by_store.keys() {
         stores.push(app.open(name)?);
     }
-    if !args.yes && app.ui.interactive && !confirmed(app, &by_store)? {
-        return Err(Error::failed("nothing was deleted"));
+    if !args.yes && app.ui.interactive {
+        ask(&stores, &by_store, args.ignore_missing, app).await?;
     }
     let mut all = Vec::new();
     for (store, names) in stores.iter().zip(by_store.values()) {
@@ -86,20 +88,66 @@ fn tell_of_history(store: &StoreName, app: &App) {
         && local::vault(config, services).is_ok()
     {
         app.ui.note(&format!(
-            "it stays in the vault's history for {} days: keyfob -s {store} vault restore NAME brings it \
-             back, keyfob -s {store} vault purge takes it out for good",
+            "it stays in the vault's history for {} days: keyfob restore -s {store} NAME brings it \
+             back, keyfob vault purge -s {store} takes it out for good",
             DELETED_KEPT_FOR.as_hours() / 24
         ));
     }
 }
 
-fn confirmed(app: &App, by_store: &BTreeMap<StoreName, Vec<Name>>) -> Result<bool> {
-    let what: Vec<String> = by_store
-        .iter()
-        .map(|(store, names)| match names.as_slice() {
-            [name] => format!("{name} from {store}"),
-            names => format!("{} secrets from {store}", names.len()),
-        })
-        .collect();
-    prompt::confirm(&app.ui, &format!("Delete {}?", what.join(" and ")))
+/// Looks for what is named, and asks whether that is to go, all of it by name.
+async fn ask(
+    stores: &[Store],
+    by_store: &BTreeMap<StoreName, Vec<Name>>,
+    ignore_missing: bool,
+    app: &App,
+) -> Result<()> {
+    let mut what = Vec::new();
+    let mut missing = Vec::new();
+    for (store, names) in stores.iter().zip(by_store.values()) {
+        let mut there = Vec::new();
+        for name in names {
+            let filter = Filter {
+                prefix: Some(name.to_string()),
+                named: Some(name.clone()),
+                ..Filter::default()
+            };
+            let listed = match store.list(&filter).await {
+                Err(error) if error.is_absence() => Vec::new(),
+                listed => listed?,
+            };
+            match listed.iter().any(|entry| entry.name == *name) {
+                true => there.push(name.to_string()),
+                false => missing.push(store.missing(name)),
+            }
+        }
+        if !there.is_empty() {
+            what.push(format!("{} from {}", in_words(&there), store.name()));
+        }
+    }
+    if what.is_empty() {
+        // Nothing is left to ask about.
+        return match (missing.len(), missing.into_iter().next()) {
+            (1, Some(error)) if !ignore_missing => Err(error),
+            _ => Ok(()),
+        };
+    }
+    for error in missing.iter().filter(|_| !ignore_missing) {
+        app.ui.warn(error.message());
+    }
+    if !prompt::confirm(&app.ui, &format!("Delete {}?", in_words(&what)))? {
+        return Err(Error::failed("nothing was deleted"));
+    }
+    // The time it took to answer was nobody's network.
+    app.services()?.http.deadline().progressed();
+    Ok(())
+}
+
+/// "a, b and c".
+fn in_words(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        Some((last, _)) => last.clone(),
+        None => String::new(),
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::doctor::{self, Finding, Patient, Status};
-use crate::ui::Table;
+use crate::ui::{Table, colored, escape, shortened, wrapped};
 use crate::words::error::{Error, Result};
 
 /// Examine configuration, keys, keyring, network and stores, and say what to do about faults
@@ -63,6 +63,9 @@ pub async fn run(_args: DoctorArgs, app: &App) -> Result<()> {
 }
 
 fn print(report: &[Finding], app: &App) -> Result<()> {
+    if app.ui.stdout_is_terminal() {
+        return show(report, app);
+    }
     let mut table = Table::new(&["STATUS", "CHECK", "SUBJECT", "FOUND"]);
     for finding in report {
         table.row([
@@ -84,6 +87,52 @@ fn print(report: &[Finding], app: &App) -> Result<()> {
             };
             app.ui.hint(&format!("{subject}: {hint}"));
         }
+    }
+    Ok(())
+}
+
+/// Shows `report` to a person: check by check and store by store, each with what to do about it, and
+/// without what was never set up.
+fn show(report: &[Finding], app: &App) -> Result<()> {
+    let is_unused = |found: &&Finding| found.status == Status::Skipped && !found.subject.is_empty();
+    let width = report
+        .iter()
+        .map(|found| found.status.as_str().len())
+        .max()
+        .unwrap_or_default();
+    let indent = " ".repeat(width + 4);
+    let columns = app.ui.columns().map_or(usize::MAX, usize::from);
+    let room = columns.saturating_sub(indent.len()).max(20);
+    let mut text = String::new();
+    let mut under = String::new();
+    for found in report.iter().filter(|found| !is_unused(found)) {
+        let (title, said) = match (found.check, found.subject.as_str()) {
+            (check, "") => (check.to_owned(), found.detail.clone()),
+            ("store", store) => (format!("store {store}"), found.detail.clone()),
+            (check, subject) => (check.to_owned(), format!("{subject}: {}", found.detail)),
+        };
+        if title != under {
+            text.push_str(&format!("{}\n", escape(&title)));
+            under = title;
+        }
+        let status = found.status.as_str();
+        let pad = " ".repeat(width - status.len() + 2);
+        let gap = format!("\n{indent}");
+        let said = wrapped(&shortened(&escape(&said)), room).join(&gap);
+        text.push_str(&format!("  {}{pad}{said}\n", colored(status)));
+        if let Some(hint) = &found.hint {
+            let hint = wrapped(&format!("hint: {}", escape(hint)), room).join(&gap);
+            text.push_str(&format!("{indent}{hint}\n"));
+        }
+    }
+    app.ui.styled(&text)?;
+    let unused: Vec<&str> = report
+        .iter()
+        .filter(is_unused)
+        .map(|found| found.subject.as_str())
+        .collect();
+    if !unused.is_empty() {
+        app.ui.note(&format!("not set up: {}", unused.join(", ")));
     }
     Ok(())
 }

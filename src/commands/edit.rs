@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::set::value_as_argument;
 use super::{input, outcomes};
 use crate::app::App;
 use crate::exec::editor;
@@ -23,8 +24,9 @@ use crate::words::text::drop_newline;
 ///
 /// The editor gets the value in a file for you alone, which lies in memory where the system has such
 /// a place, and which is gone afterwards. Stores what was saved if it changed, and nothing where the
-/// editor fails. A newline that the editor adds at the end is dropped where the value had none. A
-/// name that is missing is made when something was saved.
+/// editor fails; what cannot be stored is kept, and the file named. A newline that the editor adds
+/// at the end is dropped where the value had none. A name that is missing is made when something was
+/// saved.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -43,6 +45,9 @@ pub struct EditArgs {
 pub async fn run(args: EditArgs, app: &App) -> Result<()> {
     let reference = app.reference(&args.name)?;
     let Reference { name, .. } = &reference;
+    if matches!(&args.name, Target::Name(name) if name.as_str().contains('=')) {
+        return Err(value_as_argument());
+    }
     let named = name.check();
     named.map_err(|error| Error::usage(error.message()))?;
     let store = app.open(&reference.store)?;
@@ -66,7 +71,7 @@ pub async fn run(args: EditArgs, app: &App) -> Result<()> {
         Some((_, Some(text))) if !text.contains('\0') => text,
         Some(_) => return Err(no_text(&store, name)),
     };
-    let mut bytes = saved(&editor, name, text, app).await?;
+    let (scratch, mut bytes) = saved(&editor, name, text, app).await?;
     // The time it took to edit was nobody's network.
     app.services()?.http.deadline().progressed();
     if !text.ends_with('\n') {
@@ -83,8 +88,31 @@ pub async fn run(args: EditArgs, app: &App) -> Result<()> {
         let same = Outcome::new(name.clone(), Ok(Action::Unchanged));
         return outcomes::written(app, "", &store, vec![same]);
     }
-    check_unchanged(&store, name, &read).await?;
-    let mut write = Write::new(name.clone(), in_form_of(old, SecretValue::from(bytes)));
+    let stored = stored(&store, name, &read, SecretValue::from(bytes.clone())).await;
+    let is_stored = |outcomes: &Vec<Outcome>| outcomes.iter().all(|it| it.result.is_ok());
+    if !stored.as_ref().is_ok_and(is_stored) {
+        // What somebody has typed is not thrown away for a server that was down.
+        let (store, name) = (store.name(), word(name));
+        let kept = scratch.keep(&bytes);
+        let kept = kept.map_err(|error| Error::io("cannot keep what you saved", error))?;
+        app.ui.warn(&format!(
+            "what you saved is kept in {0}: keyfob set -s {store} {name} --file {0} stores it; remove the file then",
+            shell_word(&kept.to_string_lossy())
+        ));
+    }
+    outcomes::written(app, "", &store, stored?)
+}
+
+/// Stores `value` in the place of what was `read`, unless somebody else has changed that.
+async fn stored(
+    store: &Store,
+    name: &Name,
+    read: &Reading,
+    value: SecretValue,
+) -> Result<Vec<Outcome>> {
+    check_unchanged(store, name, read).await?;
+    let old = read.values.get(name);
+    let mut write = Write::new(name.clone(), in_form_of(old, value));
     write.expected = read.expected(name);
     let batch = Batch {
         writes: vec![write],
@@ -94,11 +122,11 @@ pub async fn run(args: EditArgs, app: &App) -> Result<()> {
     for outcome in &mut outcomes {
         let result = std::mem::replace(&mut outcome.result, Ok(Action::Unchanged));
         outcome.result = result.map_err(|error| match error.kind() {
-            Kind::Conflict => error.hint(again(&store, name)),
+            Kind::Conflict => error.hint(again(store, name)),
             _ => error,
         });
     }
-    outcomes::written(app, "", &store, outcomes)
+    Ok(outcomes)
 }
 
 /// How to go on after a change underneath.
@@ -168,8 +196,13 @@ fn editor_of(app: &App) -> Result<String> {
     }
 }
 
-/// What was saved of `text`.
-async fn saved(editor: &str, name: &Name, text: &str, app: &App) -> Result<Zeroizing<Vec<u8>>> {
+/// What was saved of `text`, and where it is.
+async fn saved(
+    editor: &str,
+    name: &Name,
+    text: &str,
+    app: &App,
+) -> Result<(Scratch, Zeroizing<Vec<u8>>)> {
     let place = place(app)?;
     let cannot = |error| {
         Error::io(
@@ -188,7 +221,8 @@ async fn saved(editor: &str, name: &Name, text: &str, app: &App) -> Result<Zeroi
     }
     #[cfg(not(unix))]
     let _ = asked;
-    input::read(scratch.file(), MAX_VALUE)
+    let bytes = input::read(scratch.file(), MAX_VALUE)?;
+    Ok((scratch, bytes))
 }
 
 /// Where the value lies while it is edited.

@@ -10,6 +10,7 @@ use super::plan::{self, Presented};
 use crate::app::App;
 use crate::formats::{Format, Pair};
 use crate::transfer::{Held, Plan};
+use crate::ui::prompt;
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
@@ -60,6 +61,9 @@ pub struct ImportArgs {
 }
 
 pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
+    if args.prune && !args.dry_run {
+        prompt::may_be_asked(&app.ui, args.yes, "--prune")?;
+    }
     // Before anything that the deadline counts: a pipe may well wait for somebody's passphrase.
     let pairs = input::pairs(&args.file, args.format)?;
     let file = input::shown(&args.file);
@@ -82,7 +86,6 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     }
     let question = format!("Import into {}?", store.name());
     let presented = Presented {
-        source: &file,
         empty: &format!("{file} names no secret"),
         question: (!args.yes).then_some(&question),
         dry_run: args.dry_run,

@@ -12,7 +12,7 @@ use crate::config::environment::variable;
 use crate::identity::keypair::Keypair;
 use crate::identity::keypair::locate::Located;
 use crate::providers::{self, ProviderSpec, registry};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::StoreName;
 use crate::words::shown::ShownPath as _;
 
@@ -93,7 +93,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
 fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
     let located = match file {
         Some(path) => Located {
-            keypair: Keypair::from_file(&path)?,
+            keypair: of_file(&path)?,
             source: path.shown().to_string(),
         },
         None => of_store(app)?,
@@ -131,7 +131,7 @@ fn of_store(app: &App) -> Result<Located> {
 
 fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
     let keypair = match file {
-        Some(path) => Keypair::from_file(path)?,
+        Some(path) => of_file(path)?,
         None => from_stdin(app)?,
     };
     let keyring = &app.services()?.keyring;
@@ -161,6 +161,20 @@ fn import(file: Option<&Path>, replace: bool, app: &App) -> Result<()> {
     }
     app.ui.note("the keypair is kept in the OS keyring");
     app.ui.line(&address)
+}
+
+/// The keypair in the file that the user has named.
+fn of_file(path: &Path) -> Result<Keypair> {
+    Keypair::from_file(path).map_err(|error| match path.symlink_metadata() {
+        // No credential is lacking where a file is.
+        Err(why)
+            if why.kind() == std::io::ErrorKind::NotFound
+                && error.kind() == Kind::Unauthenticated =>
+        {
+            Error::failed(error.message()).hint("make one with keyfob key new -o FILE")
+        }
+        _ => error,
+    })
 }
 
 fn from_stdin(app: &App) -> Result<Keypair> {

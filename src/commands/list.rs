@@ -5,7 +5,7 @@ use clap::Args;
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::store::Store;
-use crate::ui::{Table, json, time};
+use crate::ui::{Table, json};
 use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::secret::Entry;
@@ -48,22 +48,40 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
         return show_deleted(entries, &store, app);
     }
     let (entries, rest) = store.list_what_can_be_read(&filter).await?;
-    show(entries, rest.is_none(), &store, app)?;
+    if entries.is_empty() && rest.is_none() && !app.ui.json {
+        tell_of_none(&filter, &store, app);
+        return Ok(());
+    }
+    show(entries, app)?;
     // What was read is shown, and what was not is said.
     rest.map_or(Ok(()), Err)
 }
 
-/// Shows `entries`, which are all that the store has where it is `whole`.
-fn show(entries: Vec<Entry>, whole: bool, store: &Store, app: &App) -> Result<()> {
+/// Says why there is nothing to show, and how to go on.
+fn tell_of_none(filter: &Filter, store: &Store, app: &App) {
+    let name = store.name();
+    let narrowed = match (&filter.prefix, &filter.secret_type) {
+        (None, None) => {
+            app.ui
+                .note(&format!("there are no secrets in the store {name}"));
+            return app
+                .ui
+                .next(&format!("keyfob set -s {name} NAME stores one"));
+        }
+        (Some(prefix), None) => format!("whose name begins with {prefix:?}"),
+        (None, Some(kind)) => format!("of the type {kind:?}"),
+        (Some(prefix), Some(kind)) => format!("of the type {kind:?} that begins with {prefix:?}"),
+    };
+    app.ui.note(&format!(
+        "there is no secret {narrowed} in the store {name}"
+    ));
+    app.ui.next(&format!("keyfob list -s {name} shows all"));
+}
+
+/// Shows `entries`.
+fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json(&entries)?);
-    }
-    if entries.is_empty() && whole {
-        app.ui.note(&format!(
-            "there are no secrets in the store {}",
-            store.name()
-        ));
-        return Ok(());
     }
     let mut table = Table::new(&["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"]);
     for entry in entries {
@@ -74,8 +92,14 @@ fn show(entries: Vec<Entry>, whole: bool, store: &Store, app: &App) -> Result<()
             .collect();
         table.row([
             entry.name.to_string(),
-            entry.updated_at.map(time).unwrap_or_default(),
-            entry.expires_at.map(time).unwrap_or_default(),
+            entry
+                .updated_at
+                .map(|at| app.ui.time(at))
+                .unwrap_or_default(),
+            entry
+                .expires_at
+                .map(|at| app.ui.time(at))
+                .unwrap_or_default(),
             entry.description.unwrap_or_default(),
             attributes.join(" "),
         ]);
@@ -99,7 +123,10 @@ fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
     for entry in entries {
         table.row([
             entry.name.to_string(),
-            entry.updated_at.map(time).unwrap_or_default(),
+            entry
+                .updated_at
+                .map(|at| app.ui.time(at))
+                .unwrap_or_default(),
             entry.description.unwrap_or_default(),
         ]);
     }

@@ -7,10 +7,11 @@ use clap::Args;
 use super::input;
 use super::status::account_json;
 use crate::app::App;
+use crate::config::environment::variable;
 use crate::providers::Given;
 use crate::store::Store;
 use crate::ui::{prompt, time};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{SecretValue, StoreName};
 
 /// Log in to a store: obtain and cache a token, or keep a credential in the OS keyring
@@ -34,6 +35,11 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
         None => app.selected_store()?,
     };
     let store = app.open(&name)?;
+    // What is missing beside the credential is told before anybody is asked for that.
+    match store.account().await {
+        Err(error) if error.kind() != Kind::Unauthenticated => return Err(error),
+        _ => {}
+    }
     let given = given(app, &store)?;
     let account = store.login(&given).await?;
     if app.ui.json {
@@ -72,7 +78,12 @@ fn given(app: &App, store: &Store) -> Result<Given> {
     if missing.is_empty() {
         return Ok(given);
     }
-    let what = |field: &str| format!("{} of {}", field.replace('_', " "), store.name());
+    let what = |field: &str| {
+        let field = field.replace("api_", "API ").replace('_', " ");
+        format!("{field} of {}", store.name())
+    };
+    // Nobody is asked for what cannot be kept.
+    check_keyring(app, store, &missing)?;
     if io::stdin().is_terminal() {
         for field in missing {
             let text = prompt::credential(&app.ui, &what(field))?;
@@ -82,6 +93,22 @@ fn given(app: &App, store: &Store) -> Result<Given> {
     }
     let text = input::stdin_text(MAX_CREDENTIAL)?;
     read(&text, &missing, what)
+}
+
+/// Checks that there is an OS keyring to keep `fields` in.
+fn check_keyring(app: &App, store: &Store, fields: &[&str]) -> Result<()> {
+    let Some(why) = app.services()?.keyring.probe().why else {
+        return Ok(());
+    };
+    let variables = fields.iter().map(|field| variable(store.name(), field));
+    Err(
+        Error::failed(format!("the credential cannot be kept: {why}"))
+            .hint(format!(
+                "give it in the environment instead: {}",
+                variables.collect::<Vec<_>>().join(", ")
+            ))
+            .store(store.name().as_str()),
+    )
 }
 
 /// The values of `fields` in `text`, a line each.

@@ -47,6 +47,7 @@ pub use man::{Page as ManualPage, pages as manual_pages};
 
 pub use set::{point_in_time, value_as_argument};
 
+use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::{App, Global};
@@ -60,7 +61,7 @@ use crate::app::{App, Global};
     subcommand_required = true,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_long_help = "\
+    after_help = "\
 Examples:
   printf 'hello' | keyfob set GREETING
   keyfob get GREETING
@@ -118,6 +119,87 @@ pub enum Command {
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
     Help(help::HelpArgs),
+}
+
+/// The commands as `keyfob --help` lists them: what is typed every day first.
+const GROUPS: &[(&str, &[&str])] = &[
+    (
+        "Every day",
+        &[
+            "run", "get", "set", "edit", "list", "show", "delete", "move", "generate",
+        ],
+    ),
+    (
+        "Files and templates",
+        &["export", "import", "inject", "scan"],
+    ),
+    ("Between stores", &["diff", "sync", "copy"]),
+    ("Versions and rotation", &["history", "restore", "rotate"]),
+    (
+        "Stores and accounts",
+        &[
+            "status", "login", "logout", "store", "group", "init", "trust", "doctor",
+        ],
+    ),
+    ("Keys and the local vault", &["vault", "identity", "key"]),
+    ("About keyfob", &["help", "completions", "man"]),
+];
+
+/// The whole command line, with its help.
+pub fn whole() -> clap::Command {
+    let keyfob = Cli::command().mut_subcommands(with_examples);
+    let template = template(&keyfob);
+    keyfob.help_template(template)
+}
+
+/// `command` with its examples in the short help, too.
+fn with_examples(command: clap::Command) -> clap::Command {
+    let command = command.mut_subcommands(with_examples);
+    let long = command.get_after_long_help().map(ToString::to_string);
+    let examples = long.as_deref().and_then(|text| {
+        let (first, _) = text.split_once("\n\n").unwrap_or((text, ""));
+        first.starts_with("Examples:").then(|| first.to_owned())
+    });
+    match examples {
+        Some(examples) => command.after_help(examples),
+        None => command,
+    }
+}
+
+/// The template of keyfob's own help.
+fn template(keyfob: &clap::Command) -> StyledStr {
+    use std::fmt::Write as _;
+
+    let styles = keyfob.get_styles();
+    let (head, word) = (styles.get_header(), styles.get_literal());
+    let mut text = String::from("{before-help}{about-with-newline}\n{usage-heading} {usage}\n");
+    let mut list = |title: &str, names: &[&str]| {
+        let _ = write!(text, "\n{head}{title}:{head:#}\n");
+        for name in names {
+            let Some(sub) = keyfob.find_subcommand(name) else {
+                continue;
+            };
+            let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+            let aliases: Vec<&str> = sub.get_visible_aliases().collect();
+            let aliases = match aliases.is_empty() {
+                true => String::new(),
+                false => format!(" [alias: {}]", aliases.join(", ")),
+            };
+            let _ = writeln!(text, "  {word}{name:<11}{word:#}  {about}{aliases}");
+        }
+    };
+    for (title, names) in GROUPS {
+        list(title, names);
+    }
+    let names = keyfob.get_subcommands().map(clap::Command::get_name);
+    let rest: Vec<&str> = names
+        .filter(|name| !GROUPS.iter().any(|(_, names)| names.contains(name)))
+        .collect();
+    if !rest.is_empty() {
+        list("More", &rest);
+    }
+    text.push_str("\n{options}{after-help}");
+    text.into()
 }
 
 impl Command {
@@ -185,7 +267,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Move(args) => moving::run(args, app).await,
         Command::History(args) => versions::history(args, app).await,
         Command::Restore(args) => versions::restore(args, app).await,
-        Command::Help(args) => help::run(args, Cli::command(), app),
+        Command::Help(args) => help::run(args, whole(), app),
         Command::Man(args) => man::run(args, Cli::command(), app),
     }?;
     Ok(())

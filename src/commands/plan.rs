@@ -12,8 +12,6 @@ use crate::words::error::{Error, Result};
 
 /// How a plan is presented.
 pub struct Presented<'a> {
-    /// Where what is stored comes from.
-    pub source: &'a str,
     /// What to say where nothing comes from there.
     pub empty: &'a str,
     /// What to ask before it is carried out, where anything is to be asked.
@@ -138,11 +136,27 @@ fn show(plan: &Plan, presented: &Presented<'_>, store: &Store, app: &App) {
         0 => String::new(),
         count => format!(", {count} not possible"),
     };
-    app.ui.note(&format!(
-        "{}: {}{refused}",
-        presented.source,
-        counted(|action| plan.count(action))
-    ));
+    let planned = planned(|action| plan.count(action));
+    app.ui.note(&format!("{planned}{refused} in {store}"));
+}
+
+/// "2 to create, 1 unchanged"; what is none is left out.
+fn planned(count: impl Fn(Action) -> usize) -> String {
+    let words: Vec<String> = [
+        (Action::Created, " to create"),
+        (Action::Updated, " to update"),
+        (Action::Deleted, " to delete"),
+        (Action::Unchanged, " unchanged"),
+    ]
+    .into_iter()
+    .map(|(action, what)| (count(action), what))
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count}{what}"))
+    .collect();
+    match words.is_empty() {
+        true => "nothing to do".to_owned(),
+        false => words.join(", "),
+    }
 }
 
 /// What was done, in a line.

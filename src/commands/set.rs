@@ -14,9 +14,9 @@ use crate::app::App;
 use crate::providers::Capability;
 use crate::store::Store;
 use crate::ui::prompt;
-use crate::words::batch::{Batch, Metadata, Outcome, Write};
+use crate::words::batch::{Batch, Filter, Metadata, Outcome, Write};
 use crate::words::duration::HumanDuration;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 use crate::words::generate;
 use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
 use crate::words::shown;
@@ -71,7 +71,21 @@ pub struct SetArgs {
 
 pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     let with_value = matches!(&args.name, Target::Name(name) if name.as_str().contains('='));
-    if with_value || !args.refused.is_empty() {
+    // As everywhere: `-` is what comes through the pipe.
+    let from_stdin = args.refused.len() == 1 && args.refused[0] == "-";
+    if from_stdin && (args.file.is_some() || args.from_env.is_some() || args.generate.is_some()) {
+        return Err(Error::usage(
+            "the value comes from stdin, or from elsewhere, not from both",
+        ));
+    }
+    if let (Some(_), [spec]) = (&args.generate, args.refused.as_slice())
+        && let Some(spec) = spec.to_str()
+        && spec.parse::<generate::Spec>().is_ok()
+    {
+        return Err(Error::usage("--generate takes what it makes behind `=`")
+            .hint(format!("write --generate={spec}")));
+    }
+    if with_value || !from_stdin && !args.refused.is_empty() {
         return Err(value_as_argument());
     }
     let reference = app.reference(&args.name)?;
@@ -90,7 +104,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     if let Some(at) = write.metadata.expires_at {
         doubt(at, app);
     }
-    write.value = value(&args, &write.name, app).map_err(|error| {
+    write.value = value(&args, &write.name, &store, app).await.map_err(|error| {
         let hidden = !store.can(Capability::Read);
         match error.kind() {
             // Who wants to change a description alone cannot: nobody can bring the value along.
@@ -215,7 +229,7 @@ pub fn point_in_time(text: &str) -> Result<Timestamp> {
         .map_err(|_| Error::usage(format!("{text:?} is too far away")))
 }
 
-fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
+async fn value(args: &SetArgs, name: &Name, store: &Store, app: &App) -> Result<SecretValue> {
     if let Some(spec) = &args.generate {
         return spec.parse::<generate::Spec>()?.generate();
     }
@@ -226,11 +240,42 @@ fn value(args: &SetArgs, name: &Name, app: &App) -> Result<SecretValue> {
         return input::read(path, MAX_VALUE).map(SecretValue::from);
     }
     if io::stdin().is_terminal() {
-        return prompt::new_secret(&app.ui, &format!("Value of {name}")).map_err(|error| {
-            error.hint("pipe the value in, or use --file, --from-env or --generate")
-        });
+        let instead = "pipe the value in, or use --file, --from-env or --generate";
+        let question = match app.ui.interactive {
+            true => question(name, args.if_absent, store).await?,
+            false => format!("the value of {name}"),
+        };
+        return prompt::new_secret(&app.ui, &question).map_err(|error| error.hint(instead));
     }
-    from_pipe()
+    from_pipe(store, name)
+}
+
+/// What is asked for: in which store, and whether it takes the place of another value.
+async fn question(name: &Name, if_absent: bool, store: &Store) -> Result<String> {
+    let filter = Filter {
+        prefix: Some(name.to_string()),
+        named: Some(name.clone()),
+        ..Filter::default()
+    };
+    let listed = match store.list(&filter).await {
+        // Who may write need not be allowed to list.
+        Err(error) if error.is_absence() || error.kind() == Kind::Forbidden => Vec::new(),
+        listed => listed?,
+    };
+    let store = store.name();
+    let Some(there) = listed.into_iter().find(|entry| entry.name == *name) else {
+        return Ok(format!("Value of {name} in {store}"));
+    };
+    if if_absent {
+        return Err(Error::conflict(format!("{name} exists already"))
+            .hint("leave --if-absent out to replace its value")
+            .store(store.as_str()));
+    }
+    let of = match there.updated_at {
+        Some(at) => format!("the one of {}", at.strftime("%Y-%m-%d")),
+        None => "the one there".to_owned(),
+    };
+    Ok(format!("New value of {name} in {store} (replaces {of})"))
 }
 
 fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
@@ -255,12 +300,14 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
 }
 
 /// Everything that comes through the pipe, without one newline at its end.
-fn from_pipe() -> Result<SecretValue> {
+fn from_pipe(store: &Store, name: &Name) -> Result<SecretValue> {
     let mut bytes = input::stdin(MAX_VALUE)?;
     if bytes.is_empty() {
-        return Err(Error::usage("no value came on stdin").hint(
-            "check the command before the pipe; an empty value is stored with: echo | keyfob set NAME",
-        ));
+        return Err(Error::usage("no value came on stdin").hint(format!(
+            "check the command before the pipe; an empty value is stored with: echo | keyfob set -s {} {}",
+            store.name(),
+            shell_word(&name.shown().to_string())
+        )));
     }
     drop_newline(&mut bytes);
     Ok(SecretValue::from(bytes))

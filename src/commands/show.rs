@@ -60,14 +60,14 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
     ];
     for (label, time) in times {
         if let Some(time) = time {
-            lines.push((label, ui::time(time)));
+            lines.push((label, app.ui.time(time)));
         }
     }
     for (key, value) in &entry.attributes {
         lines.push((key, plain(value)));
     }
     for (label, text) in lines {
-        app.ui.line(&format!("{label}: {text}"))?;
+        app.ui.fact(label, &text)?;
     }
     Ok(())
 }

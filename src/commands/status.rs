@@ -7,7 +7,7 @@ use super::trust::configured;
 use crate::app::App;
 use crate::providers::Account;
 use crate::store::Store;
-use crate::ui::{Table, time};
+use crate::ui::Table;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
 
@@ -30,7 +30,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         Some(name) => vec![config.store(name)?.name().clone()],
         None => config.stores().map(|store| store.name().clone()).collect(),
     };
-    let selected = app.selected_store()?;
+    let default = app.default_store()?;
     let mut table = Table::new(&[
         "",
         "STORE",
@@ -41,9 +41,10 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         "TOKEN",
     ]);
     let mut documents = Vec::new();
+    let mut unused = Vec::new();
     for name in names {
         let configured = config.store(&name)?;
-        let mark = if name == selected { "*" } else { "" };
+        let mark = if name == default { "*" } else { "" };
         let account = match app.open(&name) {
             Ok(store) => store
                 .account()
@@ -58,7 +59,10 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
                     account.url,
                     account.account.unwrap_or_default(),
                     account.credential.unwrap_or_default(),
-                    until.map_or(String::new(), |at| format!("until {}", time(at))),
+                    until.map_or(String::new(), |at| match app.ui.stdout_is_terminal() {
+                        true => format!("ends {}", app.ui.time(at)),
+                        false => format!("until {}", app.ui.time(at)),
+                    }),
                 ];
                 (document, cells)
             }
@@ -71,15 +75,28 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
                 (document, ["", "", &why, ""].map(str::to_owned))
             }
         };
-        document["default"] = (name == selected).into();
+        document["default"] = (name == default).into();
+        let is_used = name == default
+            || app.named_store().is_some()
+            || configured.provider_origin().is_some()
+            || configured.fields().next().is_some()
+            || document.get("credential").is_some();
         documents.push(document);
+        if !is_used && app.ui.stdout_is_terminal() {
+            unused.push(name.to_string());
+            continue;
+        }
         let first = [mark, name.as_str(), configured.provider()].map(str::to_owned);
         table.row(first.into_iter().chain(cells));
     }
     if app.ui.json {
         return app.ui.document(&json!(documents));
     }
-    table.print(&app.ui)
+    table.print(&app.ui)?;
+    if !unused.is_empty() {
+        app.ui.note(&format!("not set up: {}", unused.join(", ")));
+    }
+    Ok(())
 }
 
 /// What is known of `store`'s account, as JSON.

@@ -91,7 +91,7 @@ pub fn run(args: StoreArgs, app: &App) -> Result<()> {
 
 fn list(app: &App) -> Result<()> {
     let config = configured(app)?;
-    let selected = app.selected_store()?;
+    let default = app.default_store()?;
     let mut table = Table::new(&["", "STORE", "PROVIDER", "CONFIGURED IN", "FIELDS"]);
     let mut documents = Vec::new();
     for store in config.stores() {
@@ -100,18 +100,21 @@ fn list(app: &App) -> Result<()> {
             .fields()
             .filter_map(|(field, _)| Some((field.name, store.display(field.name)?)))
             .collect();
-        documents.push(json!({
-            "name": store.name(),
+        let mut document = json!({
+            "store": store.name(),
             "provider": store.provider(),
-            "default": *store.name() == selected,
-            "origin": origin,
+            "default": *store.name() == default,
             "fields": fields.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
-        }));
+        });
+        if let Some(origin) = &origin {
+            document["origin"] = origin.as_str().into();
+        }
+        documents.push(document);
         let shown: Vec<String> = fields
             .iter()
             .map(|(name, text)| format!("{name}={text}"))
             .collect();
-        let mark = if *store.name() == selected { "*" } else { "" };
+        let mark = if *store.name() == default { "*" } else { "" };
         table.row([
             mark.to_owned(),
             store.name().to_string(),
@@ -158,7 +161,7 @@ fn done(app: &App, what: &str, name: &str, file: &std::path::Path) -> Result<()>
     if app.ui.json {
         return app
             .ui
-            .document(&json!({ "name": name, "path": file.shown().to_string() }));
+            .document(&json!({ "store": name, "path": file.shown().to_string() }));
     }
     app.ui.note(&format!("{name} {what} {}", file.shown()));
     Ok(())

@@ -13,6 +13,7 @@ use crate::commands::selected::SelectionArgs;
 use crate::select::{self, Chosen, Destination, Found, Source, Wants};
 use crate::store::Store;
 use crate::transfer::{Held, Plan};
+use crate::ui::prompt;
 use crate::words::batch::{Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::glob::Glob;
@@ -36,7 +37,7 @@ Examples:
   keyfob sync dev web --add-prefix api-env/
   keyfob sync web dev --strip-prefix api-env/
   keyfob sync dev web -e api-env/TOKEN=keyfob://gpu/hf-token
-  keyfob sync dev backup --prune
+  keyfob sync dev backup --prune -y
 
 With nothing named: all of A. The [env] table of the configuration has no part in it: it says what
 commands see, not what a store is to hold. Names are kept, whatever they are; -e gives another
@@ -68,6 +69,9 @@ pub struct SyncArgs {
 
 pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     pair::refuse_store_option(app, "sync")?;
+    if args.prune && !args.dry_run {
+        prompt::may_be_asked(&app.ui, args.yes, "--prune")?;
+    }
     let wanted = selected::wanted(&args.selection)?;
     // Not the [env] table: what a command is to see of a store says nothing of what the other is
     // to hold.
@@ -125,7 +129,6 @@ pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     descriptions(&mut wanted, &plan, &origins, &sources, &target).await?;
     let question = format!("Change {}?", args.to);
     let presented = Presented {
-        source: args.from.as_str(),
         empty: &format!("nothing is selected of {}", args.from),
         question: (!args.yes).then_some(&question),
         dry_run: args.dry_run,

@@ -53,6 +53,14 @@ pub fn run(args: TrustArgs, app: &App) -> Result<()> {
     if args.revoke {
         return revoke(&file, &record, app);
     }
+    if let (Some(named), Err(error)) = (&args.file, file.metadata())
+        && error.kind() == std::io::ErrorKind::NotFound
+    {
+        return Err(Error::io(
+            format!("could not read {}", named.shown()),
+            error,
+        ));
+    }
     let review = review::review(&app.load_options()?, &file)?;
     if !app.ui.json {
         consent::show(&review, &app.ui);

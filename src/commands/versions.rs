@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
-use crate::ui::{Table, time};
+use crate::ui::Table;
 use crate::words::batch::Action;
 use crate::words::error::Result;
 use crate::words::secret::Target;
@@ -71,7 +71,7 @@ pub async fn history(args: HistoryArgs, app: &App) -> Result<()> {
         };
         table.row([
             version.number.to_string(),
-            time(version.updated_at),
+            app.ui.time(version.updated_at),
             mark.to_owned(),
         ]);
     }

@@ -165,7 +165,7 @@ impl TrustRecord {
             Err(error) if error.kind() == Kind::Failed => return Ok(None),
             files => files?,
         };
-        Ok(canonical.to_str().and_then(|path| files.remove(path)))
+        Ok(text_of(canonical).ok().and_then(|path| files.remove(&path)))
     }
 
     /// Trusts the file at `canonical` as far as `trusted` says.
@@ -193,9 +193,9 @@ impl TrustRecord {
     /// where another keyfob keeps it locked.
     pub fn revoke(&self, path: &Path) -> Result<bool> {
         let canonical = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        match canonical.to_str() {
-            Some(path) if self.read()?.contains_key(path) => {
-                self.update(|files| files.remove(path).is_some())
+        match text_of(&canonical) {
+            Ok(path) if self.read()?.contains_key(&path) => {
+                self.update(|files| files.remove(&path).is_some())
             }
             _ => Ok(false),
         }
@@ -206,7 +206,7 @@ impl TrustRecord {
     /// # Errors
     /// `config` where the record is damaged.
     pub(super) fn paths(&self) -> Result<Vec<PathBuf>> {
-        Ok(self.read()?.into_keys().map(PathBuf::from).collect())
+        Ok(self.read()?.into_keys().map(path_of).collect())
     }
 
     /// What was trusted, by path.
@@ -231,11 +231,44 @@ fn wrong(error: Error) -> Error {
     }
 }
 
+/// What stands before the bytes of a path that is not UTF-8, in hexadecimal. No whole path begins so.
+#[cfg(unix)]
+const BYTES: &str = "bytes:";
+
+/// `path` as the record has it.
 fn text_of(path: &Path) -> Result<String> {
-    path.to_str().map(str::to_owned).ok_or_else(|| {
+    if let Some(text) = path.to_str() {
+        return Ok(text.to_owned());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let bytes = path.as_os_str().as_bytes();
+        Ok(format!("{BYTES}{}", base16ct::lower::encode_string(bytes)))
+    }
+    #[cfg(not(unix))]
+    {
         let path = path.shown();
-        Error::failed(format!("{path} cannot be trusted: its path is not UTF-8"))
-    })
+        Err(Error::failed(format!(
+            "{path} cannot be trusted: its path is not Unicode"
+        )))
+    }
+}
+
+/// The path that the record has as `text`.
+fn path_of(text: String) -> PathBuf {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let bytes = text.strip_prefix(BYTES);
+        let bytes = bytes.and_then(|hex| base16ct::lower::decode_vec(hex).ok());
+        if let Some(bytes) = bytes {
+            return std::ffi::OsString::from_vec(bytes).into();
+        }
+    }
+    text.into()
 }
 
 /// The SHA-256 of `bytes` in hexadecimal.

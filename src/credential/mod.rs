@@ -199,7 +199,8 @@ impl Credential {
                 Err(why) => {
                     return Err(Error::failed(format!(
                         "a credential that may be kept cannot be forgotten: {why}"
-                    )));
+                    ))
+                    .hint(forget_again(&self.config)));
                 }
             }
         }
@@ -268,6 +269,14 @@ impl Credential {
                 )),
         )
     }
+}
+
+/// What to do about what a keyring that cannot be used may still have of a store.
+pub fn forget_again(config: &StoreConfig) -> String {
+    format!(
+        "once the keyring can be used: keyfob logout {}",
+        config.name()
+    )
 }
 
 /// What the keyring has.

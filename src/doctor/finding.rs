@@ -134,7 +134,11 @@ impl Finding {
     /// `error` as a fault.
     pub(super) fn error(check: &'static str, subject: impl ToString, error: &Error) -> Self {
         let mut finding = Self::fault(check, subject, error.message());
-        finding.hint = error.hint_text().map(str::to_owned);
+        // What sends to where the user is already helps nobody.
+        let hint = error
+            .hint_text()
+            .filter(|hint| !hint.contains("keyfob doctor"));
+        finding.hint = hint.map(str::to_owned);
         finding
     }
 

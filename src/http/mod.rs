@@ -38,6 +38,7 @@ pub use retry::pauses;
 
 use crate::words::env::Environment;
 use crate::words::error::Result;
+use crate::words::progress::waiting_for;
 use client::Clients;
 use retry::{Budget, Pauses};
 
@@ -152,6 +153,7 @@ impl Http {
     /// `unavailable` when no answer came, `rate_limited` when the server asks to wait beyond the
     /// deadline, `invalid_data` for an endless body or a redirect to somewhere else.
     pub async fn send(&self, peer: &Peer, request: &Request) -> Result<Response> {
+        let _waiting = waiting_for(&address::host(&request.url));
         let client = self
             .clients
             .get(peer.ca_file.as_deref(), &request.url, &self.log)?;

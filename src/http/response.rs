@@ -147,8 +147,12 @@ impl Response {
     pub fn is_own_error(&self) -> bool {
         let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
         // Gateways, too, answer JSON with a `message` or a text as `error`.
-        let has = |member| body.get(member).is_some_and(|value| !value.is_null());
-        body["error"].is_object() || (has("code") && has("message"))
+        let has = |body: &serde_json::Value, member| {
+            let value = body.get(member);
+            value.is_some_and(|value| !value.is_null())
+        };
+        let error = &body["error"];
+        has(error, "code") || has(error, "message") || has(&body, "code") && has(&body, "message")
     }
 
     /// The error that the status alone suggests.
@@ -374,6 +378,7 @@ mod tests {
             "[]",
             "{}",
             r#"{"error":null}"#,
+            r#"{"error":{}}"#,
             r#"{"message":"no Route matched with those values"}"#,
             r#"{"status":404,"error":"Not Found","path":"/v1/secrets/x"}"#,
         ] {

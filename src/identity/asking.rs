@@ -2,6 +2,7 @@
 //! from wherever a key is needed, and there is one terminal: so who sits there is said once.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -14,17 +15,30 @@ use crate::words::error::{Error, Result};
 struct Asked {
     ui: Ui,
     limit: Option<Duration>,
+    environment: Variables,
 }
+
+/// The variables of a program, with their values.
+pub(super) type Variables = Vec<(OsString, OsString)>;
 
 static ASKED: OnceLock<Asked> = OnceLock::new();
 
 /// What was answered already: one command may need a key several times.
 static KNOWN: Mutex<BTreeMap<String, SecretString>> = Mutex::new(BTreeMap::new());
 
-/// Says through what the user may be asked, and how long a plugin may take; `None` is for ever.
-/// Until then nobody may.
-pub fn introduce(ui: Ui, limit: Option<Duration>) {
-    ASKED.get_or_init(|| Asked { ui, limit });
+/// Says through what the user may be asked, how long a plugin may take, where `None` is for ever, and
+/// the environment that it runs in. Until then nobody may be asked, and no plugin started.
+pub fn introduce(ui: Ui, limit: Option<Duration>, environment: Vec<(OsString, OsString)>) {
+    ASKED.get_or_init(|| Asked {
+        ui,
+        limit,
+        environment,
+    });
+}
+
+/// The environment of a plugin.
+pub(super) fn environment() -> Option<&'static Variables> {
+    ASKED.get().map(|asked| &asked.environment)
 }
 
 /// How long a plugin may take between two signs of life.

@@ -76,26 +76,27 @@ impl<'a> Keeping<'a> {
         let Some(mut marker) = self.marker().read()? else {
             return Ok(None);
         };
-        let mut kept = self.keyring.get(&marker.keyring);
-        if let (Ok(None), Some(newer)) = (&kept, self.marker().read()?) {
+        let mut kept = self.keyring.get_all(&marker.keyring);
+        if let (Ok(none), Some(newer)) = (&kept, self.marker().read()?)
+            && none.is_empty()
+        {
             // A rekeying may just have moved it to another account.
             marker = newer;
-            kept = self.keyring.get(&marker.keyring);
+            kept = self.keyring.get_all(&marker.keyring);
         }
         let public = &marker.public_key;
         let error = match kept {
-            Ok(Some(text)) => {
-                let identity = Identity::parse(&text, Location::Keyring)?;
-                if identity.public_key() == public {
-                    return Ok(Some(identity));
+            Ok(kept) if kept.is_empty() => {
+                format!("the identity {public} is gone from the OS keyring, where it was kept")
+            }
+            Ok(kept) => {
+                if let Some(right) = right(&kept, public)? {
+                    return Ok(Some(right.identity));
                 }
                 format!(
                     "the OS keyring holds another identity than {public}, which {} names",
                     self.marker().path().shown()
                 )
-            }
-            Ok(None) => {
-                format!("the identity {public} is gone from the OS keyring, where it was kept")
             }
             Err(why) => format!(
                 "the identity {public} is in the OS keyring, which cannot be reached: {why}"
@@ -130,10 +131,7 @@ impl<'a> Keeping<'a> {
             return Ok(None);
         };
         match identity.location() {
-            Location::Keyring => self
-                .keyring
-                .get(&account(identity.public_key()))
-                .map_err(|why| unreachable(&why)),
+            Location::Keyring => self.in_keyring(identity.public_key()),
             _ => read_private(&self.file(), WHAT),
         }
     }
@@ -183,10 +181,7 @@ impl<'a> Keeping<'a> {
             .hint("add another key as a recipient, name it as the store's identity, and remove this one"));
         }
         let kept = match old.location() {
-            Location::Keyring => self
-                .keyring
-                .get(&account(old.public_key()))
-                .map_err(|why| unreachable(&why))?,
+            Location::Keyring => self.in_keyring(old.public_key())?,
             _ => read_private(&self.file(), WHAT)?,
         }
         .ok_or_else(|| Error::conflict("the identity was removed in the meantime"))?;
@@ -222,6 +217,13 @@ impl<'a> Keeping<'a> {
         }
     }
 
+    /// What the keyring has of the identity with this public key.
+    fn in_keyring(&self, public: &Recipient) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let kept = self.keyring.get_all(&account(public));
+        let kept = kept.map_err(|why| unreachable(&why))?;
+        Ok(right(&kept, public)?.map(|right| right.text.clone()))
+    }
+
     /// Whether the keyring took `text` and gives the same back.
     fn keep_in_keyring(&self, text: &str, public: &Recipient) -> bool {
         let account = account(public);
@@ -241,6 +243,30 @@ impl<'a> Keeping<'a> {
 pub fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+/// The identity with the public key `public` among those that the keyring has under its name: others
+/// may have made a second one, and the key tells which is right.
+///
+/// # Errors
+/// Why the only one is no identity.
+fn right<'k>(kept: &'k [Zeroizing<Vec<u8>>], public: &Recipient) -> Result<Option<Right<'k>>> {
+    for text in kept {
+        match Identity::parse(text, Location::Keyring) {
+            Ok(identity) if identity.public_key() == public => {
+                return Ok(Some(Right { identity, text }));
+            }
+            Err(error) if kept.len() == 1 => return Err(error),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
+/// The identity that a public key has, and its text.
+struct Right<'k> {
+    identity: Identity,
+    text: &'k Zeroizing<Vec<u8>>,
 }
 
 fn account(public: &Recipient) -> String {

@@ -10,6 +10,7 @@ pub mod keypair;
 pub mod keys;
 mod plugin;
 mod private;
+mod program;
 pub mod recipients;
 pub mod sealed;
 mod ssh;

@@ -2,21 +2,19 @@
 //! the key and what to wrap or unwrap with it. It may want a person to do something.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::io;
 use std::slice;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 
-use age::plugin::{IdentityPluginV1, RecipientPluginV1};
 use age::secrecy::{ExposeSecret as _, SecretString};
 use age::{Callbacks, DecryptError, EncryptError};
 use age_core::format::{FileKey, Stanza};
 
 use super::asking;
+use super::program;
 use super::trouble::Trouble;
 use crate::words::error::Result;
-use crate::words::memory;
 
 /// A private key, or what stands for one in a device.
 pub struct PluginIdentity {
@@ -46,18 +44,13 @@ impl age::Identity for PluginIdentity {
         let identity = self.identity.clone();
         let stanzas: Vec<Stanza> = stanzas.iter().map(copy).collect();
         let unwrapped = bounded(move |person| {
-            let plugin =
-                IdentityPluginV1::new(identity.plugin(), slice::from_ref(&identity), person);
-            let plugin = plugin.map_err(DecryptError::PluginResolve);
-            match plugin {
-                Ok(plugin) => age::Identity::unwrap_stanzas(&plugin, &stanzas),
-                Err(error) => Some(Err(error)),
-            }
+            let text = identity.to_string();
+            program::unwrap(identity.plugin(), &text, &stanzas, &person)
         });
         let why = match unwrapped {
-            Some(Some(Ok(file_key))) => return Some(Ok(file_key)),
-            Some(None) => return None,
-            Some(Some(Err(error))) => words(&error),
+            Some(Ok(Some(file_key))) => return Some(Ok(file_key)),
+            Some(Ok(None)) => return None,
+            Some(Err(why)) => words(&why),
             None => late(self.identity.plugin()),
         };
         self.trouble.note(why);
@@ -77,14 +70,12 @@ impl age::Recipient for PluginRecipient {
         let recipient = self.0.clone();
         let file_key = FileKey::init_with_mut(|own| own.copy_from_slice(file_key.expose_secret()));
         let wrapped = bounded(move |person| {
-            let recipients = slice::from_ref(&recipient);
-            RecipientPluginV1::new(recipient.plugin(), recipients, &[], person)
-                .map_err(EncryptError::PluginResolve)?
-                .wrap_file_key(&file_key)
+            let text = recipient.to_string();
+            program::wrap(recipient.plugin(), &text, &file_key, &person)
         });
         match wrapped {
             Some(Ok(wrapped)) => Ok(wrapped),
-            Some(Err(error)) => Err(io::Error::other(words(&error)).into()),
+            Some(Err(why)) => Err(io::Error::other(words(&why)).into()),
             None => Err(io::Error::other(late(self.0.plugin())).into()),
         }
     }
@@ -102,10 +93,8 @@ fn late(plugin: &str) -> String {
     format!("age-plugin-{plugin} did not answer in time")
 }
 
-/// What an error of the library says, in one line and without marks of direction.
-fn words(error: &impl fmt::Display) -> String {
-    let text = error.to_string();
-    let text = text.replace(['\u{2068}', '\u{2069}'], "");
+/// What a plugin says, in one line.
+fn words(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ")
 }
@@ -126,7 +115,7 @@ fn bounded<T: Send + 'static>(work: impl FnOnce(Person) -> T + Send + 'static) -
     let (send, events) = mpsc::channel();
     let person = Person(send.clone());
     let worker = thread::spawn(move || {
-        let done = memory::starting(|| work(person));
+        let done = work(person);
         // Nobody may be waiting any more.
         let _ = send.send(Event::Done);
         done

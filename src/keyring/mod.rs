@@ -2,7 +2,7 @@
 //!
 //! A keyring that is absent, locked, hanging or damaged is an [`Unreachable`], never a failure of
 //! the command: each caller has another way, or says in its own words what it needed. Nothing
-//! here prompts: a locked keyring is found out before the `keyring` crate would have it unlocked.
+//! here prompts: what is locked stays so.
 
 use std::fmt;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
@@ -37,7 +37,7 @@ mod memory;
 mod ring;
 
 use memory::Memory;
-use ring::{Fault, Outlook};
+use ring::Fault;
 pub use ring::{Ring, Unreachable};
 
 /// The variable that says what all calls of a process together may take; `0` is as long as they
@@ -241,15 +241,23 @@ impl Ring for Keyring {
     }
 
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable> {
+        let mut kept = self.get_all(account)?.into_iter();
+        let first = kept.next();
+        match kept.next() {
+            None => Ok(first),
+            Some(_) => Err(Unreachable::Faulty(
+                "it holds several entries of the same name, which differ".to_owned(),
+            )),
+        }
+    }
+
+    fn get_all(&self, account: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, Unreachable> {
         let account = account.to_owned();
-        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
-            Outlook::Missing => Ok(None),
-            Outlook::Possible => match entry(&account)?.get_secret() {
-                Ok(secret) => Ok(Some(Zeroizing::new(secret))),
-                Err(keyring::Error::NoEntry) => Ok(None),
-                Err(error) => Err(error.into()),
-            },
-        })
+        let mut kept = self.call(move |gate| gate.read(SERVICE, &account))?;
+        // A copy says nothing new.
+        kept.sort_unstable_by(|one, other| one.as_slice().cmp(other.as_slice()));
+        kept.dedup();
+        Ok(kept)
     }
 
     fn set(
@@ -260,39 +268,12 @@ impl Ring for Keyring {
     ) -> Result<(), Unreachable> {
         let account = account.to_owned();
         let secret = Zeroizing::new(secret.to_vec());
-        self.call(move |gate| {
-            gate.outlook(SERVICE, &account)?;
-            let entry = entry(&account)?;
-            let done = match entry.set_secret(&secret) {
-                // Another program made a second entry of this name: one of ours replaces both.
-                Err(keyring::Error::Ambiguous(entries)) => {
-                    for double in entries {
-                        double.delete_credential()?;
-                    }
-                    entry.set_secret(&secret)
-                }
-                done => done,
-            };
-            Ok(done?)
-        })
+        self.call(move |gate| gate.write(SERVICE, &account, &secret))
     }
 
     fn delete(&self, account: &str) -> Result<bool, Unreachable> {
         let account = account.to_owned();
-        self.call(move |gate| match gate.outlook(SERVICE, &account)? {
-            Outlook::Missing => Ok(false),
-            Outlook::Possible => match entry(&account)?.delete_credential() {
-                Ok(()) => Ok(true),
-                Err(keyring::Error::NoEntry) => Ok(false),
-                Err(keyring::Error::Ambiguous(entries)) => {
-                    for double in entries {
-                        double.delete_credential()?;
-                    }
-                    Ok(true)
-                }
-                Err(error) => Err(error.into()),
-            },
-        })
+        self.call(move |gate| gate.delete(SERVICE, &account))
     }
 }
 
@@ -354,14 +335,6 @@ fn gone() -> Fault {
     Fault::Keyring(Unreachable::Faulty("its client broke off".to_owned()))
 }
 
-/// The entry of `account`; the first one connects the `keyring` crate to its store.
-fn entry(account: &str) -> Result<keyring::Entry, Fault> {
-    if let Err(error) = keyring::Entry::store_status() {
-        return Err(Fault::from(error));
-    }
-    Ok(keyring::Entry::new(SERVICE, account)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -411,6 +384,30 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
+    fn addresses_are_tried_in_order() {
+        use std::os::unix::net::UnixListener;
+
+        let folder = tempfile::tempdir().unwrap();
+        let bus = |name: &str| folder.path().join(name);
+        let listener = UnixListener::bind(bus("second")).unwrap();
+        let answer = std::thread::spawn(move || drop(listener.accept().unwrap()));
+        let list =
+            ["first", "second", "third"].map(|name| format!("unix:path={}", bus(name).display()));
+        let env = [(
+            "DBUS_SESSION_BUS_ADDRESS",
+            format!(";disabled:;{};", list.join(";")),
+        )];
+        let keyring = Keyring::new(&Environment::from_vars(env, "/")).unwrap();
+        // Somebody has answered there, and hung up.
+        assert!(matches!(
+            keyring.get("x"),
+            Err(Unreachable::Faulty(_) | Unreachable::Absent)
+        ));
+        answer.join().unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
     fn one_that_never_answers_costs_its_time_once() {
         let folder = tempfile::tempdir().unwrap();
         // It accepts connections, by its backlog, and says nothing.
@@ -432,16 +429,29 @@ mod tests {
                 assert_eq!(clone.probe().why, Some(Unreachable::Slow));
             }
         }
-        // The next process of the session hardly waits, and is not told again.
-        let (told, heard) = mpsc::channel();
-        let keyring = Keyring::new(&env("")).unwrap();
-        let keyring = keyring.telling(Lost::default(), move |text| {
-            drop(told.send(text.to_owned()))
-        });
-        let begun = Instant::now();
-        assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
-        assert!(begun.elapsed() < TIMEOUT);
-        assert!(heard.try_recv().is_err());
+        // The next process of the session hardly waits, and is not told again, and neither is one in a
+        // session that has no folder of its own.
+        let bus = format!("unix:path={folder}/bus");
+        let vars = [("HOME", folder), ("DBUS_SESSION_BUS_ADDRESS", &bus)];
+        let folderless = Environment::from_vars(vars, "/");
+        let first = Keyring::new(&folderless).unwrap();
+        assert_eq!(first.get("x"), Err(Unreachable::Slow));
+        for env in [env(""), folderless] {
+            let (told, heard) = mpsc::channel();
+            let keyring = Keyring::new(&env).unwrap();
+            assert_eq!(keyring.state().left, BRIEF);
+            let keyring = keyring.telling(Lost::default(), move |text| {
+                drop(told.send(text.to_owned()))
+            });
+            assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
+            assert!(heard.try_recv().is_err());
+        }
+        // Another start of the machine is another session.
+        let note = std::path::Path::new(folder).join(".cache/keyfob/keyring-silent");
+        let noted = std::fs::read_to_string(&note).unwrap();
+        std::fs::write(&note, noted.replace('-', "+")).unwrap();
+        let keyring = Keyring::new(&Environment::from_vars(vars, "/")).unwrap();
+        assert_eq!(keyring.state().left, TIMEOUT);
         let error = Keyring::new(&env("soon")).err().unwrap();
         assert!(error.message().starts_with(TIMEOUT_VARIABLE), "{error:?}");
     }

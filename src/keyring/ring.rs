@@ -13,6 +13,11 @@ pub trait Ring: Send + Sync {
     fn is_reachable(&self) -> bool;
     /// The secret kept under `account`, or `None` where there is none.
     fn get(&self, account: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Unreachable>;
+    /// All secrets kept under `account`: other programs and restored backups may have made a second
+    /// entry of a name, and whoever knows what the right one must be can tell them apart.
+    fn get_all(&self, account: &str) -> Result<Vec<Zeroizing<Vec<u8>>>, Unreachable> {
+        Ok(self.get(account)?.into_iter().collect())
+    }
     /// Keeps `secret` under `account`, replacing what was there. A ring that can forget by itself
     /// does so after `lifetime`, where there is one.
     fn set(
@@ -55,36 +60,4 @@ pub enum Fault {
     Keyring(Unreachable),
     /// This entry alone is at fault, described without any secret.
     Entry(String),
-}
-
-/// What is known of an entry before the `keyring` crate is asked for it.
-pub enum Outlook {
-    /// There is none, for sure.
-    Missing,
-    /// There may be one, and reading it will not prompt.
-    Possible,
-}
-
-/// What an error of the `keyring` crate means. Those of its messages that are passed on hold no
-/// value: the variants that carry one are named without it.
-impl From<&keyring::Error> for Fault {
-    fn from(error: &keyring::Error) -> Self {
-        use keyring::Error;
-        match error {
-            Error::NoStorageAccess(_) => Fault::Keyring(Unreachable::Locked),
-            Error::PlatformFailure(why) => Fault::Keyring(Unreachable::Faulty(why.to_string())),
-            Error::BadEncoding(_) | Error::BadDataFormat(..) => {
-                Fault::Entry("an entry in it is damaged".to_owned())
-            }
-            Error::Ambiguous(_) => Fault::Entry("it holds two entries of the same name".to_owned()),
-            Error::TooLong(..) => Fault::Entry("it does not take entries of that size".to_owned()),
-            other => Fault::Keyring(Unreachable::Faulty(other.to_string())),
-        }
-    }
-}
-
-impl From<keyring::Error> for Fault {
-    fn from(error: keyring::Error) -> Self {
-        Self::from(&error)
-    }
 }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::services::Services;
 use super::{Account, Given};
 use crate::config::StoreConfig;
-use crate::credential::{Credential, Means};
+use crate::credential::{self, Credential, Means};
 use crate::http::{Dialect, Peer, Request, Response};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
@@ -139,7 +139,15 @@ impl Endpoint {
 
     /// Sends `request` as it is.
     pub async fn send(&self, request: &Request) -> Result<Response> {
-        self.services.http.send(&self.peer, request).await
+        let sent = self.services.http.send(&self.peer, request).await;
+        sent.map_err(|error| match (error.kind(), error.hint_text()) {
+            // Who may be in the way: the network, a proxy, a certificate, a clock.
+            (Kind::Unavailable, None) => {
+                let store = self.config.name();
+                error.hint(format!("see what is in the way: keyfob doctor -s {store}"))
+            }
+            _ => error,
+        })
     }
 
     /// Sends `request` in the name of whoever has `token`.
@@ -178,6 +186,7 @@ impl Endpoint {
     /// The key of the session of `account`, for `scope`.
     pub fn session_key(&self, account: &str, scope: &str) -> SessionKey {
         SessionKey::new(self.config.provider(), self.base.as_str(), account, scope)
+            .of_store(self.config.name().as_str())
     }
 
     /// What is known of the account, and of its session where it has one.
@@ -194,18 +203,47 @@ impl Endpoint {
         }
     }
 
-    /// Forgets the session under `key`; says in words what that was.
+    /// Forgets the session under `key`, and all others that the store has used; says in words what
+    /// that was.
     ///
     /// # Errors
     /// `failed` where a token may be kept and cannot be forgotten.
     pub fn forget(&self, key: &SessionKey) -> Result<Vec<String>> {
-        match self.services.sessions.forget(key) {
-            Ok(true) => Ok(vec!["the cached token".to_owned()]),
-            Ok(false) => Ok(Vec::new()),
-            Err(why) => Err(Error::failed(format!(
-                "a token that may be cached cannot be forgotten: {why}"
-            ))),
+        let session = self.services.sessions.forget(key);
+        self.forgotten([session, self.others()])
+    }
+
+    /// Forgets all sessions that the store has used, without what they were obtained with; says in
+    /// words what that was.
+    ///
+    /// # Errors
+    /// As [`forget`](Self::forget).
+    pub fn forget_used(&self) -> Result<Vec<String>> {
+        self.forgotten([self.others()])
+    }
+
+    fn others(&self) -> Result<bool, String> {
+        let (provider, store) = (self.config.provider(), self.config.name());
+        let sessions = &self.services.sessions;
+        sessions.forget_all_of(provider, self.base.as_str(), store.as_str())
+    }
+
+    /// What was forgotten, in words.
+    fn forgotten<const N: usize>(
+        &self,
+        sessions: [Result<bool, String>; N],
+    ) -> Result<Vec<String>> {
+        let mut any = false;
+        for session in sessions {
+            any |= session.map_err(|why| {
+                let error = Error::failed(format!(
+                    "a token that may be cached cannot be forgotten: {why}"
+                ));
+                error.hint(credential::forget_again(&self.config))
+            })?;
         }
+        let what = any.then(|| "the cached token".to_owned());
+        Ok(what.into_iter().collect())
     }
 }
 

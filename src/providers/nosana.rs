@@ -354,7 +354,11 @@ impl Provider for Nosana {
     }
 
     async fn logout(&self) -> Result<Vec<String>> {
-        self.endpoint.forget(&self.session_key()?)
+        // What has used a keypair that is gone by now is noted.
+        match self.session_key() {
+            Ok(key) => self.endpoint.forget(&key),
+            Err(_) => self.endpoint.forget_used(),
+        }
     }
 }
 

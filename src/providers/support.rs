@@ -6,7 +6,7 @@ use super::Services;
 use crate::config::schema::{Field, Shape};
 use crate::config::{Origin, StoreConfig, environment};
 use crate::identity::keypair::locate::{self, Located, Named};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::Name;
 
 /// The field that every provider over HTTP has.
@@ -51,6 +51,7 @@ pub fn unsupported(provider: &str, act: &str, instead: &str) -> Error {
 /// The error for a secret that is not there.
 pub fn missing(name: &Name) -> Error {
     Error::not_found(format!("there is no secret named {}", name.shown()))
+        .caused_by(Cause::NoSecret)
 }
 
 /// The error for a secret that is there, but must not be.

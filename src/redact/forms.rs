@@ -2,11 +2,13 @@
 //! JSON, XML and shell quotes.
 //!
 //! Forms hold no line breaks, since a text that wraps its lines is searched as if it did not; see
-//! [`search`](super::search).
+//! [`search`](super::search); and a value with colours in it is looked for without them as well.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
+
+use super::escapes::{Escapes, LONGEST};
 
 /// The shortest text, in bytes, that is looked for. To hide less would hide ordinary words.
 pub const SHORTEST: usize = 5;
@@ -40,10 +42,23 @@ impl Forms {
         for (index, value) in values.into_iter().enumerate() {
             let core = value.trim_ascii();
             let mut collected = Collected::default();
-            if core.iter().filter(|byte| !is_break(**byte)).count() >= SHORTEST {
-                collected.add_value(core);
+            let long_enough =
+                |text: &[u8]| text.iter().filter(|byte| !is_break(**byte)).count() >= SHORTEST;
+            let mut uncolored = Zeroizing::new(Vec::with_capacity(core.len() + LONGEST));
+            let mut escapes = Escapes::default();
+            if escapes.pass(core) {
+                uncolored.extend_from_slice(core);
+            } else {
+                escapes.split(core, &mut uncolored, |_, _| ());
+                escapes.give_up(&mut uncolored);
+            }
+            if long_enough(&uncolored) {
+                collected.add_value(&uncolored);
             } else if !value.is_empty() {
                 forms.left_alone.push(index);
+            }
+            if *uncolored != core && long_enough(core) {
+                collected.add_value(core);
             }
             forms.forms.extend(
                 collected

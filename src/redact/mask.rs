@@ -2,7 +2,8 @@
 //!
 //! Every occurrence of every form of a value (see [`forms`](super::forms)) is replaced by
 //! [`MARKER`], wherever the stream is cut into chunks. What overlaps is hidden together. Only bytes
-//! that may still turn out to begin a value are held back, so that most prompts appear at once.
+//! that may still turn out to begin a value are held back, so that most prompts appear at once. Colours
+//! within a value don't count, and are shown behind its marker.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::escapes::{Escapes, LONGEST};
 use super::forms::{Forms, back, is_break};
 use super::search::{Cursor, Search};
 use crate::words::error::Result;
@@ -53,11 +55,13 @@ impl Masker {
             end: 0,
             decided: 0,
             hidden: VecDeque::new(),
+            escapes: Escapes::default(),
+            colors: VecDeque::new(),
         }
     }
 }
 
-/// One stream of output. Offsets count its bytes from its beginning.
+/// One stream of output. Offsets count its bytes from its beginning, without those of colours.
 pub struct Stream {
     search: Option<Arc<Search>>,
     cursor: Option<Cursor>,
@@ -69,6 +73,9 @@ pub struct Stream {
     decided: u64,
     /// What is to be hidden, in order, none overlapping.
     hidden: VecDeque<Hidden>,
+    escapes: Escapes,
+    /// The colours that are to be shown, in order, and the offsets of what comes behind them.
+    colors: VecDeque<(u64, Vec<u8>)>,
 }
 
 /// A part of the stream that is hidden.
@@ -85,6 +92,19 @@ impl Stream {
     /// # Errors
     /// Those of `out`.
     pub fn push(&mut self, input: &[u8], out: &mut impl Write) -> io::Result<()> {
+        if self.search.is_none() || self.escapes.pass(input) {
+            return self.push_text(input, out);
+        }
+        // It never grows, so no copy is left behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(input.len() + LONGEST));
+        let (end, colors) = (self.end, &mut self.colors);
+        self.escapes.split(input, &mut text, |at, color| {
+            colors.push_back((end + at as u64, color.to_vec()));
+        });
+        self.push_text(&text, out)
+    }
+
+    fn push_text(&mut self, input: &[u8], out: &mut impl Write) -> io::Result<()> {
         let (Some(search), Some(cursor)) = (&self.search, &mut self.cursor) else {
             return out.write_all(input);
         };
@@ -113,11 +133,15 @@ impl Stream {
     /// # Errors
     /// Those of `out`.
     pub fn idle(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if !self.held.last().is_some_and(|byte| is_break(*byte)) {
+            return Ok(());
+        }
+        self.end_escape(out)?;
         if let (Some(search), Some(cursor)) = (&self.search, &self.cursor)
-            && self.held.last().is_some_and(|byte| is_break(*byte))
             && search.depth(cursor) <= SHOWN_EARLY
         {
-            self.idle_at_prompt(out)?;
+            let end = self.end;
+            self.decide(end, end, &[], out)?;
         }
         Ok(())
     }
@@ -128,6 +152,7 @@ impl Stream {
     /// # Errors
     /// Those of `out`.
     pub fn idle_at_prompt(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.end_escape(out)?;
         let end = self.end;
         self.decide(end, end, &[], out)
     }
@@ -135,7 +160,29 @@ impl Stream {
     /// The number of bytes that are held back.
     pub fn pending(&self) -> usize {
         // Never more than fit in memory.
-        usize::try_from(self.end - self.decided).unwrap_or(usize::MAX)
+        let text = usize::try_from(self.end - self.decided).unwrap_or(usize::MAX);
+        text + self.escapes.begun()
+    }
+
+    /// Takes the beginning of a sequence, of which no more has come, for text.
+    fn end_escape(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if self.escapes.begun() == 0 {
+            return Ok(());
+        }
+        let mut text = Zeroizing::new(Vec::with_capacity(LONGEST));
+        self.escapes.give_up(&mut text);
+        self.push_text(&text, out)
+    }
+
+    /// Shows the colours that stand in what is decided.
+    fn show_colors(&mut self, out: &mut impl Write) -> io::Result<()> {
+        while let Some((at, _)) = self.colors.front()
+            && *at <= self.decided
+            && let Some((_, color)) = self.colors.pop_front()
+        {
+            out.write_all(&color)?;
+        }
+        Ok(())
     }
 
     /// Writes what is held back: the stream is over, and no value came of it.
@@ -143,6 +190,7 @@ impl Stream {
     /// # Errors
     /// Those of `out`.
     pub fn finish(mut self, out: &mut impl Write) -> io::Result<()> {
+        self.end_escape(out)?;
         let end = self.end;
         self.decide(end, end, &[], out)
     }
@@ -157,6 +205,7 @@ impl Stream {
         out: &mut impl Write,
     ) -> io::Result<()> {
         loop {
+            self.show_colors(out)?;
             let begun = safe.min(self.decided);
             match self.hidden.front_mut() {
                 Some(hidden) if hidden.start <= begun => {
@@ -167,7 +216,7 @@ impl Stream {
                     // Hidden to its end, whatever comes; it may yet grow while that is not safe.
                     self.decided = self.decided.max(hidden.end);
                     if hidden.end > safe {
-                        return Ok(());
+                        return self.show_colors(out);
                     }
                     self.hidden.pop_front();
                 }
@@ -176,6 +225,7 @@ impl Stream {
                         return Ok(());
                     }
                     let next = hidden.map_or(safe, |hidden| hidden.start.min(safe));
+                    let next = self.colors.front().map_or(next, |(at, _)| next.min(*at));
                     let (held, fresh) = parts(&self.held, base, input, self.decided, next);
                     out.write_all(held)?;
                     out.write_all(fresh)?;
@@ -391,6 +441,48 @@ mod tests {
             assert_eq!(String::from_utf8_lossy(&out), shown, "after {input:?}");
             out.clear();
         }
+    }
+
+    #[test]
+    fn colors_within_a_value_do_not_show_it() {
+        // As `grep --color`, `ls` and runners of tests have it.
+        assert_masked(
+            &["hunter2"],
+            "a \x1b[01;31m\x1b[Khun\x1b[m\x1b[Kter2 b",
+            "a \x1b[01;31m\x1b[K***\x1b[m\x1b[K b",
+        );
+        assert_masked(
+            &["hunter2"],
+            "\x1b[38;2;255;0;255mh\x1b[1mu\x1b[0mnter\x1b[4:3m2\x1b[0m",
+            "\x1b[38;2;255;0;255m***\x1b[1m\x1b[0m\x1b[4:3m\x1b[0m",
+        );
+        // Where there is no value, all stays where it was.
+        for text in [
+            "\x1b[32mhunt\x1b[0m ok\x1b[K",
+            "hun\x1b[2Jter2 \x1b \x1b[ \x1b[31 \x1b]0;m\x07",
+            "\x1b\x1b[1m\x1b[\x1b[1mhunt",
+            "hun\x1b[1234mter2",
+            &format!("hun{}ter2", "\x1b[m".repeat(9)),
+            &format!("hunt\x1b[{}m", ";".repeat(40)),
+        ] {
+            assert_masked(&["hunter2"], text, text);
+        }
+        // What the sequence itself would be is hidden, and so is a value with colours in it.
+        assert_masked(&["1234567"], "\x1b[1234567m", "\x1b[***m");
+        assert_masked(&["a\x1b[1mbcdef"], "a\x1b[1mbcdef", "***\x1b[1m");
+    }
+
+    #[test]
+    fn a_colored_prompt_appears_at_once() {
+        let mut stream = masker(&["hunter2"]).stream();
+        let mut out = Vec::new();
+        stream.push(b"\x1b[32m$ \x1b[0m", &mut out).unwrap();
+        assert_eq!(out, b"\x1b[32m$ \x1b[0m");
+        assert_eq!(stream.pending(), 0);
+        stream.push(b"\x1b[", &mut out).unwrap();
+        assert_eq!(stream.pending(), 2);
+        stream.idle_at_prompt(&mut out).unwrap();
+        assert!(out.ends_with(b"\x1b["));
     }
 
     #[test]

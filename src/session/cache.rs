@@ -91,34 +91,43 @@ impl TokenCache {
         decode(key, &found?)
     }
 
-    /// Keeps `session` under `key` until it expires, where there is a place for it. `now` is what
-    /// its expiry is measured from.
-    pub fn put(&self, key: &SessionKey, session: &Session, now: Timestamp) {
+    /// Keeps `session` under `key` until it expires; tells where, if there is a place for it. `now`
+    /// is what its expiry is measured from.
+    pub fn put(&self, key: &SessionKey, session: &Session, now: Timestamp) -> Option<&'static str> {
         let lifetime = session
             .expires_at
             .map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
-        if let Some(entry) = encode(key, session) {
-            self.rings
-                .iter()
-                .any(|ring| ring.set(key.id(), &entry, lifetime).is_ok());
-        }
+        let entry = encode(key, session)?;
+        let mut rings = self.rings.iter();
+        let ring = rings.find(|ring| ring.set(key.id(), &entry, lifetime).is_ok())?;
+        Some(ring.name())
     }
 
-    /// Forgets what is kept under `key` wherever it may be kept; tells whether there was
-    /// something.
+    /// Forgets what is kept under `id` wherever it may be kept; tells whether there was something.
+    /// `place` is the name of the ring that has it, where that is known: it is not there for nobody.
     ///
     /// # Errors
-    /// What keeps a ring that may have it from forgetting it; the others have forgotten it.
-    pub fn remove(&self, key: &SessionKey) -> Result<bool, Unreachable> {
+    /// What keeps a ring that may have it from forgetting it, in words; the others have forgotten
+    /// it.
+    pub fn remove(&self, id: &str, place: Option<&str>) -> Result<bool, String> {
         let mut removed = Ok(false);
         for ring in &self.rings {
-            removed = match (ring.delete(key.id()), removed) {
+            let has_it = place == Some(ring.name());
+            removed = match (ring.delete(id), removed) {
                 (Ok(there_was), Ok(any)) => Ok(any | there_was),
-                (Err(Unreachable::Absent) | Ok(_), removed) => removed,
-                (Err(why), _) => Err(why),
+                (Err(Unreachable::Absent), removed) if !has_it => removed,
+                (Ok(_), removed) => removed,
+                (Err(Unreachable::Absent), _) => Err(format!(
+                    "{} has it, and cannot be reached in this session",
+                    ring.name()
+                )),
+                (Err(why), _) => Err(why.to_string()),
             };
         }
-        removed
+        match place.filter(|place| self.rings.iter().all(|ring| ring.name() != *place)) {
+            Some(place) => Err(format!("{VARIABLE} leaves out {place}, which has it")),
+            None => removed,
+        }
     }
 }
 
@@ -236,9 +245,19 @@ mod tests {
         *rings[2].kept().unwrap() = entry;
         assert_eq!(cache.get(&key()), None);
         cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
-        assert!(cache.remove(&key()).unwrap());
+        assert!(cache.remove(key().id(), None).unwrap());
         assert!(rings[1..].iter().all(|ring| ring.kept().unwrap().is_none()));
-        assert!(!cache.remove(&key()).unwrap());
+        assert!(!cache.remove(key().id(), None).unwrap());
+        // What is known to be where nobody can look is not forgotten.
+        for (place, why) in [
+            ("absent", "absent has it, and cannot be reached"),
+            ("third", "leaves out third"),
+        ] {
+            cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
+            let left = cache.remove(key().id(), Some(place)).unwrap_err();
+            assert!(left.contains(why), "{left}");
+            assert!(rings[1..].iter().all(|ring| ring.kept().unwrap().is_none()));
+        }
     }
 
     #[test]
@@ -268,7 +287,7 @@ mod tests {
         cache.put(&key(), &session("t", 60), Timestamp::UNIX_EPOCH);
         assert_eq!(cache.place(), None);
         assert_eq!(cache.get(&key()), None);
-        assert!(!cache.remove(&key()).unwrap());
+        assert!(!cache.remove(key().id(), None).unwrap());
     }
 
     proptest! {

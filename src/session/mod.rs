@@ -12,14 +12,15 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 
 use self::cache::TokenCache;
+use self::notes::Notes;
 pub use self::token::{Session, SessionKey};
-use crate::keyring::Unreachable;
 use crate::state::lock::Lock;
 use crate::words::error::Result;
 
 pub mod cache;
 pub mod jwt;
 mod lock;
+mod notes;
 mod token;
 
 /// A token is not begun with when it has no more than this left, so that it does not expire on
@@ -34,8 +35,10 @@ pub type Clock = Rc<dyn Fn() -> Timestamp>;
 pub struct Sessions {
     cache: TokenCache,
     locks: Option<PathBuf>,
+    notes: Option<Rc<Notes>>,
     clock: Clock,
-    known: Rc<RefCell<HashMap<SessionKey, Known>>>,
+    /// By the sessions' names in the cache.
+    known: Rc<RefCell<HashMap<String, Known>>>,
 }
 
 /// What this process knows of one session.
@@ -58,8 +61,17 @@ impl Sessions {
         Self {
             cache,
             locks,
+            notes: None,
             clock,
             known: Rc::default(),
+        }
+    }
+
+    /// The same, which note in `folder` what each store has in the cache.
+    pub fn noted_in(self, folder: PathBuf) -> Self {
+        Self {
+            notes: Some(Rc::new(Notes::new(folder))),
+            ..self
         }
     }
 
@@ -91,6 +103,7 @@ impl Sessions {
             .or_else(|| self.cache.get(key))
             .filter(usable)
         {
+            self.note_use(key, &session);
             return Ok(self.remember(key, session));
         }
         self.obtain(key, deadline, usable, login).await
@@ -118,9 +131,70 @@ impl Sessions {
     ///
     /// # Errors
     /// As [`TokenCache::remove`].
-    pub fn forget(&self, key: &SessionKey) -> Result<bool, Unreachable> {
-        let known = self.known(key, |known| known.session.take());
-        Ok(self.cache.remove(key)? || known.is_some())
+    pub fn forget(&self, key: &SessionKey) -> Result<bool, String> {
+        let note = self.notes.as_ref().and_then(|notes| notes.get(key));
+        let place = note.as_ref().and_then(|note| note.place(self.now()));
+        self.remove(key.id(), place)
+    }
+
+    /// Forgets all sessions that the store of this name has used at `base_url`, as far as they are
+    /// noted, whatever they were obtained with; tells whether there were any.
+    ///
+    /// # Errors
+    /// As [`TokenCache::remove`], also where nothing is noted and the cache cannot be asked.
+    pub fn forget_all_of(
+        &self,
+        provider: &str,
+        base_url: &str,
+        store: &str,
+    ) -> Result<bool, String> {
+        let owner = token::owner(provider, base_url, store);
+        let notes = self.notes.as_ref().map(|notes| notes.of(&owner));
+        let mut forgotten = self.cache.remove(token::NONE, None);
+        for note in notes.unwrap_or_default() {
+            forgotten = match (self.remove(&note.id, note.place(self.now())), forgotten) {
+                (Ok(there_was), Ok(any)) => Ok(any | there_was),
+                (Err(why), Ok(_)) => Err(why),
+                (_, Err(why)) => Err(why),
+            };
+        }
+        forgotten
+    }
+
+    /// Forgets what is known under `id`, which `place` has where that is known.
+    fn remove(&self, id: &str, place: Option<&str>) -> Result<bool, String> {
+        let known = self.known_as(id, |known| known.session.take());
+        let there_was = self.cache.remove(id, place)?;
+        if let Some(notes) = &self.notes {
+            notes.remove(id);
+        }
+        Ok(there_was || known.is_some())
+    }
+
+    /// Notes that a store uses what is in the cache, unless that is noted.
+    fn note_use(&self, key: &SessionKey, session: &Session) {
+        let unnoted = self.notes.as_ref().filter(|notes| !notes.has(key));
+        if let Some(notes) = unnoted
+            && let Some(place) = self.cache.place()
+        {
+            notes.put(key, session, place, self.now());
+        }
+    }
+
+    /// Keeps `session` in the cache. It is noted before, so that no crash leaves it without.
+    fn keep(&self, key: &SessionKey, session: &Session) {
+        let now = self.now();
+        let note = |place: Option<&'static str>| {
+            if let (Some(notes), Some(place)) = (&self.notes, place) {
+                notes.put(key, session, place, now);
+            }
+        };
+        let expected = self.notes.as_ref().and_then(|_| self.cache.place());
+        note(expected);
+        let kept = self.cache.put(key, session, now);
+        if kept != expected {
+            note(kept);
+        }
     }
 
     /// The session under `key` that has not expired, without logging in.
@@ -148,12 +222,12 @@ impl Sessions {
             Some(session) if usable(&session) => return Ok(self.remember(key, session)),
             // Should the login fail, the next process need not try this one.
             Some(_) => {
-                let _ = self.cache.remove(key);
+                let _ = self.cache.remove(key.id(), None);
             }
             None => {}
         }
         let session = login().await?;
-        self.cache.put(key, &session, self.now());
+        self.keep(key, &session);
         Ok(self.remember(key, session))
     }
 
@@ -174,7 +248,11 @@ impl Sessions {
     }
 
     fn known<T>(&self, key: &SessionKey, look: impl FnOnce(&mut Known) -> T) -> T {
-        look(self.known.borrow_mut().entry(key.clone()).or_default())
+        self.known_as(key.id(), look)
+    }
+
+    fn known_as<T>(&self, id: &str, look: impl FnOnce(&mut Known) -> T) -> T {
+        look(self.known.borrow_mut().entry(id.to_owned()).or_default())
     }
 }
 

@@ -45,11 +45,21 @@ impl fmt::Debug for Session {
     }
 }
 
+/// What the names of entries in a cache begin with.
+const PREFIX: &str = "keyfob-session:";
+
 /// Which session is meant. Only a hash of what identifies it is kept, so that nothing of it can
 /// be read where keys are listed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub struct SessionKey {
+    /// Of what identifies the session.
+    digest: String,
+    /// The same as the name of its entry in a cache.
     id: String,
+    provider: String,
+    base_url: String,
+    /// Stands for the store that uses it.
+    owner: Option<String>,
 }
 
 impl SessionKey {
@@ -58,9 +68,23 @@ impl SessionKey {
     /// `account` is whatever tells accounts apart: an address, or an API key itself, so that
     /// another key never gets this one's token. `scope` tells apart tokens of different rights.
     pub fn new(provider: &str, base_url: &str, account: &str, scope: &str) -> Self {
-        let parts = [provider, base_url.trim_end_matches('/'), account, scope];
+        let base_url = base_url.trim_end_matches('/');
+        let digest = digest::of_parts(&[provider, base_url, account, scope]);
         Self {
-            id: format!("keyfob-session:{}", digest::of_parts(&parts)),
+            id: format!("{PREFIX}{digest}"),
+            digest,
+            provider: provider.to_owned(),
+            base_url: base_url.to_owned(),
+            owner: None,
+        }
+    }
+
+    /// The same session, as the store of this name uses it.
+    pub fn of_store(self, store: &str) -> Self {
+        let owner = owner(&self.provider, &self.base_url, store);
+        Self {
+            owner: Some(owner),
+            ..self
         }
     }
 
@@ -73,4 +97,22 @@ impl SessionKey {
     pub(super) fn file_name(&self) -> String {
         self.id.replace(':', "-")
     }
+
+    /// What identifies it, hashed.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What stands for its store.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
 }
+
+/// What stands for the store of this name, at this address.
+pub(super) fn owner(provider: &str, base_url: &str, store: &str) -> String {
+    digest::of_parts(&[provider, base_url.trim_end_matches('/'), store])
+}
+
+/// The entry in a cache that no session has: asked for, it tells whether the cache can be.
+pub(super) const NONE: &str = "keyfob-session:none";

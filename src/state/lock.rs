@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::words::error::{Error, Result};
+use crate::words::progress::waiting_for;
 use crate::words::shown::ShownPath as _;
 
 /// The first and the longest pause between two attempts.
@@ -104,6 +105,7 @@ impl Drop for Held {
 fn wait_for(folder: &Path, deadline: Option<Instant>) -> Result<Held> {
     let path = folder.join(LOCK_FILE);
     let mut pause = FIRST_PAUSE;
+    let mut waiting = None;
     loop {
         if let Some(held) = try_once(&path).map_err(|error| cannot_lock(folder, error))? {
             return Ok(held);
@@ -117,6 +119,7 @@ fn wait_for(folder: &Path, deadline: Option<Instant>) -> Result<Held> {
             ))
             .hint("wait until it is done, or end it if it hangs"));
         }
+        waiting.get_or_insert_with(|| waiting_for(&holder(&path)));
         thread::sleep(left.map_or(pause, |left| left.min(pause)));
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

@@ -18,7 +18,7 @@ const LONGEST: usize = 64;
 pub struct Scratch {
     file: PathBuf,
     /// Before the lock: whoever gets that finds nothing.
-    _folder: TempDir,
+    folder: TempDir,
     /// Tells others that somebody is at work there.
     _lock: File,
 }
@@ -57,7 +57,7 @@ impl Scratch {
         options.open(&file)?.write_all(bytes)?;
         Ok(Self {
             file,
-            _folder: folder,
+            folder,
             _lock: lock,
         })
     }
@@ -65,6 +65,24 @@ impl Scratch {
     /// The file.
     pub fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// Leaves the file, which holds `bytes` then, to its owner: nothing removes it any more. Returns
+    /// where it is.
+    ///
+    /// # Errors
+    /// Those of the system; the folder is removed with its file then.
+    pub fn keep(self, bytes: &[u8]) -> io::Result<PathBuf> {
+        fs::write(&self.file, bytes)?;
+        let folder = self.folder.path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let name = name.trim_start_matches(".edit.");
+        let name = name.trim_end_matches(TEMPORARY_SUFFIX);
+        let kept = folder.with_file_name(format!("keyfob-kept-{name}"));
+        fs::rename(folder, &kept)?;
+        // Gone from where it was, so there is nothing to remove.
+        let _ = self.folder.keep();
+        Ok(kept.join(self.file.file_name().unwrap_or_default()))
     }
 }
 
@@ -150,6 +168,15 @@ mod tests {
         assert!(scratch.file().exists() && second.file().ends_with("_-x"));
         drop((scratch, second));
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_kept_is_not_swept_away() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = Scratch::new(place.path(), "A", b"v").unwrap();
+        let kept = kept.keep(b"w").unwrap();
+        drop(Scratch::new(place.path(), "A", b"v").unwrap());
+        assert_eq!(fs::read(kept).unwrap(), b"w");
     }
 
     #[cfg(unix)]

@@ -1,11 +1,15 @@
 //! What the user sees: data on stdout, everything else on stderr.
 
 mod escape;
+mod moment;
 mod progress;
 pub mod prompt;
+mod spinner;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::OnceLock;
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
@@ -13,7 +17,8 @@ use serde::Serialize;
 
 pub use escape::escape;
 pub use progress::Bar;
-pub use table::Table;
+pub use spinner::Spinner;
+pub use table::{Table, colored, wrapped};
 
 use crate::words::error::{Error, Result};
 use crate::words::shown::without_keys;
@@ -23,7 +28,37 @@ const YELLOW: &str = "\u{1b}[1;33m";
 const CYAN: &str = "\u{1b}[1;36m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// A time for people: to the second.
+/// The user's home folder, once it is known.
+static HOME: OnceLock<String> = OnceLock::new();
+
+/// Has paths below `home` be told with `~` on a terminal from here on.
+pub fn at_home(home: Option<&Path>) {
+    if let Some(home) = home.and_then(Path::to_str).filter(|home| home.len() > 1) {
+        let _ = HOME.set(home.trim_end_matches('/').to_owned());
+    }
+}
+
+/// `text` with the home folder as `~`.
+pub fn shortened(text: &str) -> String {
+    let Some(home) = HOME.get() else {
+        return text.to_owned();
+    };
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(home.as_str()) {
+        let (before, found) = rest.split_at(at);
+        let after = &found[home.len()..];
+        let begins = out.len() + before.len() == 0 || before.ends_with([' ', '=', '(']);
+        let ends = after.is_empty() || after.starts_with(['/', ' ', ',', ':', ')']);
+        out.push_str(before);
+        out.push_str(if begins && ends { "~" } else { home });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// A time for programs, and for people who want it to the second.
 pub fn time(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second())
         .unwrap_or(at)
@@ -60,6 +95,30 @@ impl Ui {
         io::stdout().is_terminal()
     }
 
+    /// A time as stdout is told it: on a terminal how long ago it was, or how soon it will be.
+    pub fn time(&self, at: Timestamp) -> String {
+        match self.stdout_is_terminal() {
+            true => moment::told(at, Timestamp::now()),
+            false => time(at),
+        }
+    }
+
+    /// Writes one line of what is known of something: what it is called, and what it is.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
+    pub fn fact(&self, label: &str, text: &str) -> Result<()> {
+        if !self.stdout_is_terminal() {
+            return self.line(&format!("{label}: {text}"));
+        }
+        let label = format!("{label}: ");
+        let room = self.columns().map_or(usize::MAX, usize::from);
+        let room = room.saturating_sub(label.len());
+        let parts = wrapped(&shortened(&escape(text)), room);
+        let line = parts.join(&format!("\n{}", " ".repeat(label.len())));
+        self.data(format!("{}{line}\n", escape(&label)).as_bytes())
+    }
+
     /// How many columns the terminal has that stdout is; `None` where it is none.
     pub fn columns(&self) -> Option<u16> {
         #[cfg(unix)]
@@ -87,6 +146,11 @@ impl Ui {
     /// terminal that the answer comes from.
     pub fn can_show_and_ask(&self) -> bool {
         self.interactive && !self.json && io::stderr().is_terminal()
+    }
+
+    /// Whether a person sees on the terminal what goes on.
+    pub fn shows_waits(&self) -> bool {
+        !self.quiet && !self.json && io::stderr().is_terminal()
     }
 
     /// Writes `data` to stdout, byte for byte.
@@ -134,7 +198,12 @@ impl Ui {
     }
 
     /// Writes one JSON document to stdout.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
     pub fn document(&self, document: &serde_json::Value) -> Result<()> {
+        let mut document = document.clone();
+        whole_seconds(&mut document);
         // On a terminal a person reads it; elsewhere a program does.
         let mut text = if self.stdout_is_terminal() {
             format!("{document:#}")
@@ -148,7 +217,7 @@ impl Ui {
     /// Says something on stderr, unless quiet.
     pub fn note(&self, message: &str) {
         if !self.quiet {
-            self.stderr(&said(message));
+            self.say(Voice::Note, "", message);
         }
     }
 
@@ -161,13 +230,13 @@ impl Ui {
 
     /// Warns on stderr, quiet or not, of what nobody may overlook.
     pub fn insist(&self, message: &str) {
-        self.stderr(&format!("{YELLOW}warning:{PLAIN} {}", said(message)));
+        self.say(Voice::Warning, YELLOW, message);
     }
 
     /// Tells on stderr what goes on, from the given verbosity on.
     pub fn trace(&self, level: u8, message: &str) {
         if self.verbose >= level {
-            self.stderr(&format!("{CYAN}keyfob:{PLAIN} {}", said(message)));
+            self.say(Voice::Trace, CYAN, message);
         }
     }
 
@@ -193,19 +262,93 @@ impl Ui {
 
     /// Says on stderr what can be done about something.
     pub fn hint(&self, hint: &str) {
-        self.stderr(&format!("{CYAN}hint:{PLAIN} {}", said(hint)));
+        self.say(Voice::Hint, CYAN, hint);
+    }
+
+    /// Says on stderr, unless quiet, what one would do next.
+    pub fn next(&self, hint: &str) {
+        if !self.quiet {
+            self.hint(hint);
+        }
+    }
+
+    /// Says `message` on stderr: a line behind the voice's word in this colour, or an object of JSON,
+    /// so that whoever reads `--json` finds nothing else there.
+    fn say(&self, voice: Voice, color: &str, message: &str) {
+        let message = without_keys(message.to_owned());
+        if self.json {
+            let key = voice.key();
+            self.stderr(&serde_json::json!({ key: { "message": message } }).to_string());
+            return;
+        }
+        let message = escape(&message);
+        self.stderr(&match voice.word() {
+            "" => message,
+            word => format!("{color}{word}:{PLAIN} {message}"),
+        });
     }
 
     fn stderr(&self, line: &str) {
-        let mut stream = AutoStream::new(io::stderr(), self.color).lock();
-        // There is nowhere to report that stderr is gone.
-        let _ = writeln!(stream, "{line}");
+        spinner::aside(|| {
+            let mut stream = AutoStream::new(io::stderr(), self.color).lock();
+            // There is nowhere to report that stderr is gone.
+            let _ = writeln!(stream, "{line}");
+        });
+    }
+}
+
+/// What a line on stderr is.
+#[derive(Clone, Copy)]
+enum Voice {
+    Note,
+    Warning,
+    Hint,
+    Trace,
+}
+
+impl Voice {
+    /// What it begins with.
+    fn word(self) -> &'static str {
+        match self {
+            Voice::Note => "",
+            Voice::Warning => "warning",
+            Voice::Hint => "hint",
+            Voice::Trace => "keyfob",
+        }
+    }
+
+    /// What it is called in JSON.
+    fn key(self) -> &'static str {
+        match self {
+            Voice::Warning => "warning",
+            Voice::Note | Voice::Hint | Voice::Trace => "note",
+        }
     }
 }
 
 /// A message as it is printed: one line, without anything that the user gave and that may be a key.
 fn said(message: &str) -> String {
     escape(&without_keys(message.to_owned()))
+}
+
+/// Takes what is less than a second from the times in `document`: what is called `…_at`.
+fn whole_seconds(document: &mut serde_json::Value) {
+    match document {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    serde_json::Value::String(text) if key.ends_with("_at") => {
+                        if let Ok(at) = text.parse::<Timestamp>() {
+                            *text = time(at);
+                        }
+                    }
+                    value => whole_seconds(value),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(whole_seconds),
+        _ => {}
+    }
 }
 
 fn write_stdout(data: &[u8]) -> io::Result<()> {

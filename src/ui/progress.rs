@@ -1,12 +1,12 @@
 //! Progress bars: on a terminal only, and only once work takes long enough to wonder.
 
 use std::cell::RefCell;
-use std::io::IsTerminal;
 use std::rc::Rc;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::Ui;
 use crate::words::progress::Progress;
 
 /// A bar on stderr for the work that is going on. Its clones are the same bar.
@@ -17,10 +17,10 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// A bar, shown where stderr is a terminal and the user has not asked for quiet.
-    pub fn new(quiet: bool) -> Self {
+    /// A bar, shown where stderr is a terminal that a person reads who has not asked for quiet.
+    pub fn new(ui: &Ui) -> Self {
         Self {
-            shown: !quiet && std::io::stderr().is_terminal(),
+            shown: ui.shows_waits(),
             bar: Rc::default(),
         }
     }

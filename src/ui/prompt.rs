@@ -1,26 +1,27 @@
 //! Questions to the person at the terminal: hidden input and confirmation.
 
 use dialoguer::theme::SimpleTheme;
-use dialoguer::{Confirm, Input, Password};
+use dialoguer::{Input, Password};
 use zeroize::Zeroizing;
 
 use crate::ui::{Ui, escape};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 
-/// Asks for a secret, hidden, twice.
+/// Asks for a secret, hidden, twice. An empty one is none: it asks again.
 ///
 /// # Errors
 /// `usage` where nothing may be asked.
 pub fn new_secret(ui: &Ui, what: &str) -> Result<SecretValue> {
     check(ui, what)?;
-    Password::with_theme(&SimpleTheme)
-        .with_prompt(escape(what))
-        .with_confirmation("The same again", "The two are not the same, once more")
-        .allow_empty_password(true)
-        .interact()
-        .map(SecretValue::from)
-        .map_err(interrupted)
+    loop {
+        let value = hidden(ui, what)?;
+        let again = password("The same again")?;
+        if *value == *again {
+            return Ok(SecretValue::from(value.as_str()));
+        }
+        insist(ui, "The two are not the same, once more");
+    }
 }
 
 /// Asks for a credential, hidden, once.
@@ -29,11 +30,36 @@ pub fn new_secret(ui: &Ui, what: &str) -> Result<SecretValue> {
 /// `usage` where nothing may be asked.
 pub fn credential(ui: &Ui, what: &str) -> Result<Zeroizing<String>> {
     check(ui, what)?;
+    hidden(ui, what)
+}
+
+/// What somebody types, unseen, until it is something.
+fn hidden(ui: &Ui, what: &str) -> Result<Zeroizing<String>> {
+    loop {
+        let text = password(what)?;
+        if !text.is_empty() {
+            return Ok(text);
+        }
+        insist(ui, "Nothing was typed, once more; Ctrl-C ends it");
+    }
+}
+
+fn password(what: &str) -> Result<Zeroizing<String>> {
     Password::with_theme(&SimpleTheme)
         .with_prompt(escape(what))
+        .allow_empty_password(true)
         .interact()
         .map(Zeroizing::new)
         .map_err(interrupted)
+}
+
+/// Says what belongs to a question, be keyfob quiet or not.
+fn insist(ui: &Ui, message: &str) {
+    let ui = Ui {
+        quiet: false,
+        ..*ui
+    };
+    ui.note(message);
 }
 
 /// Asks for a line of text.
@@ -48,17 +74,51 @@ pub fn line(ui: &Ui, what: &str) -> Result<String> {
         .map_err(interrupted)
 }
 
-/// Asks whether to go on; no by default.
+/// Asks whether to go on: `y` or `yes` and Enter mean it, everything else does not.
 ///
 /// # Errors
 /// `usage` where nothing may be asked.
 pub fn confirm(ui: &Ui, question: &str) -> Result<bool> {
     check(ui, question)?;
-    Confirm::with_theme(&SimpleTheme)
-        .with_prompt(escape(question))
-        .default(false)
-        .interact()
-        .map_err(interrupted)
+    let answer: String = Input::with_theme(&SimpleTheme)
+        .with_prompt(format!("{} [y/N]", escape(question)))
+        .allow_empty(true)
+        .interact_text()
+        .map_err(interrupted)?;
+    let answer = answer.trim();
+    Ok(["y", "yes"]
+        .iter()
+        .any(|yes| answer.eq_ignore_ascii_case(yes)))
+}
+
+/// Asks whether to do what cannot be undone, unless `yes` says so already; `what` says what that is,
+/// for who cannot be asked.
+///
+/// # Errors
+/// `usage` where nothing may be asked; `failed` where the answer is no.
+pub fn agree(ui: &Ui, yes: bool, question: &str, what: &str) -> Result<()> {
+    if yes {
+        return Ok(());
+    }
+    may_be_asked(ui, yes, what)?;
+    match confirm(ui, question)? {
+        true => Ok(()),
+        false => Err(Error::failed("nothing was changed")),
+    }
+}
+
+/// Checks that somebody can be asked about `what`, which cannot be undone, or that `yes` says it.
+///
+/// # Errors
+/// `usage` where neither is so.
+pub fn may_be_asked(ui: &Ui, yes: bool, what: &str) -> Result<()> {
+    match yes || ui.interactive {
+        true => Ok(()),
+        false => Err(Error::usage(format!(
+            "{what} cannot be undone, and nobody can be asked here"
+        ))
+        .hint("give -y where it is meant")),
+    }
 }
 
 fn check(ui: &Ui, what: &str) -> Result<()> {

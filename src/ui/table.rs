@@ -1,9 +1,22 @@
-//! Tables: aligned and headed on a terminal, tab-separated without a head in a pipe.
+//! Tables: aligned and headed on a terminal, blocks of `key: value` where that is too narrow, and
+//! tab-separated without a head in a pipe.
 
-use comfy_table::{ContentArrangement, presets};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::{Ui, escape};
 use crate::words::error::Result;
+
+const GREEN: &str = "\u{1b}[32m";
+const YELLOW: &str = "\u{1b}[33m";
+const RED: &str = "\u{1b}[31m";
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// The last column is wrapped where it has so many columns of the terminal left, in a table.
+const LEAST: usize = 24;
 
 /// Rows under a head.
 pub struct Table {
@@ -31,8 +44,13 @@ impl Table {
         if !ui.stdout_is_terminal() {
             return self.print_plain(ui);
         }
+        ui.styled(&self.on_terminal(ui.columns().map(usize::from)))
+    }
+
+    /// The text for a terminal of so many columns; `None` is any number.
+    fn on_terminal(&self, columns: Option<usize>) -> String {
         if self.rows.is_empty() {
-            return Ok(());
+            return String::new();
         }
         let used: Vec<usize> = (0..self.head.len())
             .filter(|at| {
@@ -41,25 +59,38 @@ impl Table {
                     .any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
             })
             .collect();
-        let mut table = comfy_table::Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_header(used.iter().map(|at| self.head[*at]));
-        if let Some(columns) = ui.columns() {
-            table.set_width(columns);
-        }
-        for row in &self.rows {
-            table.add_row(
+        let head: Vec<&str> = used.iter().map(|at| self.head[*at]).collect();
+        let rows: Vec<Vec<String>> = self
+            .rows
+            .iter()
+            .map(|row| {
                 used.iter()
-                    .map(|at| escape(row.get(*at).map_or("", String::as_str))),
-            );
-        }
-        let text: String = table
-            .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
+                    .map(|at| super::shortened(&escape(row.get(*at).map_or("", String::as_str))))
+                    .collect()
+            })
             .collect();
-        ui.data(text.as_bytes())
+        let widths: Vec<usize> = (0..head.len())
+            .map(|at| {
+                let cells = rows.iter().map(|row| row[at].width());
+                cells.chain([head[at].width()]).max().unwrap_or_default()
+            })
+            .collect();
+        let Some((last, before)) = widths.split_last() else {
+            return String::new();
+        };
+        let taken: usize = before.iter().map(|width| width + GAP.len()).sum();
+        let columns = columns.unwrap_or(usize::MAX);
+        let left = columns.saturating_sub(taken);
+        let longest = rows
+            .iter()
+            .filter_map(|row| row.last())
+            .flat_map(|cell| cell.split(' '))
+            .map(|word| word.width())
+            .max();
+        match left >= *last || left >= LEAST && left >= longest.unwrap_or_default() {
+            true => aligned(&head, &rows, before, left),
+            false => blocks(&head, &rows, columns),
+        }
     }
 
     fn print_plain(&self, ui: &Ui) -> Result<()> {
@@ -74,5 +105,151 @@ impl Table {
             text.push('\n');
         }
         ui.data(text.as_bytes())
+    }
+}
+
+/// A line for each row, whose last cell goes on in further ones where it must.
+fn aligned(head: &[&str], rows: &[Vec<String>], widths: &[usize], left: usize) -> String {
+    let mut text = String::new();
+    let head: Vec<String> = head.iter().map(|word| (*word).to_owned()).collect();
+    line(&mut text, &head, widths, left, |word| {
+        format!("{BOLD}{word}{PLAIN}")
+    });
+    for row in rows {
+        line(&mut text, row, widths, left, colored);
+    }
+    text
+}
+
+fn line(
+    text: &mut String,
+    cells: &[String],
+    widths: &[usize],
+    left: usize,
+    style: impl Fn(&str) -> String,
+) {
+    let Some((last, before)) = cells.split_last() else {
+        return;
+    };
+    let mut line = String::new();
+    for (cell, width) in before.iter().zip(widths) {
+        line.push_str(&style(cell));
+        line.push_str(&" ".repeat(width - cell.width() + GAP.len()));
+    }
+    let indent = widths.iter().map(|width| width + GAP.len()).sum();
+    for (at, part) in wrapped(last, left).into_iter().enumerate() {
+        match at {
+            0 => line.push_str(&style(&part)),
+            _ => line.push_str(&format!("\n{}{part}", " ".repeat(indent))),
+        }
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+/// A block for each row, a line for each of its cells that is not empty.
+fn blocks(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
+    let blocks = rows.iter().map(|row| {
+        let mut block = String::new();
+        for (label, cell) in head.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
+            let label = match label.is_empty() {
+                true => String::new(),
+                false => format!("{}: ", label.to_lowercase()),
+            };
+            let room = columns.saturating_sub(label.len());
+            for (at, part) in wrapped(cell, room).into_iter().enumerate() {
+                match at {
+                    0 => block.push_str(&format!("{label}{}\n", colored(&part))),
+                    _ => block.push_str(&format!("{}{part}\n", " ".repeat(label.len()))),
+                }
+            }
+        }
+        block
+    });
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+/// `text` in parts of at most so many columns, broken between words only: a word that is longer is a
+/// part of its own.
+pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    if text.width() <= columns {
+        return vec![text.to_owned()];
+    }
+    let mut parts = vec![String::new()];
+    for word in text.split(' ') {
+        let part = parts.last().map_or(0, |part| part.width());
+        if part > 0 && part + 1 + word.width() > columns {
+            parts.push(String::new());
+        }
+        if let Some(part) = parts.last_mut() {
+            if !part.is_empty() {
+                part.push(' ');
+            }
+            part.push_str(word);
+        }
+    }
+    parts
+}
+
+/// A state in its colour; whatever else as it is.
+pub fn colored(word: &str) -> String {
+    let color = match word {
+        "ok" | "trusted" | "present" | "current" => GREEN,
+        "warning" | "default" | "unknown" | "deleted" | "due" => YELLOW,
+        "fault" | "missing" | "changed" | "untrusted" | "differs" | "failed" => RED,
+        _ => return word.to_owned(),
+    };
+    format!("{color}{word}{PLAIN}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["STATE", "NAME", "NOTHING", "DESCRIPTION"]);
+        let url = "https://api.example.com/a/long/path";
+        for cells in [
+            ["ok", "a", "", "what it is for, in some words"],
+            ["fault", "größer", "", url],
+        ] {
+            table.row(cells.map(str::to_owned));
+        }
+        table
+    }
+
+    fn plain(columns: usize) -> String {
+        let text = table().on_terminal(Some(columns));
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn what_fits_is_a_table_and_the_last_column_is_wrapped_at_words() {
+        let text = plain(80);
+        assert_eq!(text.lines().count(), 3);
+        assert!(text.starts_with("STATE  NAME    DESCRIPTION\nok     a       what it is for"));
+        let lines: Vec<String> = plain(50).lines().map(str::to_owned).collect();
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(
+            table()
+                .on_terminal(Some(80))
+                .contains("\u{1b}[31mfault\u{1b}[0m")
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_told_in_blocks_and_no_word_is_broken() {
+        for columns in [10, 20, 40] {
+            let text = plain(columns);
+            assert!(
+                text.starts_with("state: ok\nname: a\ndescription: what"),
+                "{text}"
+            );
+            assert!(text.contains("\n\nstate: fault\nname: größer\n"), "{text}");
+            assert!(
+                text.contains("https://api.example.com/a/long/path"),
+                "{text}"
+            );
+        }
     }
 }

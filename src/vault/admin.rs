@@ -364,6 +364,6 @@ impl Vault {
 
 pub(super) fn no_vault(vault: &Vault) -> Error {
     Error::not_found(format!("there is no vault {} yet", vault.path.shown()))
-        .hint("the first keyfob set makes it")
+        .hint("keyfob set -s {store} NAME makes it")
         .caused_by(Cause::NotMade)
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::format::{Document, Slot};
 use super::record::Record;
 use crate::words::batch::{Action, Past, Write};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Cause, Error, Result};
 use crate::words::secret::{Name, SecretValue};
 
 /// Stores one secret; with `if_absent` only where there is none of that name.
@@ -136,5 +136,6 @@ pub fn delete(document: &mut Document<'_>, name: &Name, now: Timestamp) -> Resul
 
 /// The error for a secret that the vault does not have.
 pub fn missing(name: &Name) -> Error {
-    Error::not_found(format!("there is no secret {} in the vault", name.shown()))
+    Error::not_found(format!("there is no secret named {}", name.shown()))
+        .caused_by(Cause::NoSecret)
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::format::{Document, Slot};
 use super::record::{Record, Version as Kept};
 use crate::words::batch::{Action, Past, Restored, Version};
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Result, shell_word};
 use crate::words::secret::Name;
 
 /// The versions of `name`, newest first.
@@ -83,28 +83,27 @@ fn find(document: &Document<'_>, name: &Name) -> Result<Record> {
         .secrets
         .get(name.as_str())
         .or_else(|| document.deleted.get(name.as_str()))
-        .ok_or_else(|| {
-            Error::not_found(format!("there is no secret {} in the vault", name.shown()))
-        })?;
+        .ok_or_else(|| super::edit::missing(name))?;
     Ok(slot.record(name.as_str())?.into_owned())
 }
 
 fn choose<'r>(record: &'r Record, name: &Name, number: Option<u32>) -> Result<&'r Kept> {
-    let hint = "keyfob vault history shows what there is";
+    let shown = shell_word(&name.shown().to_string());
+    let hint = format!("keyfob history -s {{store}} {shown} shows what there is");
     let Some(number) = number else {
         return record
             .versions()
             .skip(1)
             .find(|version| version.value.is_some())
             .ok_or_else(|| {
-                Error::not_found(format!("there is no earlier version of {name}")).hint(hint)
+                Error::not_found(format!("there is no earlier version of {name}")).hint(&hint)
             });
     };
     let version = record
         .versions()
         .find(|version| version.number == number)
         .ok_or_else(|| {
-            Error::not_found(format!("there is no version {number} of {name}")).hint(hint)
+            Error::not_found(format!("there is no version {number} of {name}")).hint(&hint)
         })?;
     if version.value.is_none() {
         return Err(Error::usage(format!("in version {number} {name} was deleted")).hint(hint));

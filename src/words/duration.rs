@@ -73,8 +73,14 @@ impl FromStr for HumanDuration {
 
     fn from_str(text: &str) -> Result<Self> {
         let bad = |why: &str| {
-            Error::usage(format!("{} is no duration: {why}", shown::quoted(text)))
-                .hint("durations are written 500ms, 30s, 5m, 1h30m or 30d")
+            let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let hint = "durations are written 500ms, 30s, 5m, 1h30m or 30d";
+            Error::usage(format!("{} is no duration: {why}", shown::quoted(text))).hint(
+                match bare {
+                    true if text.len() < 6 => format!("write {text}s for seconds; {hint}"),
+                    _ => hint.to_owned(),
+                },
+            )
         };
         if text == "0" {
             return Ok(Self(Duration::ZERO));

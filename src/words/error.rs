@@ -89,6 +89,8 @@ pub enum Cause {
     NotMade,
     /// It was there and is not any more: a write begins it anew.
     Gone,
+    /// It has no secret of the name that was given.
+    NoSecret,
 }
 
 /// The crate's result.
@@ -134,7 +136,8 @@ impl Error {
         self
     }
 
-    /// The same error with a hint at what to do.
+    /// The same error with a hint at what to do. `{store}` in it stands for the store that the error
+    /// will [concern](Self::store).
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(shown::without_keys(hint.into()));
         self
@@ -157,7 +160,10 @@ impl Error {
 
     /// The same error, said to concern the store `name`, unless it names one already.
     pub fn store(mut self, name: impl Into<String>) -> Self {
-        self.0.store.get_or_insert_with(|| name.into());
+        let store = self.0.store.get_or_insert_with(|| name.into());
+        if let Some(hint) = &mut self.0.hint {
+            *hint = hint.replace("{store}", store);
+        }
         self
     }
 

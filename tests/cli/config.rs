@@ -22,7 +22,7 @@ fn write_users(home: &Home, text: &str) -> PathBuf {
 fn fields(run: Keyfob, store: &str) -> Value {
     let stores = run.run().ok().json();
     let stores = stores.as_array().unwrap();
-    let found = stores.iter().find(|found| found["name"] == store);
+    let found = stores.iter().find(|found| found["store"] == store);
     found.map_or(Value::Null, |found| found["fields"].clone())
 }
 

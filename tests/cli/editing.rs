@@ -94,6 +94,49 @@ fn the_file_is_private_in_memory_and_the_editor_has_no_credentials() {
 }
 
 #[test]
+fn what_cannot_be_stored_is_kept_for_its_owner() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = World::new();
+    world.put("nosana", "A", "old");
+    let home = &world.home;
+    // The server goes down while somebody edits.
+    let script = format!(
+        "printf typed > \"$1\"; while [ ! -e {} ]; do sleep 0.05; done",
+        home.work().join("down").display()
+    );
+    let memory = tempfile::tempdir().unwrap();
+    let command = home
+        .keyfob(["--timeout", "500ms", "edit", "-s", "nosana", "A"])
+        .env("XDG_CACHE_HOME", memory.path())
+        .env("EDITOR", editor(home, &script));
+    let run = std::thread::scope(|scope| {
+        let running = scope.spawn(|| command.run());
+        until("the value is read", || {
+            world
+                .nosana
+                .asked()
+                .iter()
+                .any(|asked| asked.starts_with("GET /secrets"))
+        });
+        world.nosana.stop();
+        home.write("down", "");
+        running.join().unwrap()
+    });
+    run.code(8).stderr_has("what you saved is kept in ");
+    let (_, rest) = run.stderr.split_once("kept in ").unwrap();
+    let (kept, rest) = rest.split_once(": keyfob set -s nosana A --file ").unwrap();
+    assert!(rest.starts_with(kept), "{rest}");
+    assert_eq!(fs::read_to_string(kept).unwrap(), "typed");
+    let folder = std::path::Path::new(kept).parent().unwrap();
+    assert_eq!(
+        folder.metadata().unwrap().permissions().mode() & 0o777,
+        0o700
+    );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn a_change_underneath_is_a_conflict() {
     for store in READABLE {
         let world = World::new();
@@ -154,8 +197,16 @@ fn a_signal_ends_the_editor_and_leaves_nothing() {
     for signal in [Signal::TERM, Signal::HUP, Signal::KILL] {
         let home = Home::new();
         home.keyfob(["set", "A"]).stdin("v").run().ok();
+        // Where no other test's keyfob tidies up.
+        let shared = ["/dev/shm", "/tmp"].map(std::path::Path::new);
+        let shared = shared.into_iter().find(|path| path.is_dir()).unwrap();
+        let memory = tempfile::tempdir_in(shared).unwrap();
+        let edit = |editor: &str| {
+            let edit = home.keyfob(["edit", "A"]).env("EDITOR", editor);
+            edit.env("XDG_RUNTIME_DIR", memory.path())
+        };
         let script = editor(&home, "echo \"$1\" > part; mv part seen; exec sleep 300");
-        let mut running = home.keyfob(["edit", "A"]).env("EDITOR", &script).spawn();
+        let mut running = edit(&script).spawn();
         until("the editor", || home.work().join("seen").exists());
         running.signal(signal);
         until("its end", || !running.is_running());
@@ -169,9 +220,8 @@ fn a_signal_ends_the_editor_and_leaves_nothing() {
         // Nothing could be done then; the next one does it.
         assert!(left.exists());
         drop(running);
-        home.keyfob(["edit", "A"]).env("EDITOR", "true").run().ok();
         until("the sweep", || {
-            home.keyfob(["edit", "A"]).env("EDITOR", "true").run().ok();
+            edit("true").run().ok();
             !left.exists()
         });
         assert!(fs::metadata(left.parent().unwrap()).is_err());

@@ -44,6 +44,10 @@ while True:
         break
     told.append((args, body))
 mode = os.environ.get("FAKE", "")
+if mode == "dump":
+    with open(os.environ["DUMP"], "a") as file:
+        file.write(sys.argv[1] + " in " + os.getcwd() + "\n")
+        file.writelines(name + "=" + value + "\n" for name, value in os.environ.items())
 if mode == "hang":
     time.sleep(600)
 if mode == "die":
@@ -126,6 +130,65 @@ fn a_plugin_s_key_reads_and_writes_a_vault() {
     other.run(["vault", "recipients", "add", &public]).ok();
     named(&mut other, &identity);
     other.run(["get", "B"]).ok().stdout_is("x");
+}
+
+#[test]
+fn a_plugin_gets_no_credential() {
+    if !has_python() {
+        return;
+    }
+    let mut home = with_plugin();
+    named(&mut home, plugin_identity().0);
+    let dump = home.work().join("dump");
+    home.set("FAKE", "dump").set("DUMP", &dump);
+    let credentials = [
+        "NORTHFLANK_API_TOKEN",
+        "BYTENITE_API_KEY",
+        "NEO_API_KEY",
+        "KEYFOB_WEB_API_TOKEN",
+        "KEYFOB_NOSANA_KEYPAIR",
+        "SOLANA_WALLET",
+        "KEYFOB_FALLBACK_KEY",
+        "KEYFOB_OTHER_IDENTITY",
+    ];
+    for name in credentials {
+        home.set(name, "hunter2-hunter2");
+    }
+    home.keyfob(["set", "A"]).stdin("v").run().ok();
+    home.run(["get", "A"]).ok().stdout_is("v");
+    let dumped = fs::read_to_string(&dump).unwrap();
+    for machine in ["recipient-v1", "identity-v1"] {
+        assert!(dumped.contains(&format!("--age-plugin={machine} in ")));
+    }
+    assert!(dumped.contains("\nHOME=") && dumped.contains("\nPATH="));
+    assert!(!dumped.contains("hunter2"), "{dumped}");
+    assert!(!dumped.contains(&format!(" in {}\n", home.work().display())));
+}
+
+#[test]
+fn a_plugin_that_does_not_speak_as_one_is_named() {
+    let mut home = with_plugin();
+    named(&mut home, plugin_identity().0);
+    let plugin = home.root().join("plugins/age-plugin-fake");
+    let endless = "printf '%s' '-> msg'; while :; do printf ' xxxxxxxxxxxxxxxx'; done";
+    for (script, why) in [
+        ("exit 0", "ended before it had answered"),
+        (
+            "cat >/dev/null & echo hello; sleep 600",
+            "does not speak as a plugin does",
+        ),
+        (
+            "echo '-> msg'; echo '!!!'; sleep 600",
+            "does not speak as a plugin does",
+        ),
+        ("printf '%s\\n' '-> done' ''; sleep 600", "wrapped nothing"),
+        (endless, "does not speak as a plugin does"),
+    ] {
+        fs::write(&plugin, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let set = home.keyfob(["set", "A"]).stdin("v").run();
+        assert_ne!(set.code, Some(0), "{script}");
+        set.stderr_has("age-plugin-fake").stderr_has(why);
+    }
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn of_very_many_a_hundred_of_a_kind_are_named() {
         .stderr_lacks("N100 would be created")
         .stderr_has("and 200 more: would be created in local (-v names all)")
         .stderr_has("OLD would be deleted")
-        .stderr_has("300 created, 1 deleted");
+        .stderr_has("300 to create, 1 to delete in local");
     home.keyfob(["-v"])
         .args(args)
         .run()
@@ -229,7 +229,7 @@ fn what_fails_is_told_name_by_name_and_nothing_is_deleted_then() {
     server
         .faults()
         .nth_on(2, "POST", "/secrets", Fault::Answer(refusal));
-    let run = home.run(["--json", "import", "--prune", "many.json"]);
+    let run = home.run(["--json", "import", "-y", "--prune", "many.json"]);
     run.code(10).lacks(CANARY);
     let document = run.json();
     let results = document["results"].as_array().unwrap();
@@ -252,7 +252,7 @@ fn what_fails_is_told_name_by_name_and_nothing_is_deleted_then() {
     assert_eq!(server.count("DELETE", "/secrets"), 0);
     assert!(server.secrets(&address).contains_key("GONE"));
     // Once more, and it goes on where it stopped.
-    let run = home.run(["--json", "import", "--prune", "many.json"]);
+    let run = home.run(["--json", "import", "-y", "--prune", "many.json"]);
     assert_eq!(run.ok().json()["results"][200]["action"], "deleted");
     assert_eq!(server.secrets(&address).len(), 200);
 
@@ -273,7 +273,7 @@ fn a_deletion_that_fails_is_partial() {
         .faults()
         .on("DELETE", "/secrets", Fault::Answer(Answer::text(400, "no")));
     home.write("a.env", "A=1\n");
-    let run = home.run(["--json", "import", "--prune", "a.env"]);
+    let run = home.run(["--json", "import", "-y", "--prune", "a.env"]);
     assert_eq!(
         actions(&run.code(10).json()),
         [("A", "created"), ("GONE", "failed")]
@@ -361,7 +361,7 @@ fn a_store_that_gives_no_value_back_is_planned_by_its_list() {
             .iter()
             .all(|request| request.method == "GET")
     );
-    let run = home.run(["--json", "import", "--prune", "a.env"]);
+    let run = home.run(["--json", "import", "-y", "--prune", "a.env"]);
     run.lacks(CANARY);
     assert_eq!(actions(&run.ok().json()), planned);
     assert_eq!(server.value("OLD").as_deref(), Some(CANARY));

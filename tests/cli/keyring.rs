@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::bus::PrivateBus;
+use crate::support::bus::{PrivateBus, installed};
 use crate::support::home::Home;
 use crate::support::servers::Nosana;
 use crate::support::solana::Keypair;
@@ -76,6 +76,72 @@ fn the_vault_s_identity_is_made_in_the_keyring_and_found_again() {
     home.run(["get", "A"]).ok();
     std::fs::write(home.data().join("vault.age"), older).unwrap();
     home.run(["get", "A"]).ok();
+}
+
+#[test]
+fn of_two_entries_of_one_name_the_public_key_tells_the_right_one() {
+    if !PrivateBus::available_for("of_two_entries_of_one_name") || !installed("secret-tool") {
+        return;
+    }
+    let bus = PrivateBus::unlocked();
+    let mut home = Home::new();
+    home.attach(&bus);
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    let public = info(&home)["identity"]["public_key"].clone();
+    let account = format!("identity:{}", public.as_str().unwrap());
+    let kept = home.run(["identity", "export", "-y"]).ok().stdout.clone();
+    // Another's, and no identity at all; both look like keyfob's own.
+    for secret in [
+        "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33",
+        "nothing",
+    ] {
+        bus.double(&account, secret);
+        assert_eq!(bus.items(), 2);
+        home.run(["get", "A"]).ok().stdout_is("1");
+        let exported = home.run(["identity", "export", "-y"]).ok().stdout.clone();
+        assert_eq!(exported, kept);
+    }
+    home.keyfob(["set", "A"]).stdin("2").run().ok();
+    home.run(["vault", "rekey", "-y"]).ok();
+    home.run(["get", "A"]).ok().stdout_is("2");
+    assert_eq!(bus.items(), 1, "what was replaced is gone, its double too");
+
+    // Of two keypairs nobody knows which is meant.
+    let (one, two) = (Keypair::new(1), Keypair::new(2));
+    home.unset("KEYFOB_NOSANA_KEYPAIR");
+    home.keyfob(["key", "import"]).stdin(one.json()).run().ok();
+    bus.double("keypair:solana", &one.json());
+    home.run(["key", "address"]).ok().stdout_has(&one.address());
+    bus.double("keypair:solana", &two.json());
+    home.run(["key", "address"])
+        .code(4)
+        .stderr_has(&one.address())
+        .stderr_has(&two.address())
+        .stderr_has("key import");
+    home.keyfob(["key", "import", "--replace"])
+        .stdin(two.json())
+        .run()
+        .ok();
+    home.run(["key", "address"]).ok().stdout_has(&two.address());
+}
+
+#[test]
+fn the_addresses_of_a_bus_are_tried_in_order() {
+    if !PrivateBus::available_for("the_addresses_of_a_bus_are_tried_in_order") {
+        return;
+    }
+    let bus = PrivateBus::unlocked();
+    let mut home = Home::new();
+    home.attach(&bus);
+    let address = format!("unix:path=/no/such/socket;{};disabled:", bus.address());
+    home.set("DBUS_SESSION_BUS_ADDRESS", address);
+    home.keyfob(["set", "A"])
+        .stdin("1")
+        .run()
+        .ok()
+        .stderr_has("OS keyring");
+    assert_eq!(bus.items(), 1);
+    home.run(["get", "A"]).ok().stdout_is("1");
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn what_is_no_keypair_is_refused_and_not_repeated() {
         }
     }
     home.run(["key", "address", "absent.json"])
-        .code(4)
+        .code(1)
         .stderr_has("absent.json");
     home.run(["key", "address", "."]).code(1);
 }

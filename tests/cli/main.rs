@@ -18,6 +18,7 @@ mod fallback;
 mod faults;
 mod from_0_1;
 mod fuzz;
+mod guesses;
 #[cfg(unix)]
 mod identities;
 mod import;
@@ -28,6 +29,7 @@ mod keys;
 mod leaks;
 mod local;
 #[cfg(unix)]
+mod logout;
 mod mask;
 #[cfg(unix)]
 mod matrix;
@@ -80,6 +82,8 @@ mod support_northflank;
 mod support_nosana;
 mod support_servers;
 mod sync;
+#[cfg(unix)]
+mod terminals;
 #[cfg(target_os = "linux")]
 mod transcripts;
 #[cfg(unix)]

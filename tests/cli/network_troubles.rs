@@ -76,6 +76,41 @@ fn a_wait_beyond_the_deadline_is_told_at_once() {
 }
 
 #[test]
+fn what_is_in_the_way_of_any_store_can_be_looked_into() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let refusing = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("https://{}", mute.local_addr().unwrap());
+    thread::spawn(move || mute.incoming().flatten().for_each(drop));
+    for (provider, vars) in [
+        ("nosana", &[("KEYPAIR", &*Keypair::new(1).json())][..]),
+        ("bytenite", &[("API_KEY", "k")]),
+        ("northflank", &[("API_TOKEN", "k"), ("PROJECT", "p")]),
+        ("neo", &[("API_KEY", "k")]),
+    ] {
+        let mut home = Home::new();
+        home.set("KEYFOB_WEB_PROVIDER", provider);
+        for (name, value) in vars {
+            home.set(format!("KEYFOB_WEB_{name}"), value);
+        }
+        for url in [&refusing, &silent, "https://nowhere.invalid"] {
+            home.set("KEYFOB_WEB_BASE_URL", url);
+            let run = home.run(["--timeout", "1s", "list", "-s", "web"]);
+            run.code(8).stderr_has("hint: ");
+            let json = home.run(["--json", "--timeout", "1s", "list", "-s", "web"]);
+            let hint = json.error()["hint"].as_str().unwrap().to_owned();
+            let is_looked_into = hint.ends_with("keyfob doctor -s web");
+            assert!(is_looked_into || hint.contains("--timeout"), "{hint}");
+            assert!(is_looked_into || url != refusing, "{hint}");
+            // Where that leads nobody is sent on.
+            let doctor = home.run(["--timeout", "1s", "doctor", "-s", "web"]);
+            doctor.code(1).lacks("keyfob doctor -s");
+        }
+    }
+}
+
+#[test]
 fn the_proxy_is_named_where_the_trouble_is_its() {
     let (server, home) = set_up(Listen::Tls(Certificate::Good));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -225,6 +225,14 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["vault", "recipients", "remove", RECIPIENT], ""),
     (&["vault", "history", "A"], ""),
     (&["vault", "restore", "A"], ""),
+    (&["history", "A"], ""),
+    (&["restore", "A"], ""),
+    (&["edit", "A"], ""),
+    (&["move", "A", "A2"], ""),
+    (&["move", "A2", "A"], ""),
+    (&["list", "--deleted"], ""),
+    (&["help"], ""),
+    (&["help", "vault", "restore"], ""),
     (&["vault", "rekey", "-y"], ""),
     (&["vault", "recipients", "accept", "-y"], ""),
     (&["vault", "purge", "-y"], ""),
@@ -282,6 +290,7 @@ fn every_command_prints_one_json_document() {
     let mut home = Home::new();
     home.knows_nosana(&nosana, &Keypair::new(1));
     home.knows_northflank(&northflank);
+    home.set("EDITOR", "true");
     for (args, stdin) in COMMANDS {
         let run = home
             .keyfob(args.iter().chain(&["--json"]))

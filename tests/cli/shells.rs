@@ -237,8 +237,8 @@ const TYPED: &[(&str, &str)] = &[
     ("keyfob run frobn", "keyfob run frobnicate"),
 ];
 
-/// Types each line of [`TYPED`] and a TAB into an interactive shell, and sees what it became.
-fn typed_into(shell: &str, home: &Home, keyfob: Keyfob) {
+/// What the lines of [`TYPED`] speak of; returns a `PATH` with it and keyfob.
+fn what_is_typed_about(home: &Home) -> std::ffi::OsString {
     let bin = home.home().join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     std::fs::write(bin.join("frobnicate"), "#!/bin/sh\n").unwrap();
@@ -262,7 +262,13 @@ fn typed_into(shell: &str, home: &Home, keyfob: Keyfob) {
     path.push(Path::new(BINARY).parent().unwrap());
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap());
-    let run = keyfob.env("PATH", &path).env("PS1", "READY> ");
+    path
+}
+
+/// Types each line of [`TYPED`] and a TAB into an interactive shell, and sees what it became.
+fn typed_into(shell: &str, home: &Home, run: Keyfob) {
+    let path = what_is_typed_about(home);
+    let run = run.env("PATH", &path).env("PS1", "READY> ");
     let mut terminal = run.env("PROMPT", "READY> ").on_a_terminal();
     let size = Winsize {
         ws_row: 40,
@@ -296,7 +302,10 @@ fn what_is_typed_is_completed_in_bash() {
     if have("bash", "what_is_typed_is_completed_in_bash") {
         let home = home_with_names();
         let script = committed("completions/keyfob.bash");
-        let rc = home.write("bashrc", format!("source '{}'\n", script.display()));
+        let rc = home.write(
+            "bashrc",
+            format!("PS1='READY> '\nsource '{}'\n", script.display()),
+        );
         let bash = home.program("bash", ["--noprofile", "--rcfile"]);
         typed_into("bash", &home, bash.arg(rc).arg("-i"));
     }
@@ -319,18 +328,24 @@ fn what_is_typed_is_completed_in_zsh_from_the_first_tab_on() {
 }
 
 #[test]
-fn what_is_typed_is_completed_in_fish() {
-    if have("fish", "what_is_typed_is_completed_in_fish") {
+fn what_is_typed_is_offered_by_fish() {
+    if have("fish", "what_is_typed_is_offered_by_fish") {
         let home = home_with_names();
-        let folder = home.root().join("config/fish/completions");
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::copy(
-            committed("completions/keyfob.fish"),
-            folder.join("keyfob.fish"),
-        )
-        .unwrap();
-        let prompt = "function fish_prompt; echo -n 'READY> '; end";
-        typed_into("fish", &home, home.program("fish", ["-i", "-C", prompt]));
+        let path = what_is_typed_about(&home);
+        for (typed, expected) in TYPED {
+            let script = format!(
+                "source '{}'; complete -C '{typed}'",
+                committed("completions/keyfob.fish").display()
+            );
+            let run = home.program("fish", ["--no-config", "-c", &script]);
+            let found = run.env("PATH", &path).run().ok().text();
+            let found: Vec<&str> = found
+                .lines()
+                .filter_map(|line| line.split('\t').next())
+                .collect();
+            let word = expected.rsplit(' ').next().unwrap();
+            assert_eq!(found, [word], "{typed}");
+        }
     }
 }
 

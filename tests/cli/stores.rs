@@ -14,7 +14,7 @@ fn text(home: &Home, path: &str) -> String {
 fn listed(home: &Home, name: &str) -> Value {
     let stores = home.run(["store", "list", "--json"]).ok().json();
     let stores = stores.as_array().unwrap();
-    let found = stores.iter().find(|store| store["name"] == name);
+    let found = stores.iter().find(|store| store["store"] == name);
     found.cloned().unwrap_or_default()
 }
 

@@ -43,7 +43,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    local: configuration doctor errors files first_use help keys mistakes rotation run scan scan_staged selection templates vault;
+    local: configuration doctor errors files first_minutes first_minutes_in_ci first_minutes_narrow first_use habits help keys mistakes rotation run scan scan_staged selection templates vault;
     hosted: between_stores doctor errors rotation stores;
 }
 

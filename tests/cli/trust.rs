@@ -465,3 +465,34 @@ fn the_variable_trusts_for_one_process_alone_and_a_named_file_is_the_user_s_word
         .code(NOT_MADE);
     assert!(!home.config().join("trusted.json").exists());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_path_is_not_unicode_can_be_trusted() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let home = Home::new();
+    let folder = home.work().join(OsStr::from_bytes(b"na\xefve"));
+    // Another one, which is shown in the same way.
+    let twin = home.work().join(OsStr::from_bytes(b"na\xeeve"));
+    for folder in [&folder, &twin] {
+        fs::create_dir(folder).unwrap();
+        fs::write(
+            folder.join("keyfob.toml"),
+            "[stores.here]\nprovider = \"local\"\npath = \"v.age\"\n",
+        )
+        .unwrap();
+    }
+    let at = |folder, args: &[&str]| home.keyfob(args.iter().copied()).cwd(folder).run();
+    at(&folder, &["list"]).code(12);
+    at(&folder, &["trust", "-y"]).ok();
+    at(&folder, &["set", "-s", "here", "A", "--generate"]).ok();
+    at(&twin, &["list"]).code(12);
+    let listed = at(&twin, &["trust", "--list"]);
+    listed.ok().stdout_has("keyfob.toml");
+    at(&twin, &["trust", "--revoke"]);
+    at(&folder, &["list", "-s", "here"]).ok();
+    at(&folder, &["trust", "--revoke"]).ok();
+    at(&folder, &["list", "-s", "here"]).code(12);
+}

@@ -396,6 +396,41 @@ fn a_forged_vault_is_not_merged() {
 }
 
 #[test]
+fn of_two_forged_vaults_neither_is_taken() {
+    if !installed("age") {
+        eprintln!("skipped: of_two_forged_vaults_neither_is_taken: age is not installed");
+        return;
+    }
+    let (alice, mallory) = (Member::new("alice"), Member::new("mallory"));
+    let at = |name: &str| alice.home.work().join(name);
+    let set = alice.home.keyfob(["set", "A"]);
+    set.env("KEYFOB_LOCAL_PATH", at("ours"))
+        .stdin("1")
+        .run()
+        .ok();
+    fs::copy(at("ours"), at("base")).unwrap();
+    for (file, id) in [("ours", "0"), ("theirs", "1")] {
+        let text = format!(
+            r#"{{"keyfob":2,"id":"{}","recipients":["{}","{}"],"secrets":{{}}}}"#,
+            id.repeat(32),
+            alice.key,
+            mallory.key
+        );
+        let plain = alice.home.write("forged.json", text);
+        let _ = fs::remove_file(at(file));
+        let age = alice.home.program("age", ["-r", &alice.key, "-o"]);
+        age.arg(at(file)).arg(plain).run().ok();
+    }
+    let before = fs::read(at("ours")).unwrap();
+    alice
+        .keyfob(&["vault", "merge", "base", "ours", "theirs"])
+        .code(12)
+        .stderr_has("neither side of the merge of ")
+        .stderr_has(" vault recipients accept");
+    assert_eq!(fs::read(at("ours")).unwrap(), before);
+}
+
+#[test]
 fn git_shows_names_and_never_values() {
     let Some((alice, _bob)) = team("git_shows_names_and_never_values", &[]) else {
         return;

@@ -8,11 +8,13 @@ use self::fields::{GroupFieldArgs, fields};
 use super::outcomes;
 use crate::app::App;
 use crate::providers::groups::{Addon, Group, Groups};
+use crate::providers::{Capability, registry};
 use crate::store::Store;
 use crate::ui::{Table, json, prompt};
 use crate::words::batch::{Action, Outcome};
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use crate::words::secret::Name;
+use crate::words::shown;
 
 /// Manage groups of secrets, where the provider has them (northflank)
 ///
@@ -34,17 +36,17 @@ pub enum GroupCommand {
     List,
     /// Show a group with the names of its variables and files, never a value
     #[command(
-        after_long_help = "Examples:\n  keyfob group show api-env\n  keyfob group show --json api-env"
+        after_long_help = "Examples:\n  keyfob group show -s web api-env\n  keyfob group show -s web --json api-env"
     )]
     Show(GroupShowArgs),
     /// Create a group
     #[command(after_long_help = "\
 Examples:
-  keyfob group create api-env
-  keyfob group create 'Example Secret' --tag my-tag --secret-type environment --priority 10 \\
+  keyfob group create -s web api-env
+  keyfob group create -s web 'Example Secret' --tag my-tag --secret-type environment --priority 10 \\
     --restrict service:example-service --addon example-addon:USERNAME=MONGO_USERNAME \\
     --variables .env --file /etc/app.conf=app.conf
-  keyfob group create --from group.yaml")]
+  keyfob group create -s web --from group.yaml")]
     Create(GroupCreateArgs),
     /// Change what is named of a group and leave the rest
     ///
@@ -53,19 +55,19 @@ Examples:
     /// that is null is taken away.
     #[command(after_long_help = "\
 Examples:
-  keyfob group update api-env --priority 20
-  keyfob group update api-env --restricted=false
-  keyfob group update api-env --stage production --tag-match and
-  keyfob group update api-env --stage '' --addon ''
-  keyfob group update api-env --variables more.env
-  keyfob group update api-env --from group.json")]
+  keyfob group update -s web api-env --priority 20
+  keyfob group update -s web api-env --restricted=false
+  keyfob group update -s web api-env --stage production --tag-match and
+  keyfob group update -s web api-env --stage '' --addon ''
+  keyfob group update -s web api-env --variables more.env
+  keyfob group update -s web api-env --from group.json")]
     Update(GroupUpdateArgs),
     /// Delete groups with all of their secrets
     ///
-    /// Asks on a terminal unless --yes is given.
+    /// Asks unless --yes is given, which it must be where nobody can be asked.
     #[command(
         visible_alias = "rm",
-        after_long_help = "Examples:\n  keyfob group delete api-env\n  keyfob group rm -y old-env older-env"
+        after_long_help = "Examples:\n  keyfob group delete -s web api-env\n  keyfob group rm -s web -y old-env older-env"
     )]
     Delete(GroupDeleteArgs),
 }
@@ -107,7 +109,13 @@ pub struct GroupDeleteArgs {
 
 pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
     let store = app.open(&app.selected_store()?)?;
-    let groups = store.groups("keyfob group")?;
+    let groups = store.groups("keyfob group").map_err(|error| {
+        let others = with_groups(app);
+        match others.is_empty() {
+            true => error,
+            false => error.hint(format!("name the store: -s {}", others.join(", -s "))),
+        }
+    })?;
     match args.command {
         GroupCommand::List => list(groups, &store, app).await,
         GroupCommand::Show(args) => show(args, groups, &store, app).await,
@@ -116,6 +124,22 @@ pub async fn run(args: GroupArgs, app: &App) -> Result<()> {
         GroupCommand::Delete(args) => delete(args, groups, &store, app).await,
     }
     .map_err(|error| error.store(store.name().as_str()))
+}
+
+/// The stores that have groups.
+fn with_groups(app: &App) -> Vec<String> {
+    let stores = app
+        .config()
+        .map(|config| config.stores().collect::<Vec<_>>());
+    let stores = stores.unwrap_or_default().into_iter();
+    let has_groups = |provider: &str| {
+        let spec = registry::find(provider);
+        spec.is_some_and(|spec| spec.capabilities.has(Capability::Groups))
+    };
+    stores
+        .filter(|store| has_groups(store.provider()))
+        .map(|store| store.name().to_string())
+        .collect()
 }
 
 async fn list(groups: &dyn Groups, store: &Store, app: &App) -> Result<()> {
@@ -172,7 +196,7 @@ async fn show(args: GroupShowArgs, groups: &dyn Groups, store: &Store, app: &App
         return app.ui.document(&document);
     }
     for (label, text) in lines(&group) {
-        app.ui.line(&format!("{label}: {text}"))?;
+        app.ui.fact(label, &text)?;
     }
     Ok(())
 }
@@ -207,20 +231,19 @@ async fn delete(
     store: &Store,
     app: &App,
 ) -> Result<()> {
-    let question = match args.groups.as_slice() {
-        [group] => format!(
-            "Delete the group {group} and all of its secrets from {}?",
-            store.name()
-        ),
-        groups => format!(
-            "Delete {} groups and all of their secrets from {}?",
-            groups.len(),
-            store.name()
-        ),
+    let from = store.name();
+    let what = match args.groups.as_slice() {
+        [group] => format!("the group {} and all of its secrets", shown::name(group)),
+        groups => {
+            let groups: Vec<String> = groups
+                .iter()
+                .map(|group| shown::name(group).to_string())
+                .collect();
+            format!("the groups {} and all of their secrets", groups.join(", "))
+        }
     };
-    if !args.yes && app.ui.interactive && !prompt::confirm(&app.ui, &question)? {
-        return Err(Error::failed("nothing was deleted"));
-    }
+    let question = format!("Delete {what} from {from}?");
+    prompt::agree(&app.ui, args.yes, &question, &format!("deleting {what}"))?;
     let mut outcomes = Vec::with_capacity(args.groups.len());
     for group in &args.groups {
         outcomes.push(match groups.delete(group).await {

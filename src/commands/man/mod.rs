@@ -19,9 +19,10 @@ use crate::words::shown::{self, ShownPath as _};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  keyfob man | man -l -
-  keyfob man vault restore | man -l -
-  keyfob man keyfob.toml | man -l -
+  keyfob man
+  keyfob man vault restore
+  keyfob man keyfob.toml
+  keyfob man ci | man -l -
   keyfob man --list
   keyfob man --dir ~/.local/share/man/man1
 
@@ -72,12 +73,37 @@ pub fn run(args: ManArgs, keyfob: Command, app: &App) -> Result<()> {
             "section": page.section,
             "page": page.roff,
         })),
+        Some(page) if app.ui.stdout_is_terminal() => read(&page, app),
         Some(page) => app.ui.data(page.roff.as_bytes()),
         None => Err(Error::not_found(format!(
             "there is no page {}",
             shown::quoted(&args.command.join(" "))
         ))
         .hint("keyfob man --list lists the pages")),
+    }
+}
+
+/// Has man show `page` to who sits at the terminal; without a man, the text that it would read.
+fn read(page: &Page, app: &App) -> Result<()> {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    let started = std::process::Command::new("man")
+        .args(["-l", "-"])
+        .env_clear()
+        .envs(app.env.vars_without(&app.services()?.withheld))
+        .stdin(Stdio::piped())
+        .spawn();
+    let Ok(mut man) = started else {
+        return app.ui.data(page.roff.as_bytes());
+    };
+    if let Some(mut stdin) = man.stdin.take() {
+        // Whoever has read enough ends it.
+        let _ = stdin.write_all(page.roff.as_bytes());
+    }
+    match man.wait() {
+        Ok(status) if status.success() => Ok(()),
+        _ => app.ui.data(page.roff.as_bytes()),
     }
 }
 

@@ -14,8 +14,8 @@ use self::recipients::{RecipientsCommand, marks};
 use self::selected::selected;
 use crate::app::App;
 use crate::commands::versions;
-use crate::ui::{prompt, time};
-use crate::words::error::{Error, Result};
+use crate::ui::prompt;
+use crate::words::error::Result;
 use crate::words::secret::Name;
 use crate::words::shown::ShownPath as _;
 
@@ -44,7 +44,7 @@ Examples:
   keyfob vault restore DB_PASSWORD 3")]
     Restore(versions::RestoreArgs),
     /// Make a new identity and encrypt the vault to it
-    #[command(after_long_help = "Examples:\n  keyfob vault rekey")]
+    #[command(after_long_help = "Examples:\n  keyfob vault rekey\n  keyfob vault rekey -y")]
     Rekey {
         /// Do not ask
         #[arg(short, long)]
@@ -167,7 +167,7 @@ fn info(app: &App) -> Result<()> {
             lines.push(("deleted", format!("{} can be restored", info.deleted)));
             lines.push(("size", format!("{} bytes", info.size)));
             if let Some(at) = info.modified_at {
-                lines.push(("modified", time(at)));
+                lines.push(("modified", app.ui.time(at)));
             }
         }
     }
@@ -182,19 +182,19 @@ fn info(app: &App) -> Result<()> {
         ));
     }
     for (label, text) in lines {
-        app.ui.line(&format!("{label}: {text}"))?;
+        app.ui.fact(label, &text)?;
     }
     Ok(())
 }
 
 fn rekey(yes: bool, app: &App) -> Result<()> {
     let vault = selected(app)?;
-    if !yes
-        && app.ui.interactive
-        && !prompt::confirm(&app.ui, "Make a new identity and encrypt the vault to it?")?
-    {
-        return Err(Error::failed("nothing was changed"));
-    }
+    prompt::agree(
+        &app.ui,
+        yes,
+        "Make a new identity and encrypt the vault to it?",
+        "making a new identity, which must be backed up again,",
+    )?;
     let rekeyed = vault.rekey()?;
     if app.ui.json {
         return app.ui.document(&json!({

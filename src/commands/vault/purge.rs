@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::commands::outcomes::{Results, report};
 use crate::ui::prompt;
 use crate::words::batch::Action;
-use crate::words::error::{Error, Result};
+use crate::words::error::Result;
 use crate::words::secret::Name;
 
 /// Purges `names`, or all deleted secrets where none is named.
@@ -24,21 +24,13 @@ pub fn run(names: Vec<Name>, yes: bool, app: &App) -> Result<()> {
     };
     if names.is_empty() {
         app.ui.note("nothing deleted is left in the vault");
-    } else if !yes {
-        if !app.ui.interactive {
-            return Err(
-                Error::usage("purging cannot be undone, and nobody can be asked here")
-                    .hint("give -y where it is meant"),
-            );
-        }
+    } else {
         let listed: Vec<String> = names.iter().map(|name| name.shown().to_string()).collect();
         let question = format!(
             "Take {} out of {store} for good, earlier versions too?",
             listed.join(", ")
         );
-        if !prompt::confirm(&app.ui, &question)? {
-            return Err(Error::failed("nothing was changed"));
-        }
+        prompt::agree(&app.ui, yes, &question, "purging")?;
     }
     let outcomes = match names.is_empty() {
         true => Vec::new(),

@@ -3,6 +3,7 @@
 //! Its [`file`] is read and written next door, and looked for by [`locate`]; what
 //! is signed is the provider's business.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use ed25519_dalek::{Signer, SigningKey};
@@ -83,10 +84,16 @@ impl Keypair {
     ///
     /// # Errors
     /// The outer one where the keyring cannot be reached; the inner one, `invalid_data`, where
-    /// the entry holds no keypair.
+    /// the entry holds no keypair, and `unauthenticated` where there are keypairs of several accounts.
     pub fn from_keyring(keyring: &Keyring) -> Result<Option<Result<Self>>, Unreachable> {
-        Ok(keyring.get(KEYRING_ACCOUNT)?.map(|bytes| {
-            std::str::from_utf8(&bytes)
+        let kept = keyring.get_all(KEYRING_ACCOUNT)?;
+        Ok((!kept.is_empty()).then(|| Self::of_one_account(&kept)))
+    }
+
+    /// The keypair that all of `kept` hold, of which there is at least one.
+    fn of_one_account(kept: &[Zeroizing<Vec<u8>>]) -> Result<Self> {
+        let parse = |bytes: &Zeroizing<Vec<u8>>| {
+            std::str::from_utf8(bytes)
                 .map_err(|_| Error::invalid_data("it is not text"))
                 .and_then(Self::parse)
                 .map_err(|error| {
@@ -94,7 +101,21 @@ impl Keypair {
                         .context("the keypair kept in the OS keyring is damaged")
                         .hint("import it again with 'keyfob key import'")
                 })
-        }))
+        };
+        let mut keypairs = kept.iter().map(parse).collect::<Result<Vec<Self>>>()?;
+        let addresses: BTreeSet<String> = keypairs.iter().map(Self::address).collect();
+        match keypairs.pop() {
+            Some(keypair) if addresses.len() == 1 => Ok(keypair),
+            // Which one is meant nobody can tell.
+            _ => {
+                let addresses: Vec<String> = addresses.into_iter().collect();
+                Err(Error::unauthenticated(format!(
+                    "the OS keyring holds keypairs of several accounts under one name: {}",
+                    addresses.join(", ")
+                ))
+                .hint("name the right one with 'keypair', or keep it in their place with 'keyfob key import --replace FILE'"))
+            }
+        }
     }
 
     /// Keeps the keypair in the OS keyring, instead of the one that may be there.

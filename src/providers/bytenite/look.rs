@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::record::Record;
 use crate::providers::bulk::Stored;
 use crate::words::batch::Action;
-use crate::words::error::{Error, Result};
+use crate::words::error::{Error, Result, shell_word};
 use crate::words::secret::Name;
 
 /// What the list shows, or why it could not be had.
@@ -32,7 +32,10 @@ pub fn stored(name: &Name, tried: (Stored, Record), listed: &Listed) -> Result<S
         Some(field) => Err(Error::failed(format!(
             "{name} was stored, and is listed with another {field} than was sent"
         ))
-        .hint("somebody else may have stored it at the same time; look at it with keyfob show")),
+        .hint(format!(
+            "somebody else may have stored it at the same time; look at it with keyfob show -s {{store}} {}",
+            shell_word(name.as_str())
+        ))),
     }
 }
 

@@ -326,10 +326,10 @@ impl Provider for ByteNite {
 
     async fn logout(&self) -> Result<Vec<String>> {
         let keyed = &self.api.keyed;
-        // Without the API key its token cannot be found, and is of no use to anybody.
+        // What has used an API key that is gone by now is noted.
         let token = match keyed.credential().await {
             Ok(api_key) => keyed.endpoint.forget(&self.api.session_key(api_key)),
-            Err(_) => Ok(Vec::new()),
+            Err(_) => keyed.endpoint.forget_used(),
         };
         let credential = keyed.forget();
         let mut forgotten = token?;

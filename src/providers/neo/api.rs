@@ -194,11 +194,15 @@ impl Api {
             Ok(url) => Request::new("delete the secret", Method::DELETE, url),
             Err(error) => return Sent::Refused(error),
         };
-        self.change(request, |response| match response.is_missing()? {
+        let sent = self.change(request, |response| match response.is_missing()? {
             true => Ok(()),
             false => wire::deleted(response),
-        })
-        .await
+        });
+        match sent.await {
+            // The API's own code says so, whatever the status: the list tells.
+            Sent::Refused(error) if error.kind() == Kind::NotFound => Sent::Done(()),
+            sent => sent,
+        }
     }
 
     /// Sends a request that changes something; `check` reads the answer of one that succeeded, and

@@ -135,7 +135,9 @@ impl Neo {
                         if error.kind() != Kind::Unavailable {
                             doubts.note(&write.name, None);
                         }
-                        Err(error.hint("it may be stored nevertheless: keyfob list shows it then"))
+                        Err(error.hint(
+                            "it may be stored nevertheless: keyfob list -s {store} shows it then",
+                        ))
                     }
                 }
             }

@@ -14,7 +14,7 @@ use super::links;
 use super::name::derived_id;
 use super::wire::{ADDONS, HIDDEN, RawGroup};
 use crate::http;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 
 /// How often a change is sent again that is known not to have been carried out.
 pub const AGAIN: usize = 3;
@@ -101,7 +101,12 @@ impl Change<'_> {
         let mut pauses = http::pauses(AGAIN);
         loop {
             let updated = match way {
-                Way::Patch => api.update(id, patch).await?,
+                Way::Patch => match api.update(id, patch).await {
+                    Err(error) if error.kind() == Kind::NotFound => {
+                        return Err(self.disowned(api, error).await);
+                    }
+                    updated => updated?,
+                },
                 Way::Post => api.update_by_post(id, patch).await?,
             };
             let group = match (&updated, self.read(api).await) {
@@ -125,6 +130,19 @@ impl Change<'_> {
                 }
                 _ => return Err(error),
             }
+        }
+    }
+
+    /// The error where the server says that the group is not there: a caller that was to remove
+    /// something takes that for done, so it is looked into.
+    async fn disowned(&self, api: &Api, error: Error) -> Error {
+        match self.read(api).await {
+            Ok(_) => Error::invalid_data(format!(
+                "the server shows the group {} and says of a change that there is none: {}",
+                self.before.id(),
+                error.message()
+            )),
+            Err(error) => error,
         }
     }
 
@@ -199,8 +217,8 @@ impl Change<'_> {
                 said.id()
             ))
             .hint(format!(
-                "keyfob group delete {} takes it away again",
-                said.id()
+                "keyfob group delete -s {{store}} {} takes it away again",
+                shell_word(said.id())
             )));
         }
         let found = Found::new(self.read(api).await?, &said);
@@ -246,7 +264,10 @@ impl Change<'_> {
             "still in the group {id} after being removed: {}",
             named(self.before, deviations)
         ))
-        .hint(format!("look at it with keyfob group show {id}"))
+        .hint(format!(
+            "look at it with keyfob group show -s {{store}} {}",
+            shell_word(id)
+        ))
     }
 
     fn conflict(&self, deviations: &[Deviation]) -> Error {
@@ -263,7 +284,8 @@ impl Change<'_> {
             "somebody else changed the group {id} at the same time{what}"
         ))
         .hint(format!(
-            "what it holds now was left alone; look at it with keyfob group show {id}, then try again"
+            "what it holds now was left alone; look at it with keyfob group show -s {{store}} {}, then try again",
+            shell_word(id)
         ))
     }
 

@@ -14,7 +14,7 @@ use super::wire::{ADDONS, EXTERNAL_ADDONS, HIDDEN, RawGroup, STAGE, payload_of};
 use crate::http;
 use crate::words::batch::Action;
 use crate::words::document::Document;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 
 /// What a group is made with where nothing else is said.
 const SECRET_TYPE: &str = "environment";
@@ -137,7 +137,10 @@ impl Northflank {
                 "the group {id} was created, and is not as it was written: {}",
                 change::named(&RawGroup::default(), &deviations)
             ))
-            .hint(format!("look at it with keyfob group show {id}")));
+            .hint(format!(
+                "look at it with keyfob group show -s {{store}} {}",
+                shell_word(&id)
+            )));
         }
         let nothing = RawGroup::default();
         self.tell_of_unshown(&id, &wanted.unshown(&nothing, &found));
@@ -168,7 +171,8 @@ impl Northflank {
             format!(", called {other}")
         };
         Error::conflict(format!("there is a group with the id {id} already{called}")).hint(format!(
-            "change it with keyfob group update {id}, or choose another name"
+            "change it with keyfob group update -s {{store}} {}, or choose another name",
+            shell_word(&id)
         ))
     }
 }

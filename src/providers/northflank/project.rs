@@ -8,7 +8,7 @@ use super::name::{Place, derived_id, split};
 use super::wire::RawGroup;
 use crate::config::StoreConfig;
 use crate::words::batch::Filter;
-use crate::words::error::{Error, Kind, Result};
+use crate::words::error::{Error, Kind, Result, shell_word};
 use crate::words::secret::Name;
 
 /// How many groups an error names.
@@ -66,7 +66,8 @@ impl Northflank {
             "there is no secret group {label} in the project {project}"
         ))
         .hint(format!(
-            "keyfob group list shows those there are; keyfob group create {label:?} makes it"
+            "keyfob group list -s {{store}} shows those there are; keyfob group create -s {{store}} {} makes it",
+            shell_word(label)
         ))
     }
 

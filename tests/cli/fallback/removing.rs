@@ -181,14 +181,35 @@ fn logout_takes_the_snapshots_that_draw_on_the_store() {
 }
 
 #[test]
-fn logout_takes_them_even_where_it_fails_otherwise() {
+fn logout_takes_them_without_the_keypair_too() {
     let (_server, home, _) = set_up();
     keep(&home);
     home.keyfob(["logout", "nosana"])
         .env("KEYFOB_NOSANA_KEYPAIR", home.work().join("absent.json"))
         .run()
-        .code(4)
+        .ok()
         .stderr_has("the fallback snapshot ");
+    assert!(snapshots(&home).is_empty());
+}
+
+#[test]
+fn logout_takes_them_even_where_it_fails_otherwise() {
+    let (_server, home, _) = set_up();
+    keep(&home);
+    // It takes connections and says nothing.
+    let path = home.root().join("silent-bus");
+    let _silent = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    home.keyfob(["logout", "nosana"])
+        .env("KEYFOB_TOKEN_CACHE", "keyring")
+        .env("KEYFOB_KEYRING_TIMEOUT", "200ms")
+        .env(
+            "DBUS_SESSION_BUS_ADDRESS",
+            format!("unix:path={}", path.display()),
+        )
+        .run()
+        .code(1)
+        .stderr_has("the fallback snapshot ")
+        .stderr_has("cannot be forgotten");
     assert!(snapshots(&home).is_empty());
 }
 

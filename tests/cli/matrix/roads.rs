@@ -74,7 +74,7 @@ fn trial(
         (_, Some(stranger)) => {
             command = command
                 .env(field("BASE_URL"), stranger.url())
-                .env(&field("CA_FILE"), stranger.ca_file());
+                .env(field("CA_FILE"), stranger.ca_file());
         }
         _ => {
             let url = stage.server().url().replace("http://", "https://");

@@ -174,7 +174,7 @@ fn a_group_that_exists_is_a_conflict_that_names_it() {
         .code(6)
         .stderr_has("the id api-env")
         .stderr_has("called Api Env")
-        .stderr_has("keyfob group update api-env");
+        .stderr_has("keyfob group update -s northflank api-env");
     server.set_id_suffix("-group");
     server.groups().put_variables("other", json!({}));
     home.run(["group", "create", "other"])

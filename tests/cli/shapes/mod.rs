@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::expected::{Expected, UNDONE, expected, is_owed};
 use self::mutations::{Mutation, mutations};
@@ -40,6 +40,8 @@ enum Spoiled {
     Undone,
     /// Something else than a document.
     Body(&'static str, Answer),
+    /// An error with this status, one level of whose document is spoiled.
+    Error(u16, Mutation, Value),
 }
 
 impl fmt::Display for Spoiled {
@@ -48,6 +50,7 @@ impl fmt::Display for Spoiled {
             Spoiled::Level(mutation) => mutation.fmt(f),
             Spoiled::Undone => f.write_str(UNDONE),
             Spoiled::Body(name, _) => f.write_str(name),
+            Spoiled::Error(status, mutation, _) => write!(f, "error {status}, {mutation}"),
         }
     }
 }
@@ -132,10 +135,43 @@ impl Way {
                 if !request.starts_with("GET ") && !is_login(request) {
                     add(skip, Spoiled::Undone);
                 }
+                for (document, mutation) in errors(store) {
+                    for status in STATUSES {
+                        let error = Spoiled::Error(status, mutation.clone(), document.clone());
+                        add(skip, error);
+                    }
+                }
             }
         }
         cases
     }
+}
+
+/// The statuses whose meaning depends on the words beside them.
+const STATUSES: [u16; 4] = [400, 403, 404, 409];
+
+/// How a store tells errors, and every way to spoil that.
+fn errors(store: &str) -> Vec<(Value, Mutation)> {
+    let documents = match store {
+        "nosana" => vec![
+            json!({"type": "ForbiddenError", "message": "jwt expired", "error": "TokenExpiredError"}),
+            json!({"type": "ValidationError", "error": "invalid signature"}),
+        ],
+        "bytenite" => vec![
+            json!({"code": 5, "message": "there is none", "details": []}),
+            json!({"ok": false, "requestId": "r", "message": "no", "error":
+                {"code": "NOT_FOUND", "message": "there is none", "description": "see the page"}}),
+        ],
+        "northflank" => vec![json!({"error":
+            {"status": 404, "message": "there is none", "id": "not-found", "details": {"a": "b"}}})],
+        _ => vec![json!({"error":
+            {"code": "NOT_FOUND", "message": "there is none", "details": {"a": "b"}}})],
+    };
+    let spoiled = |document: Value| {
+        let mutations = mutations(&document).into_iter();
+        mutations.map(move |mutation| (document.clone(), mutation))
+    };
+    documents.into_iter().flat_map(spoiled).collect()
 }
 
 fn is_login(request: &str) -> bool {
@@ -160,6 +196,18 @@ fn bodies(good: &[u8]) -> Vec<(&'static str, Answer)> {
         ("somebody's JSON, 400", other(400)),
     ]
 }
+
+/// What an answer with a status of [`STATUSES`] may be told as.
+const KINDS_OF_ERRORS: &[&str] = &[
+    "failed",
+    "not_found",
+    "unauthenticated",
+    "forbidden",
+    "conflict",
+    "unavailable",
+    "partial",
+    "invalid_data",
+];
 
 impl Case {
     fn report(&self) -> String {
@@ -190,6 +238,14 @@ impl Case {
                 Expected::Good
             }
             Spoiled::Body(..) if reads && !self.is_a_look_back() => Expected::Nonsense,
+            // That is how it says that there is none.
+            Spoiled::Error(404, ..) if self.request.starts_with("GET ") && !self.is_of_a_list() => {
+                Expected::Good
+            }
+            // A list that is refused is no empty list.
+            Spoiled::Error(..) if reads && self.is_of_a_list() && !self.is_a_look_back() => {
+                Expected::Nonsense
+            }
             // Of a value that replaces one that nobody can read, the server's word is all there is.
             Spoiled::Undone if self.replaces_unseen() => Expected::Good,
             _ => Expected::Ignored,
@@ -203,6 +259,11 @@ impl Case {
         is_blind && self.request.starts_with("GET ") && self.skip > 0 && !self.operation.reads()
     }
 
+    /// Whether it asks for all that there is, in a backend that lists.
+    fn is_of_a_list(&self) -> bool {
+        self.request.ends_with("/secrets")
+    }
+
     fn replaces_unseen(&self) -> bool {
         let goal = self.operation.goal.iter();
         let replaces = goal
@@ -214,6 +275,8 @@ impl Case {
     /// What a command that fails may say that it is.
     fn kinds(&self) -> &'static [&'static str] {
         match &self.spoiled {
+            // An error is one of whatever kind; what counts is what was done for it.
+            Spoiled::Error(..) => KINDS_OF_ERRORS,
             // Nothing is wrong with the answer; what is wrong is what it says.
             Spoiled::Undone => &["failed", "conflict", "invalid_data", "partial"],
             // What stands beside a secret tells whether somebody else was there.
@@ -245,6 +308,10 @@ impl Case {
                 })
             }
             Spoiled::Undone => Fault::Answer(way.answers[&self.request][self.skip].clone()),
+            // What a server refuses in its own words it has not done.
+            Spoiled::Error(status, mutation, document) => {
+                Fault::Answer(Answer::json(*status, &mutation.apply(document)))
+            }
             Spoiled::Body(_, answer) => Fault::answered(answer.clone()),
         };
         let request = self.request.clone();
@@ -282,6 +349,9 @@ impl Case {
 /// How thin the default run is: of so many cases one is tried.
 const ONE_OF: usize = 23;
 
+/// So much thinner are the errors, of which there are many and most are alike.
+const ERRORS: usize = 40;
+
 fn shapes(store: &'static str) {
     let operations: Vec<&'static Operation> = OPERATIONS
         .iter()
@@ -310,6 +380,10 @@ fn shapes(store: &'static str) {
         })
         .filter(|case| {
             all += 1;
+            let one_of = match case.spoiled {
+                Spoiled::Error(..) => one_of * ERRORS,
+                _ => one_of,
+            };
             all % one_of == 0 && case.report().contains(&only)
         })
         .collect();

@@ -169,6 +169,21 @@ impl PrivateBus {
         reply.matches("object path").count()
     }
 
+    /// Makes another item of keyfob's `account`, as another program or a restored backup would.
+    pub fn double(&self, account: &str, secret: &str) {
+        let mut program = Command::new("secret-tool")
+            .args(["store", "--label=double", "service", "keyfob"])
+            .args(["username", account, "by", "somebody else"])
+            .env("DBUS_SESSION_BUS_ADDRESS", self.address())
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("secret-tool starts");
+        let mut stdin = program.stdin.take().expect("a pipe");
+        stdin.write_all(secret.as_bytes()).expect("the secret");
+        drop(stdin);
+        assert!(program.wait().expect("secret-tool ends").success());
+    }
+
     /// The home of the services on it.
     pub fn home(&self) -> PathBuf {
         self.folder.path().join("home")

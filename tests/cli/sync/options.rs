@@ -162,8 +162,8 @@ fn a_secret_is_not_pruned_by_another_name_of_its_own() {
     world.put("local", "Api Env/A", "2");
     world.home.write("a.json", r#"{"Api Env/A": "2"}"#);
     for args in [
-        &["sync", "local", "northflank", "--prune"][..],
-        &["import", "-s", "northflank", "--prune", "a.json"],
+        &["sync", "-y", "local", "northflank", "--prune"][..],
+        &["import", "-y", "-s", "northflank", "--prune", "a.json"],
     ] {
         let run = world.home.run(args);
         run.code(2).stderr_has("Api Env/A");
@@ -242,14 +242,14 @@ fn the_plan_says_what_becomes_of_each_and_why() {
         .stdout_is("")
         .stderr_has("NEW would be created in neo")
         .stderr_has("OLD would be updated in neo, as its value there is unknown")
-        .stderr_has("local: 1 created, 1 updated");
+        .stderr_has("1 to create, 1 to update in neo");
     let run = world.home.run(["sync", "local", "neo"]);
     run.ok()
         .stdout_is("")
         .stderr_has("OLD to be updated in neo")
         .stderr_has("neo: 1 created, 1 updated");
     let run = world.home.run(["sync", "local", "neo"]);
-    run.ok().stderr_has("local: 2 unchanged");
+    run.ok().stderr_has("2 unchanged in neo");
     world.home.run(["-q", "sync", "local", "neo"]).ok().quiet();
 }
 

@@ -1,0 +1,265 @@
+//! What is wrong with a command line, in keyfob's words: what stood there, as far as it may be
+//! repeated, and what could stand there instead.
+
+use std::ffi::OsString;
+
+use clap::Command;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use crate::commands;
+use crate::config::check::suggest;
+use crate::words::error::Error;
+use crate::words::shown::{self, Shown};
+
+/// What people try who come from elsewhere, and what it is called here.
+const GUESSES: &[(&[&str], &str)] = &[
+    (
+        &["add", "create", "put", "new", "write", "save", "update"],
+        "set",
+    ),
+    (
+        &["read", "cat", "reveal", "view", "print", "fetch", "decrypt"],
+        "get",
+    ),
+    (&["exec", "env", "with", "start"], "run"),
+    (&["rename", "ren"], "move"),
+    (&["open", "modify", "change"], "edit"),
+    (&["remove", "del", "unset", "erase", "destroy"], "delete"),
+    (&["secrets", "names", "find", "search", "dir"], "list"),
+    (&["describe", "info", "metadata", "stat"], "show"),
+    (&["versions", "log"], "history"),
+    (
+        &["undo", "undelete", "recover", "rollback", "trash"],
+        "restore",
+    ),
+    (&["dump", "download", "pull"], "export"),
+    (&["load", "upload", "push"], "import"),
+    (&["template", "render", "fill"], "inject"),
+    (&["cp", "duplicate"], "copy"),
+    (&["compare"], "diff"),
+    (&["mirror", "migrate"], "sync"),
+    (&["auth", "signin"], "login"),
+    (&["signout"], "logout"),
+    (&["whoami", "account"], "status"),
+    (
+        &["config", "configure", "stores", "profile", "profiles"],
+        "store",
+    ),
+    (&["setup"], "init"),
+    (&["gen", "random", "password", "passgen"], "generate"),
+    (&["groups"], "group"),
+    (&["keypair", "address"], "key"),
+    (&["recipients"], "vault recipients"),
+    (&["rekey"], "vault rekey"),
+    (&["purge", "gc"], "vault purge"),
+    (&["backup"], "identity export"),
+    (&["completion"], "completions"),
+    (&["version"], "--version"),
+];
+
+/// clap's words as an error of ours. After `set` they are replaced: an argument that is too much
+/// there may well be a value. `words` are those before `--`, and `first` the command's.
+pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Error {
+    let surplus = matches!(
+        error.kind(),
+        ErrorKind::UnknownArgument | ErrorKind::TooManyValues
+    );
+    if surplus && let Some(error) = behind_equals(error, words) {
+        return error;
+    }
+    if first == Some("set") && surplus {
+        return commands::value_as_argument();
+    }
+    let keyfob = commands::whole();
+    let (path, command) = reached(&keyfob, words);
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let hint = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            instead(text(ContextKind::InvalidSubcommand), &path, command)
+        }
+        ErrorKind::InvalidValue => choices(error, text(ContextKind::InvalidValue)),
+        ErrorKind::ValueValidation => of_source(error),
+        _ => suggested(error).map(|near| format!("did you mean {near}?")),
+    };
+    let hint = hint.unwrap_or_else(|| match path.is_empty() {
+        true => "keyfob --help lists the commands".to_owned(),
+        false => format!("keyfob {} --help tells more", path.join(" ")),
+    });
+    Error::usage(message(error)).hint(hint)
+}
+
+/// The message alone, without what may be a secret.
+fn message(error: &clap::Error) -> String {
+    let mut text = error.render().to_string();
+    let users = match error.kind() {
+        ErrorKind::UnknownArgument => Some(ContextKind::InvalidArg),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => Some(ContextKind::InvalidValue),
+        ErrorKind::InvalidSubcommand => Some(ContextKind::InvalidSubcommand),
+        _ => None,
+    };
+    if let Some(ContextValue::String(users)) = users.and_then(|kind| error.get(kind)) {
+        let shown = match error.kind() {
+            ErrorKind::UnknownArgument => shown::surplus(users),
+            _ => shown::name(users),
+        };
+        // In quotes only where it stands there itself.
+        text = match shown {
+            Shown::Plain(_) => text,
+            described => text
+                .replace(&format!("'{users}'"), &described.to_string())
+                .replace(users, &described.to_string()),
+        };
+    }
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    // The arguments that are missing stand on lines of their own.
+    if message.ends_with(':') {
+        let names: Vec<&str> = lines
+            .take_while(|line| line.starts_with("  "))
+            .map(str::trim)
+            .collect();
+        return format!("{message} {}", names.join(", "));
+    }
+    message
+}
+
+/// The command that `words` lead to, by its names and itself.
+fn reached<'c>(keyfob: &'c Command, words: &[String]) -> (Vec<String>, &'c Command) {
+    let mut path = Vec::new();
+    let mut at = keyfob;
+    for word in words {
+        if let Some(sub) = at.find_subcommand(word) {
+            path.push(sub.get_name().to_owned());
+            at = sub;
+        }
+        if !at.has_subcommands() {
+            break;
+        }
+    }
+    (path, at)
+}
+
+/// What could be meant by a command that there is not.
+fn instead(word: Option<&str>, path: &[String], command: &Command) -> Option<String> {
+    let word = word?;
+    if path.is_empty()
+        && let Some((_, meant)) = GUESSES.iter().find(|(guesses, _)| guesses.contains(&word))
+    {
+        return Some(format!("did you mean keyfob {meant}?"));
+    }
+    let names: Vec<&str> = command
+        .get_subcommands()
+        .flat_map(|sub| std::iter::once(sub.get_name()).chain(sub.get_all_aliases()))
+        .collect();
+    let mut whole = vec!["keyfob"];
+    whole.extend(path.iter().map(String::as_str));
+    let whole = whole.join(" ");
+    Some(match suggest(word, names) {
+        Some(near) => format!("did you mean {whole} {near}?"),
+        None => format!("{whole} --help lists the commands"),
+    })
+}
+
+/// What could stand in the place of a value that is none of the choices.
+fn choices(error: &clap::Error, word: Option<&str>) -> Option<String> {
+    let Some(ContextValue::Strings(choices)) = error.get(ContextKind::ValidValue) else {
+        return None;
+    };
+    let known = choices.iter().map(String::as_str);
+    let near = word.and_then(|word| suggest(word.trim_start_matches('.'), known));
+    let all = choices.join(", ");
+    Some(match near {
+        Some(near) => format!("did you mean {near}? the choices are {all}"),
+        None => format!("the choices are {all}"),
+    })
+}
+
+/// The hint of the error by which a value was refused.
+fn of_source(error: &clap::Error) -> Option<String> {
+    let source = std::error::Error::source(error)?.downcast_ref::<Error>()?;
+    source.hint_text().map(str::to_owned)
+}
+
+fn suggested(error: &clap::Error) -> Option<String> {
+    [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand]
+        .into_iter()
+        .find_map(|kind| match error.get(kind)? {
+            ContextValue::String(suggestion) => Some(suggestion.clone()),
+            ContextValue::Strings(suggestions) if !suggestions.is_empty() => {
+                Some(suggestions.join(" or "))
+            }
+            _ => None,
+        })
+}
+
+/// The error for a word too much that stands behind an option which takes its value behind `=`.
+fn behind_equals(error: &clap::Error, words: &[String]) -> Option<Error> {
+    let Some(ContextValue::String(surplus)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let keyfob = commands::whole();
+    let (_, command) = reached(&keyfob, words);
+    let at = words.iter().position(|word| word == surplus)?;
+    let option = words.get(at.checked_sub(1)?)?;
+    takes_equals(command, option).then(|| detached_value(option, surplus))
+}
+
+fn detached_value(option: &str, value: &str) -> Error {
+    let error = Error::usage(format!("{option} takes its value behind `=`"));
+    match shown::name(value) {
+        Shown::Plain(value) => error.hint(format!("write {option}={value}")),
+        _ => error.hint(format!("write {option}=VALUE")),
+    }
+}
+
+/// Whether `option` of `command` has a value that may be left out, and is written behind `=`.
+fn takes_equals(command: &Command, option: &str) -> bool {
+    command.get_arguments().any(|arg| {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        arg.is_require_equals_set() && long.as_deref() == Some(option)
+    })
+}
+
+/// The options of `run` whose value may be left out, and is written behind `=`.
+const BEHIND_EQUALS: [&str; 2] = ["--fallback", "--wait"];
+
+/// The error for `keyfob run --fallback FILE -- …`, where FILE would be taken for the command.
+pub fn detached(args: &[OsString]) -> Option<Error> {
+    let words: Vec<&str> = args.iter().skip(1).map_while(|arg| arg.to_str()).collect();
+    let end = words.iter().position(|word| *word == "--")?;
+    let [.., option, value] = words.get(..end)? else {
+        return None;
+    };
+    // The command line is built only where it may be so: every `run` comes through here.
+    if value.starts_with('-') || !BEHIND_EQUALS.contains(option) {
+        return None;
+    }
+    let keyfob = commands::whole();
+    let own: Vec<String> = words[..end].iter().map(|word| (*word).to_owned()).collect();
+    let (path, command) = reached(&keyfob, &own);
+    let is_so = path == ["run"] && takes_equals(command, option);
+    is_so.then(|| detached_value(option, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_run_that_take_their_value_behind_equals_are_these() {
+        let keyfob = commands::whole();
+        let run = keyfob.find_subcommand("run").unwrap();
+        let options = run
+            .get_arguments()
+            .filter(|arg| arg.is_require_equals_set());
+        let mut options: Vec<String> = options
+            .filter_map(|arg| Some(format!("--{}", arg.get_long()?)))
+            .collect();
+        options.sort();
+        assert_eq!(options, BEHIND_EQUALS);
+    }
+}
