@@ -65,8 +65,8 @@
 //!
 //! - **A provider**: a folder in `providers` with a [`SPEC`](testing::ProviderSpec) and an
 //!   implementation of [`Provider`](testing::Provider), its line in `providers::registry`, a strict
-//!   server in `tests/cli/support/servers`, a subject in `tests/cli/conformance.rs`, its section of the
-//!   README. `tests/cli/conformance/memory.rs` is the smallest one.
+//!   server in `tests/cli/support/servers`, a subject in `tests/cli/conformance.rs`, its section of
+//!   `docs/stores.md`. `tests/cli/conformance/memory.rs` is the smallest one.
 //! - **A format**: a file in `formats` and a line of its table.
 //! - **A command**: a file in `commands` with its arguments and `run`, and a variant of `Command`; its
 //!   completers are lines of the table in `complete`.

@@ -308,7 +308,8 @@ fn every_command_prints_one_json_document() {
         .ok()
         .stdout_is("its own\n");
 
-    for page in keyfob::testing::manual_pages().unwrap() {
+    let pages = keyfob::testing::manual_pages().into_iter();
+    for page in pages.filter(|page| page.section == 1) {
         let name = page
             .name
             .replace('-', " ")
