@@ -197,6 +197,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["list"], ""),
     (&["list", "--prefix", "none"], ""),
     (&["show", "A"], ""),
+    (&["check"], ""),
+    (&["where", "A"], ""),
     (&["import", "-n", "-"], "A=2\nB=3\n"),
     (&["import", "-"], "A=2\nB=3\n"),
     (&["export"], ""),
