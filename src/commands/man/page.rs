@@ -75,8 +75,9 @@ const FILES: &[(&str, &str)] = &[
 /// The exit codes of all commands.
 const EXIT_CODES: &str = "\
  0                   done
- 1  failed           anything without its own line; scan found something; doctor found a
-                     fault; diff found a difference; rotate --check found one due
+ 1  failed           anything without its own line; a file that was named is missing; scan
+                     found something; doctor found a fault; diff found a difference;
+                     rotate --check found one due
  2  usage            wrong arguments; input needed and nothing may be asked
  3  not_found        no such secret, group or store
  4  unauthenticated  no credential, a refused one, an expired one that was not renewed
