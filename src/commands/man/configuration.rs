@@ -5,26 +5,21 @@ use super::roff::{Roff, bold};
 use crate::config::schema::{Field, Shape};
 use crate::providers::registry;
 
-/// What a field is when nobody sets it, where its own words do not say it.
-const DEFAULTS: &[(&str, &str, &str)] = &[
-    ("local", "path", "`vault.age` in your data folder"),
+/// What a field is when nobody sets it, where its own words do not say it: its name, whether it is one
+/// of a store behind a network, and the words.
+const DEFAULTS: &[(&str, bool, &str)] = &[
+    ("path", false, "`vault.age` in your data folder"),
     (
-        "local",
         "identity",
+        false,
         "the OS keyring, else `identity.txt` in your data folder",
     ),
+    ("recipients", false, "those who can read the vault already"),
     (
-        "local",
-        "recipients",
-        "those who can read the vault already",
-    ),
-    ("nosana", "network", "`mainnet`"),
-    (
-        "nosana",
         "keypair",
+        true,
         "the Solana CLI's own, `~/.config/solana/id.json`",
     ),
-    ("bytenite", "auth", "`auto`"),
 ];
 
 /// An example with all tables.
@@ -35,10 +30,9 @@ provider = "local"
 path = "secrets.age"
 
 [stores.web]
-provider = "northflank"
-project = "shop"
-group = "api-env"
-api_token_command = "pass show northflank"
+provider = "local"
+path = "/srv/team/web.age"
+recipients = ["age1…"]
 
 [env]
 DATABASE_URL = "keyfob://web/DATABASE_URL"
@@ -117,7 +111,7 @@ pub fn page() -> String {
         page.subsection(&format!("provider = \"{}\"", spec.name()));
         page.paragraph(&format!("{}.", spec.title));
         for field in spec.schema.fields {
-            let paragraphs = told(spec.name(), field);
+            let paragraphs = told(spec.name(), spec.is_remote(), field);
             page.item(&bold(field.name), paragraphs.iter().map(String::as_str));
         }
     }
@@ -136,7 +130,7 @@ pub fn page() -> String {
 }
 
 /// What is to be said of a field: what it is for, its shape and default, and who may set it.
-fn told(provider: &str, field: &Field) -> Vec<String> {
+fn told(provider: &str, remote: bool, field: &Field) -> Vec<String> {
     let help = field.help.trim_end_matches('.');
     let mut first = format!("{}{}.", help[..1].to_uppercase(), &help[1..]);
     match field.shape {
@@ -147,8 +141,7 @@ fn told(provider: &str, field: &Field) -> Vec<String> {
         _ => {}
     }
     let mut defaults = DEFAULTS.iter();
-    if let Some((.., default)) =
-        defaults.find(|(of, name, _)| *of == provider && *name == field.name)
+    if let Some((.., default)) = defaults.find(|(name, of, _)| *of == remote && *name == field.name)
     {
         first.push_str(&format!(" Default: {default}."));
     }
@@ -177,10 +170,12 @@ mod tests {
 
     #[test]
     fn every_default_has_its_field() {
-        for (provider, field, _) in DEFAULTS {
-            let spec = registry::find(provider).unwrap();
-            let mut fields = spec.schema.fields.iter();
-            assert!(fields.any(|it| it.name == *field), "{provider} {field}");
+        for (field, remote, _) in DEFAULTS {
+            let of_kind = registry::PROVIDERS
+                .iter()
+                .filter(|it| it.is_remote() == *remote);
+            let mut fields = of_kind.flat_map(|spec| spec.schema.fields);
+            assert!(fields.any(|it| it.name == *field), "{field}");
         }
     }
 
