@@ -15,7 +15,7 @@
 //! | `doctor` | what may be wrong with a set-up, and what to do about it |
 //! | `app` | options and environment made into a configuration, services and a voice |
 //! | `rotate` | one new value for several secrets: a plan, an engine, and the way back |
-//! | `transfer` | a store brought to a wanted state: a pure plan, then one engine |
+//! | `transfer` | a store brought to a wanted state, and secrets moved: a plan, then one engine |
 //! | `inject` | texts with places for secrets |
 //! | `scan` | values found in folders, stdin and staged changes |
 //! | `exec` | other programs, run with secrets in their environment |
@@ -34,7 +34,7 @@
 //! | `redact` | values found in bytes, and hidden |
 //! | `formats` | dotenv, json, yaml, toml, shell and others |
 //! | `config` | schema, lookup, merging, trust |
-//! | `ui` | tables, JSON, progress, escaping; prompts |
+//! | `ui` | tables, JSON, progress and waits, escaping; prompts |
 //! | `state` | files written whole, and locks |
 //! | `words` | secrets, batches, errors, the environment, durations, random values, texts, the process's memory |
 //!
@@ -65,8 +65,8 @@
 //!
 //! - **A provider**: a folder in `providers` with a [`SPEC`](testing::ProviderSpec) and an
 //!   implementation of [`Provider`](testing::Provider), its line in `providers::registry`, a strict
-//!   server in `tests/cli/support/servers`, a subject in `tests/cli/conformance.rs`, its section of the
-//!   README. `tests/cli/conformance/memory.rs` is the smallest one.
+//!   server in `tests/cli/support/servers`, a subject in `tests/cli/conformance.rs`, its section of
+//!   `docs/stores.md`. `tests/cli/conformance/memory.rs` is the smallest one.
 //! - **A format**: a file in `formats` and a line of its table.
 //! - **A command**: a file in `commands` with its arguments and `run`, and a variant of `Command`; its
 //!   completers are lines of the table in `complete`.

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, FromArgMatches, ValueEnum};
-use clap_complete::CompleteEnv;
 
 use crate::app::{self, App, ColorChoice, Global};
 use crate::commands::{self, Cli, Failure};
 use crate::complete::{self, VARIABLE};
 #[cfg(unix)]
-use crate::exec::leader;
+use crate::exec::again::{Request, Role};
 use crate::exec::start::KEYFOB_FAILED;
+#[cfg(unix)]
+use crate::exec::{leader, start, witness};
 use crate::words::env::Environment;
 use crate::words::error::Error;
 use crate::words::memory;
@@ -27,15 +28,17 @@ pub fn start() -> ExitCode {
     memory::close();
     silence_panics();
     let env = Environment::from_process();
-    if env.var_os(VARIABLE).is_some() {
-        CompleteEnv::with_factory(|| complete::hang_onto(commands::whole()))
-            .var(VARIABLE)
-            .complete();
-    }
     let args: Vec<OsString> = std::env::args_os().collect();
     #[cfg(unix)]
-    if let Some(request) = leader::Request::read(&args) {
-        return lead(&request, &env);
+    if let Some((role, request)) = Request::read(&args) {
+        return beside(role, &request, env);
+    }
+    if let Some(shell) = env.var_os(VARIABLE)
+        && let Some(answer) = complete::answer(shell, Cli::command(), &args, &env)
+    {
+        // A shell that went away needs no answer.
+        let _ = std::io::stdout().write_all(answer.as_bytes());
+        return ExitCode::SUCCESS;
     }
     let settings = env.vars().filter(|(name, _)| is_setting(name));
     for text in args
@@ -114,18 +117,26 @@ fn is_setting(name: &OsStr) -> bool {
     name.starts_with("KEYFOB_") && !name.ends_with("_JOB")
 }
 
-/// Leads the terminal session of a command that another keyfob stays beside.
+/// Is what another keyfob needs beside itself to stay with a command.
 #[cfg(unix)]
-fn lead(request: &leader::Request<'_>, env: &Environment) -> ExitCode {
-    let code = leader::lead(request.command).unwrap_or_else(|(code, error)| {
-        let global = Global {
-            json: request.json,
-            color: ColorChoice::from_str(request.color, false).unwrap_or_default(),
-            ..Global::default()
-        };
-        app::ui(&global, env).error(&error);
-        code
-    });
+fn beside(role: Role, request: &Request<'_>, env: Environment) -> ExitCode {
+    let (code, error) = match role {
+        Role::Witness => match witness::stand_by() {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(_) => return ExitCode::FAILURE,
+        },
+        Role::Leader => match leader::lead(request) {
+            Ok(code) => return ExitCode::from(code),
+            Err(failed) => failed,
+        },
+        Role::Command => start::exec_beside(request.command, &env),
+    };
+    let global = Global {
+        json: request.json,
+        color: ColorChoice::from_str(request.color, false).unwrap_or_default(),
+        ..Global::default()
+    };
+    app::ui(&global, &env).error(&error);
     ExitCode::from(code)
 }
 

@@ -6,7 +6,7 @@ pub mod foreign;
 
 use clap::CommandFactory;
 
-use crate::commands::{Cli, ManualPage};
+pub use crate::commands::{Cli, ManualPage};
 pub use crate::config::edit::{add_store, remove_store, set_default_store};
 pub use crate::config::schema::{Field, Schema, Shape};
 pub use crate::config::{Config, Files, LoadOptions, StoreConfig};
@@ -52,10 +52,7 @@ pub mod registry {
     pub use crate::providers::registry::{PROVIDERS, SCHEMAS, find};
 }
 
-/// Every manual page of the command line.
-///
-/// # Errors
-/// `failed` when one cannot be written.
-pub fn manual_pages() -> Result<Vec<ManualPage>> {
+/// Every manual page.
+pub fn manual_pages() -> Vec<ManualPage> {
     crate::commands::manual_pages(Cli::command())
 }

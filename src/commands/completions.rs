@@ -2,7 +2,7 @@
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use clap_complete::env::{Elvish, EnvCompleter, Powershell};
 use serde_json::json;
 
 use crate::app::App;
@@ -50,9 +50,9 @@ pub fn run(args: CompletionsArgs, app: &App) -> Result<()> {
 /// `failed` when it cannot be written.
 pub fn script(shell: Shell) -> Result<String> {
     let shell: &dyn EnvCompleter = match shell {
-        Shell::Bash => &Bash,
-        Shell::Zsh => &Zsh,
-        Shell::Fish => &Fish,
+        Shell::Bash => return Ok(include_str!("../../completions/keyfob.bash").to_owned()),
+        Shell::Zsh => return Ok(include_str!("../../completions/_keyfob").to_owned()),
+        Shell::Fish => return Ok(include_str!("../../completions/keyfob.fish").to_owned()),
         Shell::Elvish => &Elvish,
         Shell::Powershell => &Powershell,
     };

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::doctor::{self, Finding, Patient, Status};
-use crate::ui::{Table, colored, escape, shortened, wrapped};
+use crate::ui::{self, Table, colored, escape, shortened, wrapped};
 use crate::words::error::{Error, Result};
 
 /// Examine configuration, keys, keyring, network and stores, and say what to do about faults
@@ -94,14 +94,23 @@ fn print(report: &[Finding], app: &App) -> Result<()> {
 /// Shows `report` to a person: check by check and store by store, each with what to do about it, and
 /// without what was never set up.
 fn show(report: &[Finding], app: &App) -> Result<()> {
-    let is_unused = |found: &&Finding| found.status == Status::Skipped && !found.subject.is_empty();
+    let skipped = report
+        .iter()
+        .filter(|found| found.status == Status::Skipped);
+    let unused: Vec<&str> = skipped
+        .filter(|found| found.check == "store" && !found.subject.is_empty())
+        .map(|found| found.subject.as_str())
+        .collect();
+    let is_unused = |found: &&Finding| {
+        found.status == Status::Skipped && unused.contains(&found.subject.as_str())
+    };
     let width = report
         .iter()
         .map(|found| found.status.as_str().len())
         .max()
         .unwrap_or_default();
     let indent = " ".repeat(width + 4);
-    let columns = app.ui.columns().map_or(usize::MAX, usize::from);
+    let columns = ui::columns().map_or(usize::MAX, usize::from);
     let room = columns.saturating_sub(indent.len()).max(20);
     let mut text = String::new();
     let mut under = String::new();
@@ -126,11 +135,6 @@ fn show(report: &[Finding], app: &App) -> Result<()> {
         }
     }
     app.ui.styled(&text)?;
-    let unused: Vec<&str> = report
-        .iter()
-        .filter(is_unused)
-        .map(|found| found.subject.as_str())
-        .collect();
     if !unused.is_empty() {
         app.ui.note(&format!("not set up: {}", unused.join(", ")));
     }

@@ -95,7 +95,7 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         Some(path) if app.ui.json => {
             let names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
             app.ui.document(&json!({
-                "file": path.shown().to_string(),
+                "path": path.shown().to_string(),
                 "format": format.to_string(),
                 "names": names,
             }))

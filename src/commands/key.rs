@@ -84,25 +84,26 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
             .document(&json!({ "address": address, "path": path.shown().to_string() }));
     }
     app.ui.note(&format!(
-        "made {}; whoever has this file is {address}: keep a copy in a safe place",
+        "made {}; whoever has this file has the account: keep a copy in a safe place",
         path.shown()
     ));
     app.ui.line(&address)
 }
 
 fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
-    let located = match file {
-        Some(path) => Located {
-            keypair: from_file(&path)?,
-            source: path.shown().to_string(),
-        },
-        None => of_store(app)?,
+    let (located, of) = match file {
+        Some(path) => {
+            let keypair = from_file(&path)?;
+            let source = path.shown().to_string();
+            (Located { keypair, source }, "path")
+        }
+        None => (of_store(app)?, "source"),
     };
     let address = located.keypair.address();
     if app.ui.json {
         return app
             .ui
-            .document(&json!({ "address": address, "source": located.source }));
+            .document(&json!({ "address": address, of: located.source }));
     }
     app.ui.trace(1, &format!("keypair from {}", located.source));
     app.ui.line(&address)

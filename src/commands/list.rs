@@ -8,6 +8,7 @@ use crate::store::Store;
 use crate::ui::{Table, json};
 use crate::words::batch::Filter;
 use crate::words::error::Result;
+use crate::words::glob::Glob;
 use crate::words::secret::Entry;
 
 /// List the secrets of a store, never their values
@@ -17,10 +18,14 @@ use crate::words::secret::Entry;
 #[command(after_long_help = "\
 Examples:
   keyfob list
+  keyfob list 'DB_*'
   keyfob ls --prefix DB_
   keyfob list --deleted
   keyfob list --json | jq -r '.[].name'")]
 pub struct ListArgs {
+    /// Only names that this stands for: * is any text, ? one character, [a-z] one of those
+    #[arg(value_name = "GLOB")]
+    pub glob: Option<String>,
     /// Only names that begin so
     #[arg(long, value_name = "P")]
     pub prefix: Option<String>,
@@ -37,6 +42,11 @@ pub struct ListArgs {
 pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     app.waits(args.wait.wait);
     let store = app.open(&app.selected_store()?)?;
+    let glob = args.glob.as_deref().map(Glob::new).transpose()?;
+    let admits = |entry: &Entry| {
+        let name = entry.name.as_str();
+        glob.as_ref().is_none_or(|glob| glob.matches(name))
+    };
     let filter = Filter {
         prefix: args.prefix,
         secret_type: args.secret_type,
@@ -44,12 +54,13 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     };
     if args.deleted {
         let mut entries = store.deleted().await?;
-        entries.retain(|entry| filter.admits(entry.name.as_str()));
+        entries.retain(|entry| filter.admits(entry.name.as_str()) && admits(entry));
         return show_deleted(entries, &store, app);
     }
-    let (entries, rest) = store.list_what_can_be_read(&filter).await?;
+    let (mut entries, rest) = store.list_what_can_be_read(&filter).await?;
+    entries.retain(admits);
     if entries.is_empty() && rest.is_none() && !app.ui.json {
-        tell_of_none(&filter, &store, app);
+        tell_of_none(args.glob.as_deref(), &filter, &store, app);
         return Ok(());
     }
     show(entries, app)?;
@@ -58,20 +69,24 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
 }
 
 /// Says why there is nothing to show, and how to go on.
-fn tell_of_none(filter: &Filter, store: &Store, app: &App) {
+fn tell_of_none(glob: Option<&str>, filter: &Filter, store: &Store, app: &App) {
     let name = store.name();
-    let narrowed = match (&filter.prefix, &filter.secret_type) {
-        (None, None) => {
-            app.ui
-                .note(&format!("there are no secrets in the store {name}"));
-            return app
-                .ui
-                .next(&format!("keyfob set -s {name} NAME stores one"));
-        }
-        (Some(prefix), None) => format!("whose name begins with {prefix:?}"),
-        (None, Some(kind)) => format!("of the type {kind:?}"),
-        (Some(prefix), Some(kind)) => format!("of the type {kind:?} that begins with {prefix:?}"),
-    };
+    let narrowed: Vec<String> = [
+        (glob, "whose name is like"),
+        (filter.prefix.as_deref(), "whose name begins with"),
+        (filter.secret_type.as_deref(), "of the type"),
+    ]
+    .into_iter()
+    .filter_map(|(text, what)| Some(format!("{what} {:?}", text?)))
+    .collect();
+    if narrowed.is_empty() {
+        app.ui
+            .note(&format!("there are no secrets in the store {name}"));
+        return app
+            .ui
+            .next(&format!("keyfob set -s {name} NAME stores one"));
+    }
+    let narrowed = narrowed.join(" and ");
     app.ui.note(&format!(
         "there is no secret {narrowed} in the store {name}"
     ));

@@ -53,6 +53,7 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::app::{App, Global};
+use crate::ui::{self, wrapped};
 
 /// Store, read and inject secrets, in hosted secret managers and in a local encrypted vault.
 #[derive(Debug, Parser)]
@@ -62,7 +63,7 @@ use crate::app::{App, Global};
     arg_required_else_help = true,
     subcommand_required = true,
     disable_help_subcommand = true,
-    max_term_width = 100,
+    max_term_width = WIDEST,
     after_help = "\
 Examples:
   printf 'hello' | keyfob set GREETING
@@ -142,13 +143,19 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Stores and accounts",
         &[
-            "status", "login", "logout", "store", "group", "init", "trust", "check", "where",
+            "status", "check", "where", "login", "logout", "store", "group", "init", "trust",
             "doctor",
         ],
     ),
     ("Keys and the local vault", &["vault", "identity", "key"]),
     ("About keyfob", &["help", "completions", "man"]),
 ];
+
+/// What stands before what a command does, where that goes on in another line.
+const INDENT: &str = "               ";
+
+/// As many columns the help has at most, as clap's has.
+const WIDEST: usize = 100;
 
 /// The whole command line, with its help.
 pub fn whole() -> clap::Command {
@@ -175,6 +182,8 @@ fn with_examples(command: clap::Command) -> clap::Command {
 fn template(keyfob: &clap::Command) -> StyledStr {
     use std::fmt::Write as _;
 
+    let columns = ui::columns().map_or(WIDEST, usize::from);
+    let columns = columns.clamp(2 * INDENT.len(), WIDEST);
     let styles = keyfob.get_styles();
     let (head, word) = (styles.get_header(), styles.get_literal());
     let mut text = String::from("{before-help}{about-with-newline}\n{usage-heading} {usage}\n");
@@ -190,7 +199,9 @@ fn template(keyfob: &clap::Command) -> StyledStr {
                 true => String::new(),
                 false => format!(" [alias: {}]", aliases.join(", ")),
             };
-            let _ = writeln!(text, "  {word}{name:<11}{word:#}  {about}{aliases}");
+            let about = wrapped(&format!("{about}{aliases}"), columns - INDENT.len());
+            let about = about.join(&format!("\n{INDENT}"));
+            let _ = writeln!(text, "  {word}{name:<11}{word:#}  {about}");
         }
     };
     for (title, names) in GROUPS {

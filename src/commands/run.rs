@@ -15,7 +15,7 @@ use crate::commands::{Failure, fallback, selected};
 use crate::exec::room;
 use crate::exec::start;
 #[cfg(unix)]
-use crate::exec::{leader, supervise};
+use crate::exec::{again, supervise};
 use crate::redact::mask::Masker;
 use crate::select::Destination;
 use crate::words::error::{Error, Result};
@@ -124,7 +124,7 @@ fn supervised(
     masker: &Masker,
     app: &App,
 ) -> (u8, Error) {
-    let request = leader::Request {
+    let request = again::Request {
         json: app.ui.json,
         color: match app.ui.color {
             ColorChoice::Never => "never",

@@ -33,7 +33,7 @@ Examples:
   keyfob scan
   keyfob scan --all-stores src config/prod.yaml
   kubectl logs deploy/api | keyfob scan -
-  keyfob scan --staged                  # in .git/hooks/pre-commit
+  keyfob scan --staged || [ $? = 10 ]   # in .git/hooks/pre-commit
 
 Exit codes: 1 something was found, 0 nothing was, 10 nothing was but not everything could be read.")]
 pub struct ScanArgs {

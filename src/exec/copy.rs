@@ -18,8 +18,9 @@ const CHUNK: usize = 256 << 10;
 /// What is shown in one piece, of this size and more, goes out as it is; smaller pieces are gathered.
 const PIECE: usize = 32 << 10;
 
-/// After how long without output a line that is held back is shown.
-const QUIET: Duration = Duration::from_millis(50);
+/// After how long without output a finished line that is held back is shown, and on a terminal all
+/// that is held back, where a tenth of a second would be noticed.
+const QUIET: Duration = Duration::from_millis(80);
 
 /// How long output is waited for once the command is over: something that it left behind may keep
 /// the pipe open for ever.

@@ -6,10 +6,8 @@
 //! its own, starts the command in front of it, and does as the command does: it stops when the
 //! command stops and ends when it ends.
 
-use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use rustix::process::{
     Pid, Signal, WaitOptions, WaitStatus, getpid, ioctl_tiocsctty, kill_process,
@@ -17,69 +15,19 @@ use rustix::process::{
 };
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
+use super::again::{Request, Role, end_with_parent};
 use super::signals;
-use super::start::{KEYFOB_FAILED, failure};
+use super::start::KEYFOB_FAILED;
 use crate::words::error::Error;
 use crate::words::memory;
 
-/// The first argument of a keyfob that is a leader. What it says of its own failures, and the
-/// command, follow; see [`Request`].
-const ARGUMENT: &str = "__session";
-
-/// What a leader is asked for.
-pub struct Request<'a> {
-    /// Whether failures are told in JSON.
-    pub json: bool,
-    /// When failures are coloured: as `--color` has it.
-    pub color: &'a str,
-    /// The command and its arguments.
-    pub command: &'a [OsString],
-}
-
-impl<'a> Request<'a> {
-    /// The request that a whole command line makes, if it does.
-    pub fn read(args: &'a [OsString]) -> Option<Self> {
-        match args {
-            [_, argument, format, color, command @ ..] if argument == ARGUMENT => Some(Self {
-                json: format == "json",
-                color: color.to_str()?,
-                command,
-            }),
-            _ => None,
-        }
-    }
-
-    /// The process that carries it out, once its stdin is the session's terminal.
-    ///
-    /// # Errors
-    /// Those of finding keyfob's own binary.
-    pub(super) fn process(&self) -> io::Result<Command> {
-        // The very binary that runs, even if another was installed over it meanwhile.
-        let binary = if cfg!(target_os = "linux") {
-            "/proc/self/exe".into()
-        } else {
-            std::env::current_exe()?
-        };
-        let mut process = Command::new(binary);
-        process
-            .arg0("keyfob")
-            .arg(ARGUMENT)
-            .arg(if self.json { "json" } else { "text" })
-            .arg(self.color)
-            .args(self.command);
-        Ok(process)
-    }
-}
-
-/// Runs `command` as the leader of a new session on the terminal that is stdin, and returns its exit
-/// code, or 128+n.
+/// Carries out `request` as the leader of a new session on the terminal that is stdin, and returns
+/// the command's exit code, or 128+n. What keeps the command from being executed, it tells itself.
 ///
 /// # Errors
-/// The exit code and why, where the command could not be started.
-pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
-    let Some((program, args)) = command.split_first() else {
-        return Err((KEYFOB_FAILED, Error::usage("there is no command to run")));
-    };
+/// The exit code and why, where no process could be started for the command.
+pub fn lead(request: &Request<'_>) -> Result<u8, (u8, Error)> {
+    end_with_parent();
     let own = |error: io::Error| {
         let error = Error::io("could not set up the command's terminal", error);
         (KEYFOB_FAILED, error)
@@ -87,7 +35,7 @@ pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
     setsid().map_err(|error| own(error.into()))?;
     ioctl_tiocsctty(io::stdin()).map_err(|error| own(error.into()))?;
     let mut signals = signals::catch().map_err(own)?;
-    let pid = start(program, args).map_err(|error| failure(program, error))?;
+    let pid = start(request).map_err(own)?;
     // A command that is over already needs no terminal.
     let _ = tcsetpgrp(io::stdin(), pid);
     let mut code = follow(pid);
@@ -107,9 +55,9 @@ pub fn lead(command: &[OsString]) -> Result<u8, (u8, Error)> {
     Ok(code.unwrap_or(KEYFOB_FAILED))
 }
 
-fn start(program: &OsStr, args: &[OsString]) -> io::Result<Pid> {
-    let mut process = Command::new(program);
-    process.args(args).process_group(0);
+fn start(request: &Request<'_>) -> io::Result<Pid> {
+    let mut process = request.process(Role::Command)?;
+    process.process_group(0);
     let child = memory::starting(|| process.spawn())?;
     Ok(Pid::from_child(&child))
 }
@@ -145,27 +93,4 @@ pub(super) fn exit_code(status: WaitStatus) -> Option<u8> {
         None => status.exit_status()?,
     };
     Some(u8::try_from(code).unwrap_or(u8::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_read_as_it_was_written() {
-        let command: Vec<OsString> = ["sh", "-c", "__session"].map(OsString::from).into();
-        let request = Request {
-            json: true,
-            color: "never",
-            command: &command,
-        };
-        let process = request.process().unwrap();
-        let mut args = vec![OsString::from("keyfob")];
-        args.extend(process.get_args().map(OsStr::to_owned));
-        let read = Request::read(&args).unwrap();
-        assert!(read.json);
-        assert_eq!(read.color, "never");
-        assert_eq!(read.command, command);
-        assert!(Request::read(&command).is_none());
-    }
 }

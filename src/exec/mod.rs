@@ -1,6 +1,8 @@
 //! Running other programs with secrets in their environment, and hiding what they print of them.
 
 #[cfg(unix)]
+pub mod again;
+#[cfg(unix)]
 mod copy;
 pub mod editor;
 #[cfg(unix)]
@@ -14,3 +16,5 @@ pub mod signals;
 pub mod start;
 #[cfg(unix)]
 pub mod supervise;
+#[cfg(unix)]
+pub mod witness;

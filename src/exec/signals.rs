@@ -28,21 +28,36 @@ pub struct Arrived {
     pub from_terminal: bool,
 }
 
-/// Begins to catch signals: those that are passed on, and what tells of children, stops and sizes.
-/// What is ignored, as under `nohup`, stays so, and then is by the command too.
+/// Begins to catch signals: those that are passed on, and what tells of children, continuing and
+/// sizes. What is ignored, as under `nohup`, stays so, and then is by the command too.
 ///
 /// Call it before the command is started, so that none is lost.
 ///
 /// # Errors
 /// Those of the system.
 pub fn catch() -> io::Result<SignalsInfo<WithOrigin>> {
+    caught(FORWARDED.into())
+}
+
+/// The same for where the command is in keyfob's own process group: the signal by which somebody asks
+/// for a stop is passed on as well.
+///
+/// # Errors
+/// Those of the system.
+pub fn catch_stops_too() -> io::Result<SignalsInfo<WithOrigin>> {
+    caught(of_the_command())
+}
+
+/// What may be meant for a command in keyfob's own process group.
+pub(super) fn of_the_command() -> Vec<Signal> {
+    [&FORWARDED[..], &[Signal::TSTP]].concat()
+}
+
+fn caught(mut signals: Vec<Signal>) -> io::Result<SignalsInfo<WithOrigin>> {
     let ignored = ignored();
-    let forwarded = FORWARDED
-        .iter()
-        .map(|signal| signal.as_raw())
-        .filter(|number| ignored >> (number - 1) & 1 == 0);
-    let own = [Signal::CHILD, Signal::CONT, Signal::WINCH];
-    SignalsInfo::<WithOrigin>::new(forwarded.chain(own.map(Signal::as_raw)))
+    signals.retain(|signal| ignored >> (signal.as_raw() - 1) & 1 == 0);
+    signals.extend([Signal::CHILD, Signal::CONT, Signal::WINCH]);
+    SignalsInfo::<WithOrigin>::new(signals.iter().map(|signal| signal.as_raw()))
 }
 
 /// Waits for a signal by which somebody wants this process to end; for ever where all of these are

@@ -3,7 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+#[cfg(unix)]
+use super::again::end_with_parent;
 
 use crate::credential;
 use crate::providers::registry;
@@ -88,10 +94,21 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
     let Some((program, args)) = command.split_first() else {
         return (KEYFOB_FAILED, Error::usage("there is no command to run"));
     };
+    let path = vars.get(OsStr::new("PATH")).cloned();
     let mut process = Command::new(program);
     process.args(args).env_clear().envs(vars);
     let error = memory::starting(|| process.exec());
-    failure(program, error)
+    failure(program, path.as_deref(), error)
+}
+
+/// The same for a process that was started to become the command, with its environment, and ends
+/// with the keyfob that started it.
+#[cfg(unix)]
+pub fn exec_beside(command: &[OsString], env: &Environment) -> (u8, Error) {
+    end_with_parent();
+    let vars = env.vars();
+    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    exec(command, vars.collect())
 }
 
 /// Runs `command` and ends with its exit code; there is no exec on this platform.
@@ -100,6 +117,7 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
     let Some((program, args)) = command.split_first() else {
         return (KEYFOB_FAILED, Error::usage("there is no command to run"));
     };
+    let path = vars.get(OsStr::new("PATH")).cloned();
     match Command::new(program)
         .args(args)
         .env_clear()
@@ -107,23 +125,69 @@ pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Er
         .status()
     {
         Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(error) => failure(program, error),
+        Err(error) => failure(program, path.as_deref(), error),
     }
 }
 
-/// The exit code and the words for a `program` that could not be started.
-pub(super) fn failure(program: &OsStr, error: std::io::Error) -> (u8, Error) {
-    let program = program.to_string_lossy();
-    match error.kind() {
-        std::io::ErrorKind::NotFound => (
-            NOT_FOUND,
-            Error::not_found(format!("{program}: command not found")),
-        ),
-        _ => (
-            CANNOT_EXECUTE,
-            Error::io(format!("{program} cannot be executed"), error),
-        ),
+/// The exit code and the words for a `program` that could not be started, looked for in `path`.
+fn failure(program: &OsStr, path: Option<&OsStr>, error: std::io::Error) -> (u8, Error) {
+    let name = program.to_string_lossy();
+    if error.kind() != std::io::ErrorKind::NotFound {
+        let error = Error::io(format!("{name} cannot be executed"), error);
+        return (CANNOT_EXECUTE, error);
     }
+    let error = match found(program, path) {
+        Some(file) => no_interpreter(&name, &file),
+        None => Error::not_found(format!("{name}: command not found")),
+    };
+    (NOT_FOUND, error)
+}
+
+/// The file that `program` names, where there is one.
+fn found(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
+    if Path::new(program).components().count() > 1 || program.as_encoded_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program)).filter(|file| file.is_file());
+    }
+    std::env::split_paths(path?)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+/// That `file` is there, and what it wants to be run by is not.
+fn no_interpreter(name: &str, file: &Path) -> Error {
+    let Some(line) = first_line(file) else {
+        return Error::not_found(format!(
+            "{name} is there, but the program that loads it is not"
+        ))
+        .hint("it was built for another system, or another C library");
+    };
+    let interpreter = line.split([' ', '\t']).next().unwrap_or_default();
+    match interpreter.strip_suffix('\r') {
+        Some(interpreter) => Error::not_found(format!(
+            "{name}: its interpreter {interpreter} is not found, because a carriage return follows it"
+        ))
+        .hint(format!(
+            "{name} has the line ends of Windows: save it with those of Unix"
+        )),
+        None => Error::not_found(format!(
+            "{name}: its interpreter {interpreter} is not found"
+        ))
+        .hint("the first line of the file names it"),
+    }
+}
+
+/// What stands behind `#!` in the first line of `file`.
+fn first_line(file: &Path) -> Option<String> {
+    let mut line = Vec::new();
+    let file = File::open(file).ok()?;
+    // As much as Linux looks at.
+    file.take(256).read_to_end(&mut line).ok()?;
+    let line = line
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let line = String::from_utf8_lossy(line);
+    Some(line.trim_start_matches([' ', '\t']).to_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! [`leader`](super::leader)), and the keys pressed go there. Elsewhere it stays in keyfob's
 //! process group and has keyfob's stdin, so that a terminal that is shared with others (in a pipeline,
 //! say) goes on to reach it; each output that is a terminal is one for the command too, others are
-//! pipes.
+//! pipes. What is sent to that group reaches the command without keyfob, and what is sent to keyfob
+//! alone is passed on: a [`witness`](super::witness) tells which it was.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -21,16 +22,18 @@ use rustix::fs::fstat;
 #[cfg(target_os = "linux")]
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{
-    Pid, Signal, WaitOptions, kill_current_process_group, kill_process, waitpid,
+    Pid, Signal, WaitOptions, WaitStatus, getpid, kill_current_process_group, kill_process, waitpid,
 };
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 
+use super::again::{Request, Role};
 use super::copy::Copy;
-use super::leader::{Request, exit_code};
+use super::leader::exit_code;
 use super::pty::{Pty, Terminal, resize};
 use super::signals::{self, Arrived};
-use super::start::{KEYFOB_FAILED, failure};
+use super::start::KEYFOB_FAILED;
+use super::witness::Witness;
 use crate::redact::mask::Masker;
 use crate::words::error::Error;
 use crate::words::memory;
@@ -60,26 +63,29 @@ pub fn run(
         let error = Error::io("could not stay beside the command", error);
         (KEYFOB_FAILED, error)
     };
-    let Some((program, args)) = request.command.split_first() else {
-        return Err((KEYFOB_FAILED, Error::usage("there is no command to run")));
-    };
-    let terminal = Terminal::ours().map(Arc::new);
-    let outlets = Outlets::new(terminal.is_some()).map_err(own)?;
-    let mut process = match &terminal {
-        Some(_) => request.process().map_err(own)?,
+    let (side, signals) = match Terminal::ours() {
+        Some(terminal) => (Side::Session(Arc::new(terminal)), signals::catch()),
         None => {
-            let mut process = Command::new(program);
-            process.args(args);
-            process
+            let witness = Witness::start().map_err(own)?;
+            let group = Group {
+                witness,
+                asked: false,
+                passed_on: false,
+                stopped: false,
+            };
+            (Side::Group(group), signals::catch_stops_too())
         }
     };
+    let signals = signals.map_err(own)?;
+    let (session, role) = match side {
+        Side::Session(_) => (true, Role::Leader),
+        Side::Group(_) => (false, Role::Command),
+    };
+    let outlets = Outlets::new(session).map_err(own)?;
+    let mut process = request.process(role).map_err(own)?;
     process.env_clear().envs(vars);
-    let signals = signals::catch().map_err(own)?;
-    let (pid, outlets) = outlets
-        .start(process)
-        .map_err(own)?
-        .map_err(|error| failure(program, error))?;
-    let supervised = Supervised::new(pid, outlets, terminal, masker, signals).map_err(own)?;
+    let (pid, outlets) = outlets.start(process).map_err(own)?;
+    let supervised = Supervised::new(pid, outlets, side, masker, signals).map_err(own)?;
     supervised.follow()
 }
 
@@ -150,13 +156,13 @@ impl Outlets {
     }
 
     /// Starts `process`, and keeps none of its ends.
-    fn start(self, mut process: Command) -> io::Result<io::Result<(Pid, Vec<Outlet>)>> {
+    fn start(self, mut process: Command) -> io::Result<(Pid, Vec<Outlet>)> {
         process
             .stdin(self.stdin)
             .stdout(self.stdout)
             .stderr(self.stderr);
-        let child = memory::starting(|| process.spawn());
-        Ok(child.map(|child| (Pid::from_child(&child), self.outlets)))
+        let child = memory::starting(|| process.spawn())?;
+        Ok((Pid::from_child(&child), self.outlets))
     }
 }
 
@@ -172,12 +178,30 @@ enum Event {
     Copied(io::Result<()>),
 }
 
+/// Where the command is.
+enum Side {
+    /// On a terminal of its own, in a session of its own, while keyfob has this one.
+    Session(Arc<Terminal>),
+    /// In keyfob's process group.
+    Group(Group),
+}
+
+/// What has become of keyfob's process group.
+struct Group {
+    witness: Witness,
+    /// Whether somebody has asked for a stop, and not for going on since.
+    asked: bool,
+    /// Whether it was keyfob that told the command so.
+    passed_on: bool,
+    /// Whether the command is stopped.
+    stopped: bool,
+}
+
 /// A command that runs.
 struct Supervised {
     /// The command, or the leader of its session.
     pid: Pid,
-    /// The terminal, where the command has a session of its own.
-    terminal: Option<Arc<Terminal>>,
+    side: Side,
     /// The command's terminals, and those of keyfob's that they stand for.
     ptys: Vec<(OwnedFd, File)>,
     events: Receiver<Event>,
@@ -203,7 +227,7 @@ impl Supervised {
     fn new(
         pid: Pid,
         outlets: Vec<Outlet>,
-        terminal: Option<Arc<Terminal>>,
+        side: Side,
         masker: &Masker,
         mut signals: SignalsInfo<WithOrigin>,
     ) -> io::Result<Self> {
@@ -212,7 +236,7 @@ impl Supervised {
         let ends = Arc::new(OwnedFd::from(ends));
         let mut supervised = Self {
             pid,
-            terminal,
+            side,
             ptys: Vec::new(),
             events,
             open: outlets.len(),
@@ -245,7 +269,7 @@ impl Supervised {
 
     /// Makes the terminal raw, and passes on what is typed there.
     fn take_terminal(&mut self, outlets: &[Outlet]) -> io::Result<()> {
-        let (Some(terminal), Some(stdout)) = (&self.terminal, outlets.first()) else {
+        let (Side::Session(terminal), Some(stdout)) = (&self.side, outlets.first()) else {
             return Ok(());
         };
         if !terminal.take()? {
@@ -259,7 +283,7 @@ impl Supervised {
 
     fn follow(mut self) -> Result<u8, (u8, Error)> {
         // It may have stopped or ended before anybody looked.
-        let mut code = self.look();
+        let mut code = self.look(true);
         let mut trouble = None;
         while code.is_none() || self.open > 0 {
             let event = match self.state {
@@ -276,21 +300,22 @@ impl Supervised {
                 }
                 Ok(Event::Signal(Arrived { signal, .. })) if signal == Signal::CHILD => {
                     if code.is_none() {
-                        code = self.look();
+                        code = self.look(true);
                     }
                 }
                 Ok(Event::Signal(Arrived { signal, .. })) if signal == Signal::WINCH => {
                     self.resize();
                 }
                 Ok(Event::Signal(Arrived { signal, .. })) if signal == Signal::CONT => {
+                    if code.is_none() {
+                        code = self.look(false);
+                    }
                     self.go_on();
                     self.resize();
                 }
                 // Only output that nobody takes is left, and whoever sent this has had enough of it.
                 Ok(Event::Signal(_)) if code.is_some() => break,
-                // It reached the command as it reached us.
-                Ok(Event::Signal(arrived)) if arrived.from_terminal && self.terminal.is_none() => {}
-                Ok(Event::Signal(arrived)) => self.tell(arrived.signal),
+                Ok(Event::Signal(arrived)) => self.pass_on(arrived),
                 Err(RecvTimeoutError::Timeout) => self.go_on(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -298,7 +323,7 @@ impl Supervised {
                 self.over = None;
             }
         }
-        if let Some(terminal) = &self.terminal {
+        if let Side::Session(terminal) = &self.side {
             terminal.give_back();
         }
         let code = code.unwrap_or(KEYFOB_FAILED);
@@ -312,28 +337,45 @@ impl Supervised {
         }
     }
 
-    /// Looks what became of the command; returns its exit code when it has ended.
-    fn look(&mut self) -> Option<u8> {
-        let options = match self.terminal {
-            Some(_) => WaitOptions::NOHANG | WaitOptions::UNTRACED,
-            None => WaitOptions::NOHANG,
-        };
-        match waitpid(Some(self.pid), options) {
-            Ok(Some((_, status))) => {
-                let code = exit_code(status);
-                if code.is_none() {
-                    self.stop();
-                }
-                code
+    /// Passes a signal on, unless it reached the command as it reached keyfob.
+    fn pass_on(&mut self, arrived: Arrived) {
+        if let Side::Group(group) = &mut self.side {
+            let stop = arrived.signal == Signal::TSTP;
+            group.asked |= stop;
+            if arrived.from_terminal || group.witness.saw(arrived.signal) {
+                return;
             }
-            Ok(None) => None,
-            Err(_) => Some(KEYFOB_FAILED),
+            group.passed_on |= stop;
+        }
+        self.tell(arrived.signal);
+    }
+
+    /// Looks what became of the command, and stops with it where it `may`; returns its exit code when
+    /// it has ended.
+    fn look(&mut self, may_stop: bool) -> Option<u8> {
+        let mut options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+        if let Side::Group(_) = self.side {
+            options |= WaitOptions::CONTINUED;
+        }
+        loop {
+            let status = match waitpid(Some(self.pid), options) {
+                Ok(Some((_, status))) => status,
+                Ok(None) => return None,
+                Err(_) => return Some(KEYFOB_FAILED),
+            };
+            if let Some(code) = exit_code(status) {
+                return Some(code);
+            }
+            match &mut self.side {
+                Side::Session(_) => self.stop(),
+                Side::Group(group) => group.stop_as(status, may_stop),
+            }
         }
     }
 
     /// Stops with the command, as a job of the shell that keyfob was started from.
     fn stop(&mut self) {
-        if let Some(terminal) = &self.terminal {
+        if let Side::Session(terminal) = &self.side {
             terminal.give_back();
         }
         self.state = State::Stopped;
@@ -343,14 +385,24 @@ impl Supervised {
 
     /// Continues the command if it was stopped, and takes the terminal back if it may.
     fn go_on(&mut self) {
-        if let Some(terminal) = &self.terminal {
-            let stopped = self.state == State::Stopped;
-            self.state = match terminal.take() {
-                Ok(true) => State::Running,
-                Ok(false) | Err(_) => State::Background,
-            };
-            if stopped {
-                self.tell(Signal::CONT);
+        match &mut self.side {
+            Side::Session(terminal) => {
+                let stopped = self.state == State::Stopped;
+                self.state = match terminal.take() {
+                    Ok(true) => State::Running,
+                    Ok(false) | Err(_) => State::Background,
+                };
+                if stopped {
+                    self.tell(Signal::CONT);
+                }
+            }
+            // What continued the whole group continued the command before keyfob could look.
+            Side::Group(group) => {
+                let on = group.stopped || group.passed_on;
+                (group.asked, group.passed_on, group.stopped) = (false, false, false);
+                if on {
+                    self.tell(Signal::CONT);
+                }
             }
         }
     }
@@ -362,7 +414,7 @@ impl Supervised {
             let _ = resize(pty, model);
         }
         // On a terminal that isn't its own, nobody else tells the command.
-        if self.terminal.is_none() && !self.ptys.is_empty() {
+        if matches!(self.side, Side::Group(_)) && !self.ptys.is_empty() {
             self.tell(Signal::WINCH);
         }
     }
@@ -370,5 +422,19 @@ impl Supervised {
     fn tell(&self, signal: Signal) {
         // It may have ended just now.
         let _ = kill_process(self.pid, signal);
+    }
+}
+
+impl Group {
+    /// Stops as the command did, where it was asked to: then whoever asked waits for keyfob's stop.
+    /// What stopped the command alone, as a debugger does, is none of keyfob's affairs.
+    fn stop_as(&mut self, status: WaitStatus, may_stop: bool) {
+        self.stopped = status.stopped();
+        let by_job_control = [Signal::TSTP, Signal::TTIN, Signal::TTOU]
+            .iter()
+            .any(|signal| status.stopping_signal() == Some(signal.as_raw()));
+        if self.stopped && may_stop && (by_job_control || self.asked) {
+            let _ = kill_process(getpid(), Signal::STOP);
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::http::Lost;
 use crate::words::duration::HumanDuration;
 use crate::words::env::Environment;
 use crate::words::error::Error;
+use crate::words::progress::waiting_for;
 
 #[cfg(all(
     unix,
@@ -201,6 +202,7 @@ impl Keyring {
             return Err(why.clone());
         }
         let begun = Instant::now();
+        let _waiting = waiting_for("the OS keyring");
         let (answer, answered) = mpsc::sync_channel(1);
         let job: Job = Box::new(move |gate| {
             // Nobody may be waiting any more.

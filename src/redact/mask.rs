@@ -2,7 +2,7 @@
 //!
 //! Every occurrence of every form of a value (see [`forms`](super::forms)) is replaced by
 //! [`MARKER`], wherever the stream is cut into chunks. What overlaps is hidden together. Only bytes
-//! that may still turn out to begin a value are held back, so that a prompt appears at once. Colours
+//! that may still turn out to begin a value are held back, so that most prompts appear at once. Colours
 //! within a value don't count, and are shown behind its marker.
 
 use std::collections::VecDeque;
@@ -133,18 +133,9 @@ impl Stream {
     /// # Errors
     /// Those of `out`.
     pub fn idle(&mut self, out: &mut impl Write) -> io::Result<()> {
-        if self.held.last().is_some_and(|byte| is_break(*byte)) {
-            self.idle_at_prompt(out)?;
+        if !self.held.last().is_some_and(|byte| is_break(*byte)) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Like [`Stream::idle`], within a line too: for a terminal, where somebody waits to see what
-    /// they type.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn idle_at_prompt(&mut self, out: &mut impl Write) -> io::Result<()> {
         self.end_escape(out)?;
         if let (Some(search), Some(cursor)) = (&self.search, &self.cursor)
             && search.depth(cursor) <= SHOWN_EARLY
@@ -153,6 +144,17 @@ impl Stream {
             self.decide(end, end, &[], out)?;
         }
         Ok(())
+    }
+
+    /// Shows all that is held back, for a terminal, where somebody waits to see what they type or are
+    /// asked. If it was the beginning of a value, what comes of the value after it is hidden still.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn idle_at_prompt(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.end_escape(out)?;
+        let end = self.end;
+        self.decide(end, end, &[], out)
     }
 
     /// The number of bytes that are held back.
@@ -433,7 +435,7 @@ mod tests {
     fn what_is_typed_at_a_prompt_is_shown_and_the_rest_of_a_value_is_not() {
         let mut stream = masker(&["hunter2"]).stream();
         let mut out = Vec::new();
-        for (input, shown) in [("$ h", "$ h"), ("un", "un"), ("t", ""), ("er2", "***")] {
+        for (input, shown) in [("$ h", "$ h"), ("unt", "unt"), ("er", "er"), ("2", "***")] {
             stream.push(input.as_bytes(), &mut out).unwrap();
             stream.idle_at_prompt(&mut out).unwrap();
             assert_eq!(String::from_utf8_lossy(&out), shown, "after {input:?}");

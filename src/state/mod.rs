@@ -18,10 +18,10 @@ pub mod lock;
 #[cfg(unix)]
 mod owner;
 pub mod scratch;
+mod sweep;
 
-/// How temporary files end, in whatever folder: `.NAME.RANDOM.keyfob-tmp`. Whoever writes one
-/// holds a lock on it, which goes with the process; what nobody has locked was left behind.
-const TEMPORARY_SUFFIX: &str = ".keyfob-tmp";
+use sweep::TEMPORARY_SUFFIX;
+pub use sweep::sweep;
 
 /// As many links as Linux follows before it speaks of a loop.
 const MAX_LINKS: usize = 40;
@@ -200,38 +200,6 @@ pub fn create_folder(path: &Path) -> Result<()> {
 #[cfg(unix)]
 pub fn is_planted(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|file| owner::is_planted(path, &file))
-}
-
-/// Removes the temporary files that killed writers left in `folder`, and their
-/// [scratch folders](scratch); every write in it does that too. What cannot be removed stays, for the next one to try.
-pub fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_temporary = name.as_encoded_bytes().starts_with(b".")
-            && name
-                .as_encoded_bytes()
-                .ends_with(TEMPORARY_SUFFIX.as_bytes());
-        let kind = entry.file_type();
-        if !is_temporary
-            || !kind
-                .as_ref()
-                .is_ok_and(|kind| kind.is_file() || kind.is_dir())
-        {
-            continue;
-        }
-        let path = entry.path();
-        if kind.is_ok_and(|kind| kind.is_dir()) {
-            scratch::sweep(&path);
-            continue;
-        }
-        // Some network file systems lock only what is open for writing.
-        let file = fs::File::options().read(true).write(true).open(&path);
-        if let Ok(file) = file.or_else(|_| fs::File::open(&path))
-            && file.try_lock().is_ok()
-        {
-            let _ = fs::remove_file(&path);
-        }
-    }
 }
 
 /// Where the symbolic links at `path` lead, whether or not there is anything; `path` itself where

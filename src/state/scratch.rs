@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::TEMPORARY_SUFFIX;
+use super::sweep::{SCRATCH, TEMPORARY_SUFFIX, sweep};
 use crate::words::env::Environment;
 
 /// The longest name that a file in it is given, in bytes.
@@ -30,10 +30,10 @@ impl Scratch {
     /// # Errors
     /// Those of the system.
     pub fn new(place: &Path, name: &str, bytes: &[u8]) -> io::Result<Self> {
-        super::sweep(place);
+        sweep(place);
         let mut builder = tempfile::Builder::new();
         builder
-            .prefix(".edit.")
+            .prefix(SCRATCH)
             .suffix(TEMPORARY_SUFFIX)
             .rand_bytes(12);
         #[cfg(unix)]
@@ -76,7 +76,7 @@ impl Scratch {
         fs::write(&self.file, bytes)?;
         let folder = self.folder.path();
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.trim_start_matches(".edit.");
+        let name = name.trim_start_matches(SCRATCH);
         let name = name.trim_end_matches(TEMPORARY_SUFFIX);
         let kept = folder.with_file_name(format!("keyfob-kept-{name}"));
         fs::rename(folder, &kept)?;
@@ -122,28 +122,6 @@ fn file_name(name: &str) -> String {
         true => format!("_{name}"),
         false => name,
     }
-}
-
-/// Removes a scratch folder that nobody is at work in, unless it is somebody else's.
-pub(super) fn sweep(path: &Path) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt as _;
-
-        let own = rustix::process::geteuid().as_raw();
-        if !fs::symlink_metadata(path).is_ok_and(|found| found.uid() == own) {
-            return;
-        }
-    }
-    // Folders cannot be opened on every system; there they stay.
-    if File::open(path).is_ok_and(|folder| folder.try_lock().is_ok() && is_scratch(path)) {
-        let _ = fs::remove_dir_all(path);
-    }
-}
-
-fn is_scratch(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-    name.starts_with(b".edit.")
 }
 
 #[cfg(test)]

@@ -94,11 +94,12 @@ impl<'a> Moving<'a> {
         if let Some(entry) = entry(from, name).await? {
             write.metadata = metadata(&entry, from, to, &mut left_behind);
         }
-        if let Some(past) = from.past(name).await?.filter(|past| !past.is_empty()) {
-            match to.takes_past() {
-                true => write.past = past,
-                false => left_behind.push("earlier versions"),
-            }
+        match from.past(name).await? {
+            Some(past) if past.is_empty() => {}
+            Some(past) if to.takes_past() => write.past = past,
+            None if !from.can(Capability::History) => {}
+            // Those that are not given along are as good as left.
+            _ => left_behind.push("earlier versions"),
         }
         to.check(&write)?;
         to.check_metadata([&write])?;

@@ -6,10 +6,9 @@ mod progress;
 pub mod prompt;
 mod spinner;
 mod table;
+mod text;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
-use std::sync::OnceLock;
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
@@ -18,7 +17,8 @@ use serde::Serialize;
 pub use escape::escape;
 pub use progress::Bar;
 pub use spinner::Spinner;
-pub use table::{Table, colored, wrapped};
+pub use table::Table;
+pub use text::{at_home, colored, shortened, wrapped};
 
 use crate::words::error::{Error, Result};
 use crate::words::shown::without_keys;
@@ -27,36 +27,6 @@ const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
 const CYAN: &str = "\u{1b}[1;36m";
 const PLAIN: &str = "\u{1b}[0m";
-
-/// The user's home folder, once it is known.
-static HOME: OnceLock<String> = OnceLock::new();
-
-/// Has paths below `home` be told with `~` on a terminal from here on.
-pub fn at_home(home: Option<&Path>) {
-    if let Some(home) = home.and_then(Path::to_str).filter(|home| home.len() > 1) {
-        let _ = HOME.set(home.trim_end_matches('/').to_owned());
-    }
-}
-
-/// `text` with the home folder as `~`.
-pub fn shortened(text: &str) -> String {
-    let Some(home) = HOME.get() else {
-        return text.to_owned();
-    };
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(home.as_str()) {
-        let (before, found) = rest.split_at(at);
-        let after = &found[home.len()..];
-        let begins = out.len() + before.len() == 0 || before.ends_with([' ', '=', '(']);
-        let ends = after.is_empty() || after.starts_with(['/', ' ', ',', ':', ')']);
-        out.push_str(before);
-        out.push_str(if begins && ends { "~" } else { home });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
 
 /// A time for programs, and for people who want it to the second.
 pub fn time(at: Timestamp) -> String {
@@ -72,6 +42,17 @@ pub fn time(at: Timestamp) -> String {
 pub fn json(value: &impl Serialize) -> Result<serde_json::Value> {
     serde_json::to_value(value)
         .map_err(|error| Error::failed(format!("could not write JSON: {error}")).made_of(error))
+}
+
+/// How many columns the terminal has that stdout is; `None` where it is none.
+pub fn columns() -> Option<u16> {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col)
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// How to talk to the user.
@@ -112,22 +93,11 @@ impl Ui {
             return self.line(&format!("{label}: {text}"));
         }
         let label = format!("{label}: ");
-        let room = self.columns().map_or(usize::MAX, usize::from);
+        let room = columns().map_or(usize::MAX, usize::from);
         let room = room.saturating_sub(label.len());
         let parts = wrapped(&shortened(&escape(text)), room);
         let line = parts.join(&format!("\n{}", " ".repeat(label.len())));
         self.data(format!("{}{line}\n", escape(&label)).as_bytes())
-    }
-
-    /// How many columns the terminal has that stdout is; `None` where it is none.
-    pub fn columns(&self) -> Option<u16> {
-        #[cfg(unix)]
-        {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-            (size.ws_col > 0).then_some(size.ws_col)
-        }
-        #[cfg(not(unix))]
-        None
     }
 
     /// How many columns the terminal has that messages go to; `None` where they go to none.

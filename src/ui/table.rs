@@ -3,14 +3,9 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::text::{BOLD, PLAIN, colored, shortened, wrapped};
 use super::{Ui, escape};
 use crate::words::error::Result;
-
-const GREEN: &str = "\u{1b}[32m";
-const YELLOW: &str = "\u{1b}[33m";
-const RED: &str = "\u{1b}[31m";
-const BOLD: &str = "\u{1b}[1m";
-const PLAIN: &str = "\u{1b}[0m";
 
 /// What stands between two columns.
 const GAP: &str = "  ";
@@ -44,7 +39,7 @@ impl Table {
         if !ui.stdout_is_terminal() {
             return self.print_plain(ui);
         }
-        ui.styled(&self.on_terminal(ui.columns().map(usize::from)))
+        ui.styled(&self.on_terminal(super::columns().map(usize::from)))
     }
 
     /// The text for a terminal of so many columns; `None` is any number.
@@ -65,7 +60,7 @@ impl Table {
             .iter()
             .map(|row| {
                 used.iter()
-                    .map(|at| super::shortened(&escape(row.get(*at).map_or("", String::as_str))))
+                    .map(|at| shortened(&escape(row.get(*at).map_or("", String::as_str))))
                     .collect()
             })
             .collect();
@@ -151,11 +146,13 @@ fn line(
 fn blocks(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
     let blocks = rows.iter().map(|row| {
         let mut block = String::new();
-        for (label, cell) in head.iter().zip(row).filter(|(_, cell)| !cell.is_empty()) {
-            let label = match label.is_empty() {
-                true => String::new(),
-                false => format!("{}: ", label.to_lowercase()),
-            };
+        let cells = head.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+        // A mark without a name stands beside what it marks.
+        let (marks, cells): (Vec<_>, Vec<_>) = cells.partition(|(label, _)| label.is_empty());
+        let mut marks: String = marks.iter().map(|(_, mark)| format!(" {mark}")).collect();
+        for (label, cell) in cells {
+            let label = format!("{}: ", label.to_lowercase());
+            let cell = &format!("{cell}{}", std::mem::take(&mut marks));
             let room = columns.saturating_sub(label.len());
             for (at, part) in wrapped(cell, room).into_iter().enumerate() {
                 match at {
@@ -167,39 +164,6 @@ fn blocks(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
         block
     });
     blocks.collect::<Vec<_>>().join("\n")
-}
-
-/// `text` in parts of at most so many columns, broken between words only: a word that is longer is a
-/// part of its own.
-pub fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    if text.width() <= columns {
-        return vec![text.to_owned()];
-    }
-    let mut parts = vec![String::new()];
-    for word in text.split(' ') {
-        let part = parts.last().map_or(0, |part| part.width());
-        if part > 0 && part + 1 + word.width() > columns {
-            parts.push(String::new());
-        }
-        if let Some(part) = parts.last_mut() {
-            if !part.is_empty() {
-                part.push(' ');
-            }
-            part.push_str(word);
-        }
-    }
-    parts
-}
-
-/// A state in its colour; whatever else as it is.
-pub fn colored(word: &str) -> String {
-    let color = match word {
-        "ok" | "trusted" | "present" | "current" => GREEN,
-        "warning" | "default" | "unknown" | "deleted" | "due" => YELLOW,
-        "fault" | "missing" | "changed" | "untrusted" | "differs" | "failed" => RED,
-        _ => return word.to_owned(),
-    };
-    format!("{color}{word}{PLAIN}")
 }
 
 #[cfg(test)]

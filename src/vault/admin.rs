@@ -122,8 +122,9 @@ impl Vault {
     /// for the last such key always, as nobody here could open the vault again.
     pub fn remove_recipient(&self, removed: &Recipient, force: bool) -> Result<()> {
         let missing = || {
-            Error::not_found(format!("{} is no recipient of the vault", removed.key()))
-                .hint("keyfob vault recipients list shows who is")
+            Error::not_found(format!("{} is no recipient of the vault", removed.key())).hint(
+                format!("{} shows who is", self.command("vault recipients list")),
+            )
         };
         if self.recipients.contains(removed) {
             return Err(Error::conflict(format!(
@@ -210,7 +211,10 @@ impl Vault {
             return Err(Error::unsupported(format!(
                 "the identity ({location}) is yours, and keyfob does not replace it"
             ))
-            .hint("make another (age-keygen -o FILE), add its public key (keyfob vault recipients add KEY), name it as the store's identity, then remove the old key"));
+            .hint(format!(
+                "make another (age-keygen -o FILE), add its public key ({}), name it as the store's identity, then remove the old key",
+                self.command("vault recipients add KEY")
+            )));
         }
         let target = state::follow_links(&self.path)?;
         if VaultFile::open(&target)?.is_none() {
@@ -364,6 +368,6 @@ impl Vault {
 
 pub(super) fn no_vault(vault: &Vault) -> Error {
     Error::not_found(format!("there is no vault {} yet", vault.path.shown()))
-        .hint("keyfob set -s {store} NAME makes it")
+        .hint(format!("{} makes it", vault.command("set NAME")))
         .caused_by(Cause::NotMade)
 }

@@ -110,7 +110,7 @@ fn a_named_file_replaces_the_lookup_and_the_user_s_own() {
     home.write("c.toml", "[stores.local]\nidentity = \"mine.txt\"\n");
     home.run(["-C", "c.toml", "list"]).ok();
     home.run(["-C", "absent.toml", "list"])
-        .code(11)
+        .code(1)
         .stderr_has("absent.toml")
         .stderr_has("--config");
 }

@@ -81,14 +81,32 @@ fn help_texts_are_current_and_every_command_has_examples() {
 #[test]
 fn pages_are_printed_one_by_one() {
     let home = Home::new();
-    home.run(["man"]).ok().stdout_has(".TH keyfob");
-    home.run(["man", "key", "new"])
-        .ok()
-        .stdout_has(".TH keyfob-key-new");
+    for (words, title) in [
+        (&[][..], "KEYFOB"),
+        (&["key", "new"], "KEYFOB\\-KEY\\-NEW"),
+        (&["keyfob-key-new"], "KEYFOB\\-KEY\\-NEW"),
+        (&["keyfob.toml"], "KEYFOB.TOML"),
+        (&["ci"], "KEYFOB\\-CI"),
+        (&["keyfob-ci"], "KEYFOB\\-CI"),
+    ] {
+        let page = home.run([&["man"], words].concat());
+        page.ok().stdout_has(&format!(".TH \"{title}\" "));
+    }
     home.run(["man", "nothing"]).code(3);
+    let listed = home.run(["man", "--list"]).ok().text();
+    assert_eq!(
+        listed.lines().count(),
+        keyfob::testing::manual_pages().len()
+    );
+    assert!(listed.contains("keyfob.toml(5)\n"), "{listed}");
+    // As man looks for them.
+    home.run(["man", "--dir", "share/man1"]).ok();
+    for file in ["man1/keyfob.1", "man5/keyfob.toml.5", "man7/keyfob-ci.7"] {
+        assert!(home.work().join("share").join(file).exists(), "{file}");
+    }
 }
 
-/// What each provider can do, as the README's table says it.
+/// What each provider can do, as the table of `docs/stores.md` says it.
 fn table_of_providers() -> String {
     use keyfob::testing::{Capability, registry};
 
@@ -115,10 +133,10 @@ fn table_of_providers() -> String {
 }
 
 #[test]
-fn the_readme_s_table_says_what_the_providers_can_do() {
+fn the_table_of_stores_says_what_the_providers_can_do() {
     const BEGIN: &str = "<!-- providers: checked against the registry by a test -->\n";
     const END: &str = "<!-- /providers -->";
-    let path = project("README.md");
+    let path = project("docs/stores.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = readme.split_once(BEGIN).unwrap();
     let (table, after) = rest.split_once(END).unwrap();
@@ -132,8 +150,9 @@ fn the_readme_s_table_says_what_the_providers_can_do() {
 
 /// The names of all pages, which are those of all commands.
 fn names_of_commands() -> Vec<String> {
-    let pages = keyfob::testing::manual_pages().unwrap();
-    pages.into_iter().map(|page| page.name).collect()
+    let pages = keyfob::testing::manual_pages().into_iter();
+    let pages = pages.filter(|page| page.section == 1);
+    pages.map(|page| page.name).collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {

@@ -60,6 +60,7 @@ mod pipes;
 mod profiles;
 #[cfg(unix)]
 mod prompts;
+mod readme;
 #[cfg(unix)]
 mod recipes;
 mod rotating;

@@ -7,11 +7,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rexpect::process::WaitStatus;
 use rexpect::session::PtySession;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use rustix::termios::{Winsize, tcsetwinsize};
 use sha2::{Digest, Sha256};
 
-use crate::support::home::{BINARY, Home};
+use crate::shells::have;
+use crate::support::home::{BINARY, Home, set_mode};
 use crate::support::run::{Keyfob, Run};
 use crate::support::wait::until;
 
@@ -247,6 +248,240 @@ fn signals_are_passed_on() {
         running.wait().code(9).stdout_is(format!("got {name}\n"));
         std::fs::remove_file(ready).unwrap();
     }
+}
+
+/// A command that counts each TERM which comes, and tells in the file `count` when USR1 asks.
+fn counter(home: &Home) -> String {
+    let script = "\
+import os, signal
+asked, told = os.pipe()
+os.set_blocking(told, False)
+signal.set_wakeup_fd(told)
+for number in (signal.SIGTERM, signal.SIGUSR1):
+    signal.signal(number, lambda *_: None)
+open('ready', 'w').close()
+terms = questions = 0
+while True:
+    number = os.read(asked, 1)[0]
+    if number == signal.SIGTERM:
+        terms += 1
+    else:
+        questions += 1
+        with open('new', 'w') as new:
+            new.write(f'{questions} {terms}')
+        os.rename('new', 'count')
+";
+    home.write("count.py", script);
+    "exec python3 count.py".to_owned()
+}
+
+/// What [`counter`] has counted by now. Signals that wait together come in no order, so that it takes a
+/// second question, behind the first's answer, to be behind all that was sent before.
+fn counted(home: &Home, round: usize, ask: impl Fn()) -> usize {
+    let answer = |question: usize| {
+        let text = std::fs::read_to_string(home.work().join("count")).ok()?;
+        let (asked, terms) = text.split_once(' ')?;
+        (asked == question.to_string()).then(|| terms.parse().unwrap())
+    };
+    for question in [2 * round - 1, 2 * round] {
+        ask();
+        until("the count", || answer(question).is_some());
+    }
+    answer(2 * round).unwrap()
+}
+
+#[test]
+fn a_signal_to_the_group_reaches_the_command_once() {
+    if !have("python3", "a_signal_to_the_group_reaches_the_command_once") {
+        return;
+    }
+    let home = home();
+    let running = masked(&home, &counter(&home)).spawn();
+    let ready = home.work().join("ready");
+    until("the handlers", || ready.exists());
+    let ask = || running.signal(Signal::USR1);
+    for round in 1..=5 {
+        running.signal_group(Signal::TERM);
+        assert_eq!(counted(&home, round, ask), round);
+    }
+    running.signal(Signal::TERM);
+    assert_eq!(counted(&home, 6, ask), 6, "to keyfob alone");
+    running.kill();
+}
+
+#[test]
+fn a_signal_to_the_group_reaches_a_command_on_a_terminal_once() {
+    if !have(
+        "python3",
+        "a_signal_to_the_group_reaches_a_command_on_a_terminal_once",
+    ) {
+        return;
+    }
+    // In a session of its own, and in keyfob's group with only its output on the terminal.
+    for input in ["", "</dev/null"] {
+        let home = home();
+        let command = &counter(&home)["exec ".len()..];
+        let line = format!("echo $$ > pid; exec {BINARY} run --mask -- {command} {input}");
+        let _terminal = home.program("sh", ["-c", &line]).on_a_terminal();
+        let ready = home.work().join("ready");
+        until("the handlers", || ready.exists());
+        let pid = Pid::from_raw(written_pid(&home).cast_signed()).unwrap();
+        let ask = || kill_process(pid, Signal::USR1).unwrap();
+        for round in 1..=5 {
+            kill_process_group(pid, Signal::TERM).unwrap();
+            assert_eq!(counted(&home, round, ask), round, "{input}");
+        }
+        kill_process(pid, Signal::TERM).unwrap();
+        assert_eq!(counted(&home, 6, ask), 6, "to keyfob alone {input}");
+        kill_process(pid, Signal::KILL).unwrap();
+    }
+}
+
+/// Whether a process is stopped; `None` where it is gone.
+#[cfg(target_os = "linux")]
+fn is_stopped(pid: u32) -> Option<bool> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, state) = stat.rsplit_once(") ")?;
+    (!state.starts_with('Z')).then(|| state.starts_with('T'))
+}
+
+/// The number that a process wrote to the file `pid`, once it is there.
+fn written_pid(home: &Home) -> u32 {
+    let read = || {
+        let text = std::fs::read_to_string(home.work().join("pid")).ok()?;
+        text.strip_suffix('\n')?.parse().ok()
+    };
+    until("the command", || read().is_some());
+    read().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_is_stopped_and_continued_with_the_command_without_a_terminal_too() {
+    let home = home();
+    let script = "echo $$ > pid; trap 'exit 7' USR1; while :; do sleep 0.05; done";
+    let running = masked(&home, script).spawn();
+    let command = written_pid(&home);
+    let both = |stopped| {
+        let of_both = || [running.pid(), command].map(is_stopped);
+        until("both to follow", || of_both() == [Some(stopped); 2]);
+    };
+    for _ in 0..3 {
+        running.signal(Signal::TSTP);
+        both(true);
+        running.signal(Signal::CONT);
+        both(false);
+        running.signal_group(Signal::TSTP);
+        both(true);
+        running.signal_group(Signal::CONT);
+        both(false);
+    }
+    // As a job that asks for the terminal from the background.
+    running.signal_group(Signal::TTIN);
+    both(true);
+    running.signal_group(Signal::CONT);
+    both(false);
+    running.signal(Signal::USR1);
+    running.wait().code(7);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_does_not_outlive_a_keyfob_that_is_killed() {
+    let home = home();
+    let script = "echo $$ > pid; exec sleep 600";
+    let running = masked(&home, script).spawn();
+    let command = written_pid(&home);
+    running.kill();
+    until("the command's end", || is_stopped(command).is_none());
+
+    std::fs::remove_file(home.work().join("pid")).unwrap();
+    let line = format!(
+        "echo $$ > keyfob; exec {BINARY} run --mask -- sh -c \"trap '' HUP; echo \\$\\$ > pid; exec sleep 600\""
+    );
+    let _terminal = home.program("sh", ["-c", &line]).on_a_terminal();
+    let command = written_pid(&home);
+    let keyfob = String::from_utf8(home.read("keyfob")).unwrap();
+    let keyfob = Pid::from_raw(keyfob.trim().parse().unwrap()).unwrap();
+    kill_process(keyfob, Signal::KILL).unwrap();
+    until("the command's end", || is_stopped(command).is_none());
+}
+
+#[test]
+fn whatever_runs_without_it_runs_with_it() {
+    let home = home();
+    let bin = home.home().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let path = home.variables()[std::ffi::OsStr::new("PATH")].clone();
+    let path = std::iter::once(bin.clone()).chain(std::env::split_paths(&path));
+    let path = std::env::join_paths(path).unwrap();
+    for (name, text) in [("plain", "echo ran $1 $A\n"), ("empty", "")] {
+        set_mode(&home.write(name, text), 0o755);
+        std::fs::copy(home.work().join(name), bin.join(format!("on-path-{name}"))).unwrap();
+    }
+    let shown = |value: &str| format!("ran it {value}\n");
+    for command in ["./plain", "on-path-plain", "./empty", "on-path-empty"] {
+        let run = |mask: &[&str]| {
+            let args = [&["run"], mask, &["--", command, "it"]].concat();
+            home.keyfob(args).env("PATH", &path).run()
+        };
+        let (plain, masked) = (run(&[]), run(&["--mask"]));
+        let says = command.ends_with("plain");
+        plain.ok().quiet();
+        plain.stdout_is(if says { shown(SECRET) } else { String::new() });
+        masked.ok().quiet();
+        masked.stdout_is(if says { shown("***") } else { String::new() });
+        let on_terminal = home.keyfob(["run", "--mask", "--", command, "it"]);
+        let mut terminal = on_terminal.env("PATH", &path).on_a_terminal();
+        let said = terminal.exp_eof().unwrap();
+        assert_eq!(said, if says { "ran it ***\r\n" } else { "" });
+        exits_with(&terminal, 0);
+    }
+}
+
+#[test]
+fn a_script_whose_interpreter_is_missing_says_which() {
+    let home = home();
+    for (name, first) in [
+        ("missing", "#!/no/such -x\n"),
+        ("windows", "#! /bin/sh\r\n"),
+        ("arguments", "#!/bin/sh -e\r\n"),
+    ] {
+        set_mode(&home.write(name, format!("{first}echo ran\n")), 0o755);
+    }
+    let folder = home.work();
+    for mask in [&[][..], &["--mask"]] {
+        let run = |command: &str| {
+            let args = [&["run"], mask, &["--", command]].concat();
+            home.keyfob(args).env("PATH", folder.join(".")).run()
+        };
+        for command in ["./missing", "missing"] {
+            run(command)
+                .code(127)
+                .stderr_has(&format!("{command}: its interpreter /no/such is not found"));
+        }
+        run("./windows")
+            .code(127)
+            .stderr_has("its interpreter /bin/sh is not found, because a carriage return")
+            .stderr_has("hint: ./windows has the line ends of Windows");
+        run("nothing")
+            .code(127)
+            .stderr_has("nothing: command not found");
+        run("./nothing").code(127).stderr_has("command not found");
+    }
+}
+
+#[test]
+fn on_a_terminal_what_may_begin_a_value_is_shown_after_a_moment() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("Pass-w0rd-123").run().ok();
+    let script = "printf 'Pass-w0rd-12'; read line; printf 3; echo; echo \"got $line $A\"";
+    let mut terminal = masked(&home, script).on_a_terminal();
+    terminal.exp_string("Pass-w0rd-12").unwrap();
+    terminal.send_line("Pass").unwrap();
+    terminal.exp_string("got Pass ***").unwrap();
+    terminal.exp_eof().unwrap();
+    exits_with(&terminal, 0);
 }
 
 #[cfg(target_os = "linux")]

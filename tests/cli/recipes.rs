@@ -1,4 +1,4 @@
-//! The recipes of the README's section on CI, taken out of it and run: what each service would run
+//! The recipes of `docs/ci.md`, taken out of it and run: what each service would run
 //! itself is run here, in the shells that it would use, against strict servers. What needs the
 //! service is left out by name.
 
@@ -31,7 +31,7 @@ const AGE_KEY: &str = "# created: 2024-01-02T03:04:05Z
 AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33
 ";
 
-/// The text of the README's fenced block whose first line begins with `# title`.
+/// The text of the fenced block whose first line begins with `# title`.
 fn block(title: &str) -> String {
     let blocks = blocks();
     let mut found = blocks.iter().filter(|block| named(block, title));
@@ -49,10 +49,8 @@ fn named(block: &str, title: &str) -> bool {
 
 /// All fenced blocks of the section.
 fn blocks() -> Vec<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let (_, section) = readme.split_once("\n## In CI\n").unwrap();
-    let section = section.split("\n## ").next().unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci.md");
+    let section = std::fs::read_to_string(path).unwrap();
     let parts: Vec<&str> = section.split("\n```").collect();
     assert!(parts.len() % 2 == 1, "a block is not closed");
     let blocks = parts.iter().skip(1).step_by(2);

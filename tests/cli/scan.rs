@@ -74,7 +74,7 @@ fn folders_are_walked_as_git_sees_them() {
         .stdout_has("binary:1:2: DB_PASSWORD\n")
         .stdout_lacks(".git/c");
     home.run(["scan", "ignored/a"]).code(1);
-    home.run(["scan", "missing"]).code(2).stderr_has("missing");
+    home.run(["scan", "missing"]).code(1).stderr_has("missing");
 }
 
 #[test]

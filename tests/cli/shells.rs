@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::termios::{Winsize, tcsetwinsize};
+
 use crate::support::bus::installed;
-use crate::support::home::{BINARY, Home};
+use crate::support::home::{BINARY, Home, set_mode};
 use crate::support::run::Keyfob;
+use crate::support::wait::until;
 
 fn committed(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -189,6 +192,183 @@ fn fish_completes_stores_and_the_names_in_them() {
     assert_eq!(complete("keyfob list -s de"), ["dev"]);
 }
 
+/// What each line becomes by a TAB, as a person types it.
+const TYPED: &[(&str, &str)] = &[
+    ("keyfob get DA", "keyfob get DATABASE_URL"),
+    ("keyfob get a:", "keyfob get a:b:c"),
+    ("keyfob get a:b", "keyfob get a:b:c"),
+    ("keyfob run -e X=DA", "keyfob run -e X=DATABASE_URL"),
+    (
+        "keyfob run --only DATABASE_URL,DB",
+        "keyfob run --only DATABASE_URL,DB_PASSWORD",
+    ),
+    (
+        "keyfob get keyfob://dev/",
+        "keyfob get keyfob://dev/DEV_TOKEN",
+    ),
+    ("keyfob get --store=de", "keyfob get --store=dev"),
+    ("keyfob set X --generate=uu", "keyfob set X --generate=uuid"),
+    (
+        "keyfob rm DATABASE_URL D",
+        "keyfob rm DATABASE_URL DB_PASSWORD",
+    ),
+    ("keyfob copy DB_PASSWORD de", "keyfob copy DB_PASSWORD dev"),
+    ("keyfob restore GO", "keyfob restore GONE"),
+    ("keyfob rotate RO", "keyfob rotate ROTATED"),
+    ("keyfob man vault rek", "keyfob man vault rekey"),
+    (
+        "keyfob store add x neo base",
+        "keyfob store add x neo base_url=",
+    ),
+    (
+        "keyfob group show -s web api",
+        "keyfob group show -s web api-env",
+    ),
+    (
+        "keyfob export --format gith",
+        "keyfob export --format github",
+    ),
+    ("keyfob run -- frobn", "keyfob run -- frobnicate"),
+    (
+        "keyfob run -s dev -- frobnicate my-f",
+        "keyfob run -s dev -- frobnicate my-file",
+    ),
+    ("keyfob run -- ./scr", "keyfob run -- ./script"),
+    ("keyfob run frobn", "keyfob run frobnicate"),
+];
+
+/// What the lines of [`TYPED`] speak of; returns a `PATH` with it and keyfob.
+fn what_is_typed_about(home: &Home) -> std::ffi::OsString {
+    let bin = home.home().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::write(bin.join("frobnicate"), "#!/bin/sh\n").unwrap();
+    set_mode(&bin.join("frobnicate"), 0o755);
+    set_mode(&home.write("script", "#!/bin/sh\n"), 0o755);
+    home.write("my-file", "");
+    for name in ["a:b:c", "GONE"] {
+        home.keyfob(["set", name]).stdin("v").run().ok();
+    }
+    home.keyfob(["delete", "-y", "GONE"]).run().ok();
+    let text = String::from_utf8(home.read("keyfob.toml")).unwrap();
+    home.write(
+        "keyfob.toml",
+        format!(
+            "{text}[stores.web]\nprovider = \"northflank\"\nproject = \"p\"\n\
+             [env]\nURL = \"keyfob://web/api-env/URL\"\n[rotation.ROTATED]\nevery = \"30d\"\n"
+        ),
+    );
+    let mut path = bin.into_os_string();
+    path.push(":");
+    path.push(Path::new(BINARY).parent().unwrap());
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    path
+}
+
+/// Types each line of [`TYPED`] and a TAB into an interactive shell, and sees what it became.
+fn typed_into(shell: &str, home: &Home, run: Keyfob) {
+    let path = what_is_typed_about(home);
+    let run = run.env("PATH", &path).env("PS1", "READY> ");
+    let mut terminal = run.env("PROMPT", "READY> ").on_a_terminal();
+    let size = Winsize {
+        ws_row: 40,
+        ws_col: 200,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(terminal.process().get_file_handle().unwrap(), size).unwrap();
+    let done = home.work().join("done");
+    for (typed, expected) in TYPED {
+        terminal.exp_string("READY> ").unwrap();
+        // The line is shown by echo: Ctrl-A goes to its beginning, Ctrl-E to its end.
+        terminal
+            .send(&format!(
+                "{typed}\t\u{1}echo \u{5} >written; mv written done\r"
+            ))
+            .unwrap();
+        terminal.flush().unwrap();
+        until("the line", || done.exists());
+        let line = std::fs::read_to_string(&done).unwrap();
+        std::fs::remove_file(&done).unwrap();
+        assert_eq!(line.trim_end(), *expected, "{shell}: {typed}");
+    }
+    terminal.send("\u{4}").unwrap();
+    terminal.flush().unwrap();
+    terminal.exp_eof().unwrap();
+}
+
+#[test]
+fn what_is_typed_is_completed_in_bash() {
+    if have("bash", "what_is_typed_is_completed_in_bash") {
+        let home = home_with_names();
+        let script = committed("completions/keyfob.bash");
+        let rc = home.write(
+            "bashrc",
+            format!("PS1='READY> '\nsource '{}'\n", script.display()),
+        );
+        let bash = home.program("bash", ["--noprofile", "--rcfile"]);
+        typed_into("bash", &home, bash.arg(rc).arg("-i"));
+    }
+}
+
+#[test]
+fn what_is_typed_is_completed_in_zsh_from_the_first_tab_on() {
+    if have(
+        "zsh",
+        "what_is_typed_is_completed_in_zsh_from_the_first_tab_on",
+    ) {
+        let home = home_with_names();
+        let folder = home.home().join("zfunc");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::copy(committed("completions/_keyfob"), folder.join("_keyfob")).unwrap();
+        let rc = "fpath=(~/zfunc $fpath)\nautoload -Uz compinit\ncompinit -u\nPROMPT='READY> '\n";
+        std::fs::write(home.home().join(".zshrc"), rc).unwrap();
+        typed_into("zsh", &home, home.program("zsh", ["-i"]));
+    }
+}
+
+#[test]
+fn what_is_typed_is_offered_by_fish() {
+    if have("fish", "what_is_typed_is_offered_by_fish") {
+        let home = home_with_names();
+        let path = what_is_typed_about(&home);
+        for (typed, expected) in TYPED {
+            let script = format!(
+                "source '{}'; complete -C '{typed}'",
+                committed("completions/keyfob.fish").display()
+            );
+            let run = home.program("fish", ["--no-config", "-c", &script]);
+            let found = run.env("PATH", &path).run().ok().text();
+            let found: Vec<&str> = found
+                .lines()
+                .filter_map(|line| line.split('\t').next())
+                .collect();
+            let word = expected.rsplit(' ').next().unwrap();
+            assert_eq!(found, [word], "{typed}");
+        }
+    }
+}
+
+#[test]
+fn options_are_offered_behind_a_dash_alone() {
+    let home = home_with_names();
+    let offered = |words: &[&str]| {
+        let words = [&["--", "keyfob"], words].concat();
+        let run = home.keyfob(words).env("KEYFOB_COMPLETE", "bash").run();
+        run.ok().quiet();
+        run.text()
+    };
+    assert_eq!(offered(&["get", ""]), "DATABASE_URL\nDB_PASSWORD\n");
+    assert_eq!(offered(&["status", ""]), "");
+    assert!(offered(&["get", "-"]).contains("--timeout\n"));
+    assert_eq!(offered(&["sync", "dev", "de"]), "");
+    // As scripts of 0.1 ask.
+    let run = home.keyfob(["--", "keyfob", "get", "DA"]);
+    let run = run.env("KEYFOB_COMPLETE", "bash").env("_CLAP_IFS", "\u{b}");
+    let run = run.env("_CLAP_COMPLETE_INDEX", "2").run();
+    run.ok().stdout_is("DATABASE_URL\u{b}");
+}
+
 #[test]
 fn manual_pages_are_sound() {
     let home = Home::new();
@@ -198,7 +378,7 @@ fn manual_pages_are_sound() {
         .collect();
     assert!(pages.len() > 20);
     if have("mandoc", "a part of manual_pages_are_sound") {
-        home.program("mandoc", ["-Tlint", "-W", "error"])
+        home.program("mandoc", ["-Tlint", "-W", "warning"])
             .args(&pages)
             .run()
             .ok()
@@ -212,7 +392,10 @@ fn manual_pages_are_sound() {
             .env("LC_ALL", "C.UTF-8")
             .run();
         shown.ok().quiet();
-        shown.stdout_has("keyfob run").stdout_has("Examples:");
+        shown.stdout_has("keyfob run").stdout_has("EXAMPLES");
+        // As one writes it, and with room for what stands in columns.
+        shown.stdout_has("keyfob run [OPTIONS] -- CMD [ARG]…");
+        shown.stdout_has("    keyfob run -e PGPASSWORD=keyfob://web/DB_PASSWORD -- psql\n");
     }
     // What is printed is the page itself.
     let page = home.run(["man", "run"]).ok().stdout.clone();

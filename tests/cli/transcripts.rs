@@ -43,7 +43,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    local: configuration doctor errors files first_use help keys mistakes rotation run scan scan_staged selection templates vault;
+    local: configuration doctor errors files first_minutes first_minutes_in_ci first_minutes_narrow first_use habits help keys mistakes rotation run scan scan_staged selection templates vault;
     hosted: between_stores doctor errors rotation stores;
 }
 
@@ -65,7 +65,7 @@ fn commands(text: &str, begin: &str, go_on: &str) -> BTreeSet<String> {
         let Some(line) = line.strip_prefix(begin) else {
             continue;
         };
-        // What a comment behind it says is the README's.
+        // What a comment behind it says is the manual's.
         let mut command = line.split(" # ").next().unwrap().trim_end().to_owned();
         while command.ends_with('\\') {
             let next = lines.next().unwrap();
@@ -76,22 +76,35 @@ fn commands(text: &str, begin: &str, go_on: &str) -> BTreeSet<String> {
     commands
 }
 
-/// Scripts of CI systems are run by another test; `…` stands for what is the reader's own.
+/// The README's are run by another test, and so are scripts of CI systems; `…` stands for what is the reader's own.
 #[test]
-fn the_readme_s_commands_are_shown() {
-    let readme = fs::read_to_string(project("README.md")).unwrap();
+fn the_manual_s_commands_are_shown() {
+    let docs = [
+        "ci",
+        "local-vault",
+        "rotation",
+        "security",
+        "shells",
+        "stores",
+    ];
+    let docs =
+        docs.map(|name| fs::read_to_string(project("docs").join(format!("{name}.md"))).unwrap());
     let mut shown = BTreeSet::new();
     for file in files() {
         let text = fs::read_to_string(project(FOLDER).join(file)).unwrap();
         shown.extend(commands(&text, "$ ", "> "));
     }
-    let blocks = readme.split("```").skip(1).step_by(2);
+    let blocks = docs
+        .iter()
+        .flat_map(|text| text.split("```").skip(1).step_by(2));
     let mut missing = BTreeSet::new();
     for block in blocks {
         let (kind, text) = block.split_once('\n').unwrap();
         missing.extend(match kind {
             "console" => commands(text, "$ ", ""),
-            "sh" if !text.contains(".sh,") => commands(text, "", ""),
+            "sh" if !text.contains(".sh,") && !text.starts_with("# .envrc") => {
+                commands(text, "", "")
+            }
             _ => BTreeSet::new(),
         });
     }

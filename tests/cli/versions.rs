@@ -152,3 +152,28 @@ fn help_is_asked_for_in_words() {
     home.run(["help", "frobnicate"]).code(2);
     home.run(["help", "vault", "nothing"]).code(2);
 }
+
+#[test]
+fn a_list_is_narrowed_by_a_pattern() {
+    for store in READABLE {
+        let world = World::new();
+        for name in ["DB_A", "DB_B", "OTHER"] {
+            world.put(store, name, "v");
+        }
+        let names = |glob: &str| {
+            let list = world.home.run(["--json", "list", "-s", store, glob]);
+            let list = list.ok().json();
+            let names = list.as_array().unwrap().iter();
+            names
+                .map(|it| it["name"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names("DB_*"), ["DB_A", "DB_B"], "{store}");
+        assert_eq!(names("*_[B-Z]"), ["DB_B"], "{store}");
+        assert_eq!(names("OTHER"), ["OTHER"], "{store}");
+        assert_eq!(names("NONE*"), Vec::<String>::new(), "{store}");
+        let none = world.home.run(["list", "-s", store, "NONE*"]);
+        none.ok().stderr_has("whose name is like \"NONE*\"");
+        world.home.run(["list", "-s", store, "[z-a]"]).code(2);
+    }
+}

@@ -179,7 +179,7 @@ fn show_all(all: Vec<Group>, store: &Store, app: &App) -> Result<()> {
                 .unwrap_or_default(),
             group
                 .updated_at
-                .map(|at| at.to_string())
+                .map(|at| app.ui.time(at))
                 .unwrap_or_default(),
             group.tags.join(","),
             group.description.unwrap_or_default(),
@@ -195,7 +195,7 @@ async fn show(args: GroupShowArgs, groups: &dyn Groups, store: &Store, app: &App
         document["store"] = store.name().as_str().into();
         return app.ui.document(&document);
     }
-    for (label, text) in lines(&group) {
+    for (label, text) in lines(&group, app) {
         app.ui.fact(label, &text)?;
     }
     Ok(())
@@ -255,7 +255,7 @@ async fn delete(
 }
 
 /// What `show` prints, line by line: names of variables and files, and never a value.
-fn lines(group: &Group) -> Vec<(&'static str, String)> {
+fn lines(group: &Group, app: &App) -> Vec<(&'static str, String)> {
     let mut lines = vec![("id", group.id.clone()), ("name", group.name.clone())];
     let mut more = |label, text: Option<String>| lines.extend(text.map(|text| (label, text)));
     more("description", group.description.clone());
@@ -300,8 +300,8 @@ fn lines(group: &Group) -> Vec<(&'static str, String)> {
     for name in &group.docker_secrets {
         more("docker secret", Some(name.clone()));
     }
-    more("created", group.created_at.map(|at| at.to_string()));
-    more("updated", group.updated_at.map(|at| at.to_string()));
+    more("created", group.created_at.map(|at| app.ui.time(at)));
+    more("updated", group.updated_at.map(|at| app.ui.time(at)));
     lines
 }
 

@@ -56,9 +56,11 @@ pub async fn check(app: &App) -> Result<()> {
             table.row([
                 policy.order.secret.to_string(),
                 policy.every.to_string(),
-                standing.rotated_at.map_or("unknown".to_owned(), ui::time),
+                standing
+                    .rotated_at
+                    .map_or("unknown".to_owned(), |at| app.ui.time(at)),
                 match standing.due_at {
-                    Some(due_at) if !standing.due => ui::time(due_at),
+                    Some(due_at) if !standing.due => app.ui.time(due_at),
                     _ => "now".to_owned(),
                 },
             ]);

@@ -178,6 +178,13 @@ impl Running {
         rustix::process::kill_process(pid, signal).expect("a running process");
     }
 
+    /// Sends a signal to the process and to all that is in its group.
+    #[cfg(unix)]
+    pub fn signal_group(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process_group(pid, signal).expect("a running group");
+    }
+
     /// Kills it, as a power cut would: no destructor runs.
     pub fn kill(mut self) -> Run {
         self.child.kill().expect("a running process");
