@@ -58,6 +58,11 @@ const VENDOR: Vendor = Vendor {
     is_rejection: wire::is_token_rejection,
 };
 
+thread_local! {
+    /// What the newest write of this process was answered with, by address.
+    static NEWEST: RefCell<BTreeMap<String, String>> = RefCell::default();
+}
+
 /// What is kept beside a token.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -191,12 +196,18 @@ impl Access {
             add(&NAMESPACE, namespace);
         }
         if request.method == Method::GET
-            && let Some(index) = &self.notes.borrow().index
+            && let Some(index) = self.newest()
         {
-            add(&INDEX, index);
+            add(&INDEX, &index);
             add(&INCONSISTENT, "forward-active-node");
         }
         request.may_be_referred().transient(wire::is_transient)
+    }
+
+    /// The newest index of this server that this process knows, by whichever of its stores.
+    fn newest(&self) -> Option<String> {
+        let heard = NEWEST.with_borrow(|newest| newest.get(&self.endpoint.shown()).cloned());
+        heard.or_else(|| self.notes.borrow().index.clone())
     }
 
     /// Notes what an answer says beside what was asked for.
@@ -205,6 +216,8 @@ impl Access {
         let index = index.and_then(|index| index.to_str().ok());
         if let Some(index) = index.filter(|index| !index.is_empty()) {
             self.notes.borrow_mut().index = Some(index.to_owned());
+            let url = self.endpoint.shown();
+            NEWEST.with_borrow_mut(|newest| drop(newest.insert(url, index.to_owned())));
         }
         for warning in wire::warnings(response) {
             let warning = response.shown(&warning);

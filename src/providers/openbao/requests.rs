@@ -43,8 +43,17 @@ pub struct Requests {
     tells_keys: Cell<bool>,
     services: Rc<Services>,
     told: RefCell<bool>,
-    /// The versions that this process has made, and which keys it has changed in each.
-    own: RefCell<BTreeMap<(Path, u32), BTreeSet<String>>>,
+    /// Address, namespace and mount.
+    place: String,
+}
+
+/// A version of a path at a place.
+type Made = (String, Path, u32);
+
+thread_local! {
+    /// The versions that this process has made, by whichever of its stores, and which keys it has
+    /// changed in each.
+    static OWN: RefCell<BTreeMap<Made, BTreeSet<String>>> = RefCell::default();
 }
 
 /// What became of a write.
@@ -78,9 +87,13 @@ impl Requests {
                 .context(format!("mount of {}", config.name()))
                 .store(config.name().as_str())
         });
+        let access = Access::new(config, services)?;
+        let mount = checked?.text();
+        let namespace = config.text("namespace").unwrap_or_default();
         Ok(Self {
-            access: Access::new(config, services)?,
-            mount: checked?.text(),
+            place: [&access.endpoint.shown(), namespace, &mount].join("\n"),
+            access,
+            mount,
             version: match config.text("kv_version") {
                 Some("1") => Some(1),
                 Some("2") => Some(2),
@@ -90,7 +103,6 @@ impl Requests {
             tells_keys: Cell::new(true),
             services: Rc::clone(services),
             told: RefCell::default(),
-            own: RefCell::default(),
         })
     }
 
@@ -275,19 +287,21 @@ impl Requests {
     /// Since which version `key` of `path` is as it is in `version`, as far as this process knows: a
     /// version of its own that changed other keys is none of this one's.
     pub fn version_of(&self, path: &Path, key: &str, version: u32) -> u32 {
-        let own = self.own.borrow();
         let mut since = version;
-        while let Some(keys) = own.get(&(path.clone(), since))
-            && !keys.contains(key)
-        {
-            since -= 1;
-        }
+        OWN.with_borrow(|own| {
+            while let Some(keys) = own.get(&(self.place.clone(), path.clone(), since))
+                && !keys.contains(key)
+            {
+                since -= 1;
+            }
+        });
         since
     }
 
     /// Notes a version that this process has made.
     pub fn note_own(&self, path: &Path, version: u32, keys: BTreeSet<String>) {
-        self.own.borrow_mut().insert((path.clone(), version), keys);
+        let made = (self.place.clone(), path.clone(), version);
+        OWN.with_borrow_mut(|own| drop(own.insert(made, keys)));
     }
 
     // ---- writing ----
