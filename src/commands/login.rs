@@ -63,8 +63,8 @@ pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
     Ok(())
 }
 
-/// What the provider's first way to sign in that the store does not rule out takes and neither environment nor a command gives:
-/// from a pipe, a line each, or asked for.
+/// What is given to sign in, by the first of the provider's ways that the store does not rule out, as
+/// far as neither environment nor a command gives it: from a pipe, a line each, or asked for.
 fn given(app: &App, store: &Store) -> Result<Given> {
     let config = app.config()?.store(store.name())?;
     let asked = config.text("auth");
