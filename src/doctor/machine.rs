@@ -85,6 +85,6 @@ fn keypair(store: &StoreConfig, patient: &Patient<'_>) -> Finding {
 /// Whether the user means to use the store, or there is something in the usual places to use it
 /// with.
 fn is_wanted(store: &StoreConfig, patient: &Patient<'_>) -> bool {
-    let found = locate::usual_file(&patient.services.env);
+    let found = locate::usual_file(&patient.services.env, locate::OF_ANY);
     patient.means(store) || !matches!(found, Ok(None))
 }

@@ -64,7 +64,7 @@ fn paths(patient: &Patient<'_>) -> BTreeSet<(PathBuf, Rule)> {
         (written::key_file(folders), Rule::Private),
     ]);
     // One that is wrong is told of where a keypair is looked for.
-    if let Ok(Some(path)) = locate::usual_file(&patient.services.env) {
+    if let Ok(Some(path)) = locate::usual_file(&patient.services.env, locate::OF_ANY) {
         paths.insert((path, Rule::Private));
     }
     for store in patient.config.iter().flat_map(|config| config.stores()) {

@@ -21,10 +21,10 @@ pub const CA_FILE: Field = Field::new(
 /// # Errors
 /// `unauthenticated` where there is none.
 pub fn keypair(config: &StoreConfig, services: &Services) -> Result<Located> {
+    let own = environment::variable(config.name(), "keypair");
     let named = match (config.path("keypair"), config.secret("keypair")) {
         (Some(path), _) => Some(Named::File(path.to_owned())),
         (None, Some(secret)) => {
-            let own = environment::variable(config.name(), "keypair");
             let variable = match config.origin("keypair") {
                 Some(Origin::Environment { variable }) => variable.clone(),
                 _ => own.clone(),
@@ -40,7 +40,7 @@ pub fn keypair(config: &StoreConfig, services: &Services) -> Result<Located> {
         }
         (None, None) => None,
     };
-    locate::locate(named.as_ref(), &services.env, &services.keyring)
+    locate::locate(named.as_ref(), &services.env, &services.keyring, &own)
 }
 
 /// The error for asking a provider something it has no capability for.

@@ -74,7 +74,7 @@ fn a_secret_is_created_with_everything_the_page_has() {
         })
     );
     let shown = home.run(["--json", "show", "s3/backup"]).ok().json();
-    assert_eq!(shown["expires_at"], "2030-12-29T18:02:27.14Z");
+    assert_eq!(shown["expires_at"], "2030-12-29T18:02:27Z");
     assert_eq!(
         shown["attributes"],
         json!({

@@ -10,6 +10,9 @@ use crate::support::home::Home;
 const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 const BEGUN: &str = "2026-11-25T18:20:58.021491505Z";
 
+/// The same as it is told.
+const BEGUN_TOLD: &str = "2026-11-25T18:20:58Z";
+
 /// Gives `home` the identity [`KEY`], as if 0.1 had made it.
 fn keeps_key(home: &Home) {
     let data = home.data();
@@ -77,7 +80,7 @@ fn a_replacement_is_shown_and_finished_at_every_stage() {
                 "provider": "neo",
                 "url": server.url(),
                 "name": "A",
-                "begun_at": BEGUN,
+                "begun_at": BEGUN_TOLD,
             }])
         );
         let run = home.run(["--json", "rotate", "--resume"]);
@@ -137,7 +140,7 @@ fn half_rotated() -> Home {
     );
     plant(&home, "rotation", "local", &["K", &scope], &entry);
     let open = open(&home);
-    assert_eq!(open[0]["begun_at"], BEGUN);
+    assert_eq!(open[0]["begun_at"], BEGUN_TOLD);
     let holds: Vec<&Value> = open[0]["targets"]
         .as_array()
         .expect("targets")

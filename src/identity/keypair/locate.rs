@@ -20,6 +20,9 @@ use crate::words::shown::ShownPath as _;
 const SOLANA_CONFIG: &str = ".config/solana/cli/config.yml";
 const USUAL_FILES: [&str; 2] = [".config/solana/id.json", ".nosana/nosana_key.json"];
 
+/// The variable that names the keypair of a store, where it is nobody's in particular.
+pub const OF_ANY: &str = "KEYFOB_<STORE>_KEYPAIR";
+
 /// A Solana CLI's configuration is a few lines; what is larger is something else.
 const MAX_CONFIG: u64 = 64 * 1024;
 
@@ -55,13 +58,19 @@ pub struct Located {
     pub source: String,
 }
 
-/// Finds the keypair to act as: `named`, else the first of the usual ones.
+/// Finds the keypair to act as: `named`, else the first of the usual ones. `variable` is the one that
+/// could name another.
 ///
 /// # Errors
 /// `unauthenticated` where there is none or others may read its file, `invalid_data` where what
 /// was found is no keypair, `config` where the Solana CLI's configuration is not YAML. What is
 /// found and bad is never passed over: another place might hold another account.
-pub fn locate(named: Option<&Named>, env: &Environment, keyring: &Keyring) -> Result<Located> {
+pub fn locate(
+    named: Option<&Named>,
+    env: &Environment,
+    keyring: &Keyring,
+    variable: &str,
+) -> Result<Located> {
     match named {
         Some(Named::File(path)) => return from_file(path),
         Some(Named::Value { variable, text }) => {
@@ -72,7 +81,7 @@ pub fn locate(named: Option<&Named>, env: &Environment, keyring: &Keyring) -> Re
         }
         None => {}
     }
-    if let Some(path) = usual_file(env)? {
+    if let Some(path) = usual_file(env, variable)? {
         return from_file(&path);
     }
     match Keypair::from_keyring(keyring) {
@@ -80,10 +89,11 @@ pub fn locate(named: Option<&Named>, env: &Environment, keyring: &Keyring) -> Re
             keypair: keypair?,
             source: "OS keyring".to_owned(),
         }),
-        Ok(None) | Err(Unreachable::Absent) => Err(none("no Solana keypair was found")),
-        Err(why) => Err(none(&format!(
-            "no Solana keypair was found in the usual files, and {why}"
-        ))),
+        Ok(None) | Err(Unreachable::Absent) => Err(none("no Solana keypair was found", variable)),
+        Err(why) => {
+            let what = format!("no Solana keypair was found in the usual files, and {why}");
+            Err(none(&what, variable))
+        }
     }
 }
 
@@ -91,22 +101,22 @@ pub fn locate(named: Option<&Named>, env: &Environment, keyring: &Keyring) -> Re
 ///
 /// # Errors
 /// `config` where the Solana CLI's configuration is not YAML.
-pub fn usual_file(env: &Environment) -> Result<Option<PathBuf>> {
+pub fn usual_file(env: &Environment, variable: &str) -> Result<Option<PathBuf>> {
     let Some(home) = env.home() else {
         return Ok(None);
     };
     let usual = USUAL_FILES.iter().map(|name| home.join(name));
-    Ok(solana_setting(&home, env)?
+    Ok(solana_setting(&home, env, variable)?
         .into_iter()
         .chain(usual)
         .find(|path| path.is_file()))
 }
 
-fn none(what: &str) -> Error {
-    Error::unauthenticated(what).hint(
-        "name one with 'keypair' or KEYFOB_<STORE>_KEYPAIR, keep one with 'keyfob key import', or \
-         make one with 'keyfob key new -o ~/.config/solana/id.json'",
-    )
+fn none(what: &str, variable: &str) -> Error {
+    Error::unauthenticated(what).hint(format!(
+        "name one with 'keypair' or {variable}, keep one with 'keyfob key import', or \
+         make one with 'keyfob key new -o ~/.config/solana/id.json'"
+    ))
 }
 
 fn from_file(path: &Path) -> Result<Located> {
@@ -117,7 +127,7 @@ fn from_file(path: &Path) -> Result<Located> {
 }
 
 /// The keypair file that the Solana CLI is set to use, where it says.
-fn solana_setting(home: &Path, env: &Environment) -> Result<Option<PathBuf>> {
+fn solana_setting(home: &Path, env: &Environment, variable: &str) -> Result<Option<PathBuf>> {
     #[derive(Deserialize)]
     struct Config {
         keypair_path: Option<String>,
@@ -125,9 +135,9 @@ fn solana_setting(home: &Path, env: &Environment) -> Result<Option<PathBuf>> {
 
     let path = home.join(SOLANA_CONFIG);
     let bad = |why: &str| {
-        Error::config(format!("{}: {why}", path.shown())).hint(
-            "name a keypair with 'keypair' or KEYFOB_<STORE>_KEYPAIR, and this file is not read",
-        )
+        Error::config(format!("{}: {why}", path.shown())).hint(format!(
+            "name a keypair with 'keypair' or {variable}, and this file is not read"
+        ))
     };
     match std::fs::metadata(&path) {
         Ok(found) if found.len() > MAX_CONFIG => return Err(bad("too large for a configuration")),
@@ -181,7 +191,8 @@ mod tests {
         }
 
         fn locate(&self, named: Option<&Named>) -> Result<Located> {
-            locate(named, &self.env, &Keyring::default())
+            let variable = "KEYFOB_NOSANA_KEYPAIR";
+            locate(named, &self.env, &Keyring::default(), variable)
         }
 
         fn address(&self) -> String {
