@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::outcomes::{Results, report};
+use super::set::value_as_argument;
 use crate::app::App;
 use crate::transfer::{Moving, Way};
 use crate::words::batch::{Action, Outcome};
@@ -39,6 +40,9 @@ pub struct MoveArgs {
 
 pub async fn run(args: MoveArgs, app: &App) -> Result<()> {
     let from = app.reference(&args.name)?;
+    if matches!(&args.new, Target::Name(new) if new.as_str().contains('=')) {
+        return Err(value_as_argument());
+    }
     let to = match args.new {
         Target::Reference(reference) => reference,
         Target::Name(name) => Reference {

@@ -7,6 +7,7 @@ use super::harmful::is_harmful;
 use crate::formats::Format;
 use crate::words::error::{Error, Result, shell_word};
 use crate::words::secret::Name;
+use crate::words::shown::{self, Shown};
 use crate::words::text::is_variable_name;
 
 /// Where selected secrets go, which decides what they may be called there, and what they may be.
@@ -89,7 +90,8 @@ impl Naming {
             Destination::File(format) if !format.holds_variables() && !self.strict => {
                 let rule = format.rule_of_names();
                 Err(Error::usage(format!(
-                    "{name:?} is no name in a file of {format}: {rule}"
+                    "{} is no name in a file of {format}: {rule}",
+                    shown::quoted(name)
                 )))
             }
             _ => check_variable(name),
@@ -103,7 +105,9 @@ impl Naming {
 
     /// The error for secrets asked for by name that cannot be called there as they are.
     pub(super) fn refusal(&self, names: &[&str]) -> Error {
-        let all = names.join(", ");
+        // Somebody may have given a value with its name, or a key whose numbers commas part.
+        let joined = names.join(", ");
+        let all = shown::name(&joined);
         let what = match self.destination {
             Destination::File(Format::K8s) if !self.strict => "key of a Kubernetes Secret",
             _ => "name of a variable",
@@ -112,7 +116,10 @@ impl Naming {
             [_] => format!("{all} is no valid {what}"),
             _ => format!("no valid {what}: {all}"),
         };
-        Error::usage(message).hint(ways_out(names))
+        Error::usage(message).hint(match all {
+            Shown::Plain(_) => ways_out(names),
+            Shown::Described(_) => ways_out(&["NAME"]),
+        })
     }
 }
 
@@ -149,7 +156,8 @@ fn check_variable(variable: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{variable:?} is no valid name of a variable: ASCII letters, digits and '_', not beginning with a digit"
+        "{} is no valid name of a variable: ASCII letters, digits and '_', not beginning with a digit",
+        shown::quoted(variable)
     )))
 }
 

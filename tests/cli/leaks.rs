@@ -716,7 +716,7 @@ fn what_is_no_key_is_repeated() {
         "../secrets/production.eu-west-1.age",
         "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/identity.txt",
     ] {
-        home.run(["key", "address", path]).code(4).stderr_has(path);
+        home.run(["key", "address", path]).code(1).stderr_has(path);
         home.run(["import", path]).code(1).stderr_has(path);
     }
     home.run(["lits"]).code(2).stderr_has("lits");

@@ -242,3 +242,14 @@ fn a_vault_s_move_killed_at_any_moment_leaves_at_least_one() {
     }
     assert!(killed >= 20, "{killed}");
 }
+
+#[test]
+fn a_value_is_no_new_name() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("v").run().ok();
+    home.run(["move", "A", "B=hunter2-canary"])
+        .code(2)
+        .stderr_has("a value is not taken as an argument")
+        .stderr_lacks("hunter2");
+    home.run(["get", "A"]).ok().stdout_is("v");
+}
