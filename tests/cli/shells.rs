@@ -119,7 +119,15 @@ fn bash_completes_stores_and_the_names_in_them() {
     assert_eq!(in_bash(&home, "keyfob -s d"), ["dev"]);
     assert_eq!(
         in_bash(&home, "keyfob list -s "),
-        ["bytenite", "dev", "local", "neo", "northflank", "nosana"]
+        [
+            "bytenite",
+            "dev",
+            "local",
+            "neo",
+            "northflank",
+            "nosana",
+            "openbao"
+        ]
     );
     assert_eq!(
         in_bash(&home, "keyfob -C other.toml get -s el"),

@@ -26,6 +26,8 @@ const COMMANDS: &[(&str, &[&[&str]])] = &[
         &[&[], &["-s", "gpu"], &["-s", "data"], &["-s", "web"]],
     ),
     ("show", &[&["A"]]),
+    ("check", &[&[], &["-s", "fn"]]),
+    ("where", &[&["A"], &["-s", "fn", "A"]]),
     ("edit", &[&["A"], &["-s", "web", "A"]]),
     ("move", &[&["A", "B"], &["A", "keyfob://fn/A"]]),
     ("history", &[&["A"]]),
@@ -247,7 +249,7 @@ fn what_needs_no_configuration_works_and_the_rest_says_that_the_file_does_not_co
             .ok()
             .stderr_has("keyfob.toml has not been trusted, and nothing in it counts")
             .stderr_has("hint: keyfob trust ")
-            .stdout_lacks("127.0.0.1");
+            .stdout_lacks("http://127.0.0.1");
     }
     let report = home.run(["doctor", "--json"]).code(1).json();
     let checks = report["checks"].as_array().unwrap();

@@ -59,8 +59,19 @@ pub struct Data<T> {
 pub struct Page {
     /// The groups on it.
     pub data: Object<Listed>,
-    /// Where the next one is.
+    /// Where the next one is; a server without pages says nothing of that, and `null` says nothing
+    /// that could be understood.
+    #[serde(default, deserialize_with = "what_is_there")]
     pub pagination: Option<Object<Pagination>>,
+}
+
+/// A member that may be missing and not null.
+fn what_is_there<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    T::deserialize(deserializer).map(Some)
 }
 
 /// What the list holds.
