@@ -148,17 +148,18 @@ fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {
     };
     // Most command lines ask for no help, and need not wait for its texts to be put together.
     let matches = match Cli::command().color(color).try_get_matches_from(args) {
-        Err(error) if !error.use_stderr() || is_help(&error) => {
-            commands::whole().color(color).try_get_matches_from(args)
-        }
+        Err(error) if is_help(&error) => commands::whole().color(color).try_get_matches_from(args),
         matches => matches,
     }?;
     Cli::from_arg_matches(&matches)
 }
 
-/// Whether it shows the help because nothing was asked for.
+/// Whether it shows the help, because that or nothing was asked for.
 fn is_help(error: &clap::Error) -> bool {
-    error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
 }
 
 /// A panic says where, and nothing of what was being worked on: its message could hold a secret.
