@@ -63,6 +63,10 @@ impl TryFrom<Object<Raw>> for Listed {
         if raw.id.is_empty() {
             return Err("an empty id");
         }
+        // The API lets no name be empty: to leave it out would be a secret less, without a word.
+        if raw.name.is_empty() {
+            return Err("an empty name");
+        }
         Ok(Self {
             created_at: raw.times.created(),
             updated_at: raw.times.updated(),
