@@ -1,18 +1,19 @@
 #![no_main]
 //! A file of secrets as dotenv: what was read, written and read again is the same.
 
-use keyfob::testing::formats::{Format, Options, read, write};
+use keyfob::testing::formats::{Format, Options, ReadOptions, read, write};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(pairs) = read(Format::Dotenv, bytes) else {
+    let Ok(pairs) = read(Format::Dotenv, bytes, ReadOptions::default()) else {
         return;
     };
     // Not every name or value can be written.
     let Ok(text) = write(Format::Dotenv, &pairs, &Options::default()) else {
         return;
     };
-    let again = read(Format::Dotenv, &text).map_err(|error| error.to_string());
+    let again =
+        read(Format::Dotenv, &text, ReadOptions::default()).map_err(|error| error.to_string());
     assert_eq!(
         again.as_ref(),
         Ok(&pairs),

@@ -2,7 +2,7 @@
 //! A file whose format nobody names, and files with trees in them.
 
 use keyfob::testing::foreign;
-use keyfob::testing::formats::{Format, read};
+use keyfob::testing::formats::{Format, ReadOptions, read};
 use libfuzzer_sys::fuzz_target;
 
 const READABLE: [Format; 4] = [Format::Dotenv, Format::Json, Format::Yaml, Format::Toml];
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
         // It is what one of the readers makes of it.
         let mut readings = READABLE
             .iter()
-            .filter_map(|format| read(*format, bytes).ok());
+            .filter_map(|format| read(*format, bytes, ReadOptions::default()).ok());
         assert!(readings.any(|reading| reading == pairs));
     }
     for format in READABLE {

@@ -1,18 +1,19 @@
 #![no_main]
 //! A file of secrets as toml: what was read, written and read again is the same.
 
-use keyfob::testing::formats::{Format, Options, read, write};
+use keyfob::testing::formats::{Format, Options, ReadOptions, read, write};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(pairs) = read(Format::Toml, bytes) else {
+    let Ok(pairs) = read(Format::Toml, bytes, ReadOptions::default()) else {
         return;
     };
     // Not every name or value can be written.
     let Ok(text) = write(Format::Toml, &pairs, &Options::default()) else {
         return;
     };
-    let again = read(Format::Toml, &text).map_err(|error| error.to_string());
+    let again =
+        read(Format::Toml, &text, ReadOptions::default()).map_err(|error| error.to_string());
     assert_eq!(
         again.as_ref(),
         Ok(&pairs),
