@@ -306,20 +306,6 @@ fn typed_into(shell: &str, home: &Home, run: Keyfob) {
 }
 
 #[test]
-fn what_is_typed_is_completed_in_bash() {
-    if have("bash", "what_is_typed_is_completed_in_bash") {
-        let home = home_with_names();
-        let script = committed("completions/keyfob.bash");
-        let rc = home.write(
-            "bashrc",
-            format!("PS1='READY> '\nsource '{}'\n", script.display()),
-        );
-        let bash = home.program("bash", ["--noprofile", "--rcfile"]);
-        typed_into("bash", &home, bash.arg(rc).arg("-i"));
-    }
-}
-
-#[test]
 fn what_is_typed_is_completed_in_zsh_from_the_first_tab_on() {
     if have(
         "zsh",
