@@ -53,7 +53,7 @@ pub fn start() -> ExitCode {
         app::ui(&given.global(), &env).error(&error);
         return ExitCode::from(KEYFOB_FAILED);
     }
-    let cli = match parse(&args, given.color) {
+    let cli = match parse(&args, &given) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &given, &env),
     };
@@ -140,13 +140,19 @@ fn beside(role: Role, request: &Request<'_>, env: Environment) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {
-    let color = match color {
+fn parse(args: &[OsString], given: &Given) -> Result<Cli, clap::Error> {
+    let color = match given.color {
         ColorChoice::Auto => clap::ColorChoice::Auto,
         ColorChoice::Always => clap::ColorChoice::Always,
         ColorChoice::Never => clap::ColorChoice::Never,
     };
-    // Most command lines ask for no help, and need not wait for its texts to be put together.
+    let only = commands::only(given.command.as_deref());
+    match only.map(|only| only.try_get_matches_from(args)) {
+        Some(Ok(matches)) if given.command.is_some() => return Cli::from_arg_matches(&matches),
+        Some(Err(error)) if error.kind() == ErrorKind::DisplayVersion => return Err(error),
+        _ => {}
+    }
+    // What is wrong is told with all commands in sight, and help with its texts.
     let matches = match Cli::command().color(color).try_get_matches_from(args) {
         Err(error) if is_help(&error) => commands::whole().color(color).try_get_matches_from(args),
         matches => matches,
