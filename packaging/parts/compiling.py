@@ -79,7 +79,7 @@ def build(target):
     subprocess.run(command, cwd=project.ROOT, env=env, check=True)
     binary = (target_folder() / target.triple / "release" / target.program).read_bytes()
     newest = targets.glibc(binary)
-    if target.system == "linux" and not target.static and newest != targets.OLDEST_GLIBC:
+    if target.system == "linux" and not target.static and targets.number(newest) > targets.number(targets.OLDEST_GLIBC):
         sys.exit(f"{target.triple}: the binary asks for glibc {newest}, and {targets.OLDEST_GLIBC} was meant")
     left = [str(path).encode() for path in (project.ROOT, pathlib.Path.home() / ".cargo") if str(path).encode() in binary]
     if left:

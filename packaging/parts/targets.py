@@ -55,6 +55,11 @@ def glibc(binary):
     return f"{newest[0]}.{newest[1]}"
 
 
+def number(version):
+    """A version such as `2.17`, to be compared."""
+    return tuple(map(int, version.split(".")))
+
+
 # The magic numbers of the formats, and what the headers call the processors.
 ELF, MACH_O, PE = b"\x7fELF", b"\xcf\xfa\xed\xfe", b"MZ"
 CPUS = {

@@ -1,5 +1,5 @@
 """The Python wheel: the binary as a script of the environment that it is installed in, for pip, pipx
-and uvx."""
+and uvx. It brings no manual pages: pip would leave their folders behind, and `keyfob man` has them."""
 
 import base64
 import hashlib
@@ -14,7 +14,7 @@ def tag(binary, target):
     if "{glibc}" not in target.wheel:
         return target.wheel
     glibc = targets.glibc(binary)
-    if tuple(map(int, glibc.split("."))) <= (2, 17):
+    if targets.number(glibc) <= targets.number(targets.OLDEST_GLIBC):
         # The same under the name that pip before 20.3 knows.
         old = target.wheel.replace("{glibc}", "2_17") + "." + target.wheel.replace("_{glibc}", "2014")
         return old
@@ -55,8 +55,6 @@ def build(binary, target):
         File(f"{info}/WHEEL", wheel.encode()),
     ]
     files += [File(f"{info}/licenses/{name}", project.read(name)) for name in project.LICENCES]
-    if not target.windows:
-        files += [File(f"{data}/data/share/man/man{section}/{page}", content) for section, page, content in project.manual_pages()]
     record = f"{info}/RECORD"
     lines = [f"{file.path},sha256={digest(file.content)},{len(file.content)}" for file in files]
     files.append(File(record, "\n".join([*sorted(lines), f"{record},,", ""]).encode()))

@@ -65,9 +65,9 @@ fn seen(document: &Document<'_>) -> Seen {
 
 /// `path` without symbolic links, as far as it exists.
 pub(super) fn canonical(path: &Path) -> PathBuf {
-    let whole = fs::canonicalize(path).ok();
+    let whole = dunce::canonicalize(path).ok();
     let folder = || {
-        let folder = fs::canonicalize(state::folder_of(path)).ok()?;
+        let folder = dunce::canonicalize(state::folder_of(path)).ok()?;
         Some(folder.join(path.file_name()?))
     };
     whole.or_else(folder).unwrap_or_else(|| path.to_owned())
