@@ -2,6 +2,7 @@
 //! remembers of the vault, and one that nobody may have written who could read it is not written
 //! to until the user has accepted it.
 
+#[cfg(unix)]
 use std::fs;
 use std::path::{Path, PathBuf};
 
