@@ -22,6 +22,7 @@ use crate::words::random;
 use crate::words::shown;
 
 mod mistakes;
+mod version;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
@@ -191,7 +192,11 @@ fn silence_panics() {
 fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
     if !error.use_stderr() {
         let ui = app::ui(&given.global(), env);
-        return match ui.styled(&error.render().ansi().to_string()) {
+        let mut text = error.render().ansi().to_string();
+        if error.kind() == ErrorKind::DisplayVersion && given.verbose {
+            text.push_str(&version::build());
+        }
+        return match ui.styled(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 ui.error(&error);
@@ -221,6 +226,7 @@ struct Given {
     words: Vec<String>,
     command: Option<String>,
     json: bool,
+    verbose: bool,
     color: ColorChoice,
 }
 
@@ -259,7 +265,15 @@ impl Given {
             words: own.iter().map(|word| (*word).to_owned()).collect(),
             command: command.map(|at| words[at].to_owned()),
             json: own.contains(&"--json"),
+            verbose: own.iter().any(|word| is_verbose(word)),
             color: color.unwrap_or_default(),
         }
     }
+}
+
+/// Whether `word` asks for more words: alone, or among other letters, as in `-vV`.
+fn is_verbose(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    word == "--verbose"
+        || letters.contains('v') && letters.chars().all(|letter| "vVq".contains(letter))
 }

@@ -303,7 +303,7 @@ impl Access {
             Origin::File { folder, .. } => {
                 let config = &services.folders.config;
                 **folder == **config
-                    || std::fs::canonicalize(config).is_ok_and(|config| **folder == *config)
+                    || dunce::canonicalize(config).is_ok_and(|config| **folder == *config)
             }
         };
         if !own {
