@@ -150,45 +150,77 @@ impl Record {
     }
 }
 
-/// The current value alone, read from a secret's JSON.
-///
-/// # Errors
-/// As [`Record::parse`].
-pub fn parse_value(name: &str, raw: &RawValue) -> Result<SecretValue> {
-    #[derive(Deserialize)]
-    struct Current<'a> {
-        #[serde(borrow)]
-        value: Option<&'a RawValue>,
-        #[serde(borrow)]
-        value_base64: Option<&'a RawValue>,
-    }
-    serde_json::from_str(raw.get())
-        .ok()
-        .and_then(|current: Current<'_>| value_of(current.value, current.value_base64, false))
-        .flatten()
-        .ok_or_else(|| unreadable(name))
+/// What can be read of a secret without the rest of it.
+pub trait Part {
+    /// The members of its JSON that tell it.
+    type Json<'a>: Deserialize<'a>;
+    /// What they tell.
+    type Is;
+
+    /// What `json`, of the secret `name`, tells; `None` where that is none.
+    fn of(name: Name, json: Self::Json<'_>) -> Option<Self::Is>;
 }
 
-/// What may be known of a secret without its value, read from its JSON.
+/// Reads a part of the secret `name` from its JSON.
 ///
 /// # Errors
 /// As [`Record::parse`].
-pub fn parse_entry(name: Name, raw: &RawValue) -> Result<Entry> {
-    #[derive(Deserialize)]
-    struct Known {
-        description: Option<String>,
-        created_at: Timestamp,
-        updated_at: Timestamp,
-        version: u32,
+pub fn parse<P: Part>(name: Name, raw: &RawValue) -> Result<P::Is> {
+    let shown = name.clone();
+    serde_json::from_str(raw.get())
+        .ok()
+        .and_then(|json| P::of(name, json))
+        .ok_or_else(|| unreadable(shown.as_str()))
+}
+
+/// The current value, and the number of its version.
+pub enum Current {}
+
+/// The JSON of [`Current`].
+#[derive(Deserialize)]
+pub struct CurrentJson<'a> {
+    #[serde(borrow)]
+    value: Option<&'a RawValue>,
+    #[serde(borrow)]
+    value_base64: Option<&'a RawValue>,
+    version: Option<u32>,
+}
+
+impl Part for Current {
+    type Json<'a> = CurrentJson<'a>;
+    type Is = (Name, SecretValue, Option<u32>);
+
+    fn of(name: Name, json: CurrentJson<'_>) -> Option<Self::Is> {
+        let value = value_of(json.value, json.value_base64, false)??;
+        Some((name, value, json.version))
     }
-    let known: Known = serde_json::from_str(raw.get()).map_err(|_| unreadable(name.as_str()))?;
-    Ok(Entry {
-        created_at: Some(known.created_at),
-        updated_at: Some(known.updated_at),
-        description: known.description,
-        version: Some(known.version),
-        ..Entry::new(name)
-    })
+}
+
+/// What may be known of a secret without its value.
+pub enum Known {}
+
+/// The JSON of [`Known`].
+#[derive(Deserialize)]
+pub struct KnownJson {
+    description: Option<String>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: u32,
+}
+
+impl Part for Known {
+    type Json<'a> = KnownJson;
+    type Is = Entry;
+
+    fn of(name: Name, json: KnownJson) -> Option<Entry> {
+        Some(Entry {
+            created_at: Some(json.created_at),
+            updated_at: Some(json.updated_at),
+            description: json.description,
+            version: Some(json.version),
+            ..Entry::new(name)
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -415,8 +447,10 @@ mod tests {
         fn any_bytes_survive(value in any::<Vec<u8>>()) {
             let record = Record::new(SecretValue::new(value.clone()), None, at(0));
             let raw = serde_json::value::to_raw_value(&record).unwrap();
-            let parsed = parse_value("a", &raw).unwrap();
+            let name = Name::new("a").unwrap();
+            let (_, parsed, version) = parse::<Current>(name, &raw).unwrap();
             prop_assert_eq!(parsed.expose(), &value[..]);
+            prop_assert_eq!(version, Some(1));
         }
     }
 }
