@@ -425,8 +425,6 @@ impl Plan {
         naming: &Naming,
     ) -> Result<Chosen> {
         let mut chosen = Chosen::default();
-        // Which name a variable came from, to tell of two that become one.
-        let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
         // What nobody but the user may bring, and by its name alone.
         let mut harmful: BTreeSet<String> = BTreeSet::new();
         // What was asked for by name, or strictly, and cannot be called there as it is.
@@ -462,7 +460,7 @@ impl Plan {
             if naming.is_harmful(&variable) {
                 harmful.insert(variable.clone());
             }
-            if let Some(other) = origins.insert(variable.clone(), reference.clone()) {
+            if let Some(other) = chosen.variables.get(&variable).and_then(Source::secret) {
                 return Err(Error::conflict(format!(
                     "{} and {} both become {variable}",
                     other.name, reference.name

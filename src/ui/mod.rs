@@ -9,6 +9,7 @@ mod table;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
@@ -73,7 +74,9 @@ pub struct Ui {
 impl Ui {
     /// Whether stdout is a terminal.
     pub fn stdout_is_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+        // It is asked for each row of a table, and stays what it is.
+        static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
+        *IS_TERMINAL
     }
 
     /// A time as stdout is told it: on a terminal how long ago it was, or how soon it will be.

@@ -92,11 +92,16 @@ impl Table {
         let mut text = String::new();
         for row in &self.rows {
             // A tab or line break inside a cell would shift the columns of whoever reads this.
-            let cells: Vec<String> = row
-                .iter()
-                .map(|cell| escape(&cell.replace('\\', "\\\\")))
-                .collect();
-            text.push_str(cells.join("\t").trim_end_matches('\t'));
+            for (at, cell) in row.iter().enumerate() {
+                if at > 0 {
+                    text.push('\t');
+                }
+                match cell.contains('\\') {
+                    true => text.push_str(&escape(&cell.replace('\\', "\\\\"))),
+                    false => text.push_str(&escape(cell)),
+                }
+            }
+            text.truncate(text.trim_end_matches('\t').len());
             text.push('\n');
         }
         ui.data(text.as_bytes())
