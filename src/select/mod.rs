@@ -12,6 +12,7 @@ mod tests;
 mod values;
 mod variables;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use except::Except;
@@ -460,18 +461,22 @@ impl Plan {
             if naming.is_harmful(&variable) {
                 harmful.insert(variable.clone());
             }
-            if let Some(other) = chosen.variables.get(&variable).and_then(Source::secret) {
-                return Err(Error::conflict(format!(
-                    "{} and {} both become {variable}",
-                    other.name, reference.name
-                ))
-                .hint("leave one out with --except, or map it with -e"));
-            }
             if asked {
                 chosen.asked.insert(variable.clone());
             }
-            let source = Source::Secret(reference);
-            chosen.variables.insert(variable, source);
+            match chosen.variables.entry(variable) {
+                Entry::Vacant(place) => place.insert(Source::Secret(reference)),
+                Entry::Occupied(place) => {
+                    let other = place.get().secret().unwrap_or(&reference);
+                    return Err(Error::conflict(format!(
+                        "{} and {} both become {}",
+                        other.name,
+                        reference.name,
+                        place.key()
+                    ))
+                    .hint("leave one out with --except, or map it with -e"));
+                }
+            };
         }
         if !refused.is_empty() {
             let names: Vec<&str> = refused.iter().map(|it| it.name.as_str()).collect();
@@ -523,8 +528,8 @@ impl Plan {
     }
 
     /// The secrets that become variables after their own names, where `all` is what a store has.
-    fn references<'n>(&self, all: &impl Fn(&StoreName) -> Vec<&'n Name>) -> BTreeSet<Reference> {
-        let mut references = self.named.clone();
+    fn references<'n>(&self, all: &impl Fn(&StoreName) -> Vec<&'n Name>) -> Vec<Reference> {
+        let mut references: Vec<Reference> = self.named.iter().cloned().collect();
         let whole = |name: &str| match &self.whole {
             Whole::No => false,
             Whole::Prefix(prefix) => name.starts_with(prefix.as_str()),
@@ -543,6 +548,9 @@ impl Plan {
                 name: (*name).clone(),
             }));
         }
+        // Those of one store come sorted, and so this takes a look at each as a rule.
+        references.sort();
+        references.dedup();
         references
     }
 }
