@@ -300,7 +300,7 @@ pub(super) fn is_harmful(name: &str) -> bool {
         let passes = is_credential && pattern.text.contains('*') && !pattern.text.starts_with(OWN);
         !passes
             && match pattern.any_case {
-                true => matches(&pattern.text.to_ascii_uppercase(), &upper),
+                true => matches(&pattern.upper, &upper),
                 false => matches(pattern.text, name),
             }
     })
@@ -309,6 +309,8 @@ pub(super) fn is_harmful(name: &str) -> bool {
 /// A pattern of a family.
 struct Pattern {
     text: &'static str,
+    /// The same in upper case.
+    upper: String,
     any_case: bool,
 }
 
@@ -324,6 +326,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
             let first = text.bytes().next().unwrap_or_default();
             index[usize::from(first.to_ascii_uppercase())].push(Pattern {
                 text,
+                upper: text.to_ascii_uppercase(),
                 any_case: family.any_case || cfg!(windows),
             });
         }

@@ -3,6 +3,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::escape::escaped;
 use super::text::{BOLD, PLAIN, colored, shortened, wrapped};
 use super::{Ui, escape};
 use crate::words::error::Result;
@@ -97,8 +98,8 @@ impl Table {
                     text.push('\t');
                 }
                 match cell.contains('\\') {
-                    true => text.push_str(&escape(&cell.replace('\\', "\\\\"))),
-                    false => text.push_str(&escape(cell)),
+                    true => text.push_str(&escaped(&cell.replace('\\', "\\\\"))),
+                    false => text.push_str(&escaped(cell)),
                 }
             }
             text.truncate(text.trim_end_matches('\t').len());

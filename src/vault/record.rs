@@ -3,6 +3,7 @@
 //! Values are taken out of the JSON by [`unescape`] and not by serde_json, which undoes escapes in
 //! a buffer of its own that it does not wipe.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -201,21 +202,29 @@ pub enum Known {}
 
 /// The JSON of [`Known`].
 #[derive(Deserialize)]
-pub struct KnownJson {
+pub struct KnownJson<'a> {
     description: Option<String>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+    #[serde(borrow)]
+    created_at: Cow<'a, str>,
+    #[serde(borrow)]
+    updated_at: Cow<'a, str>,
     version: u32,
 }
 
 impl Part for Known {
-    type Json<'a> = KnownJson;
+    type Json<'a> = KnownJson<'a>;
     type Is = Entry;
 
-    fn of(name: Name, json: KnownJson) -> Option<Entry> {
+    fn of(name: Name, json: KnownJson<'_>) -> Option<Entry> {
+        let created_at: Timestamp = json.created_at.parse().ok()?;
+        // Most are never changed, and reading a time takes longer than all the rest.
+        let updated_at = match json.updated_at == json.created_at {
+            true => created_at,
+            false => json.updated_at.parse().ok()?,
+        };
         Some(Entry {
-            created_at: Some(json.created_at),
-            updated_at: Some(json.updated_at),
+            created_at: Some(created_at),
+            updated_at: Some(updated_at),
             description: json.description,
             version: Some(json.version),
             ..Entry::new(name)
