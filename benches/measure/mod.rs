@@ -2,15 +2,11 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::home::Home;
+mod released;
 
-/// The binary that is measured.
-///
-/// # Panics
-/// Where `benches/run` has not named it: what `cargo bench` builds is not what users get.
-pub fn binary() -> String {
-    std::env::var("KEYFOB_BINARY").expect("start the benches by benches/run, which names a binary")
-}
+pub use released::binary;
+
+use crate::support::home::Home;
 
 /// Whether all of these programs are there; what is missing is said, with what is left out for it.
 pub fn installed(programs: &[&str], left_out: &str) -> bool {

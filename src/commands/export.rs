@@ -18,6 +18,7 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 use crate::words::shown::ShownPath as _;
 use crate::words::text::is_variable_name;
+use crate::words::wiped::Wiped;
 
 /// Write secrets in a file format
 ///
@@ -89,7 +90,7 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         Some(jobs) => names(jobs, format, &args, &mut options, app).await?,
         None => values(&args, format, app).await?,
     };
-    let text = formats::write(format, &pairs, &options)?;
+    let text = Wiped::from(formats::write(format, &pairs, &options)?);
     output::write(file, &text, Mode::PRIVATE, app)?;
     match file {
         Some(path) if app.ui.json => {

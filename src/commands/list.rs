@@ -5,7 +5,7 @@ use clap::Args;
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::store::Store;
-use crate::ui::{Table, json};
+use crate::ui::Table;
 use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::glob::Glob;
@@ -96,7 +96,7 @@ fn tell_of_none(glob: Option<&str>, filter: &Filter, store: &Store, app: &App) {
 /// Shows `entries`.
 fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
-        return app.ui.document(&json(&entries)?);
+        return app.ui.documents(&entries);
     }
     let mut table = Table::new(&["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"]);
     for entry in entries {
@@ -106,7 +106,7 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
             .map(|(key, value)| format!("{key}={}", plain(value)))
             .collect();
         table.row([
-            entry.name.to_string(),
+            entry.name.as_str().to_owned(),
             entry
                 .updated_at
                 .map(|at| app.ui.time(at))
@@ -125,7 +125,7 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
 /// Shows `entries`, which are deleted.
 fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
     if app.ui.json {
-        return app.ui.document(&json(&entries)?);
+        return app.ui.documents(&entries);
     }
     if entries.is_empty() {
         let name = store.name();
@@ -137,7 +137,7 @@ fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
     let mut table = Table::new(&["NAME", "DELETED", "DESCRIPTION"]);
     for entry in entries {
         table.row([
-            entry.name.to_string(),
+            entry.name.as_str().to_owned(),
             entry
                 .updated_at
                 .map(|at| app.ui.time(at))

@@ -1,6 +1,8 @@
 //! The results of a batch, item by item: printed, and turned into the command's own success or
 //! failure.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use crate::app::App;
@@ -21,7 +23,7 @@ pub struct Results {
     pub dry_run: bool,
 }
 
-/// How many lines of a kind are told where nobody asked for all.
+/// How many lines of a kind are told where nobody asked for all, and none of them is a failure.
 pub const TOLD: usize = 100;
 
 impl Results {
@@ -46,6 +48,7 @@ impl Results {
 /// Says of each of the things called `what` that were written to `store` what became of it, and
 /// reports as [`report`] does.
 pub fn written(app: &App, what: &str, store: &Store, outcomes: Vec<Outcome>) -> Result<()> {
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in outcomes.iter().filter(|_| !app.ui.json) {
         if let Ok(action) = outcome.result {
             let done = match action {
@@ -53,7 +56,21 @@ pub fn written(app: &App, what: &str, store: &Store, outcomes: Vec<Outcome>) -> 
                 other => other.as_str(),
             };
             let (name, store) = (&outcome.name, store.name());
-            app.ui.note(&format!("{what}{name} {done} in {store}"));
+            let line = format!("{what}{name} {done} in {store}");
+            let count = told.entry(done).or_default();
+            *count += 1;
+            match *count > TOLD {
+                true => app.ui.trace(1, &line),
+                false => app.ui.note(&line),
+            }
+        }
+    }
+    if app.ui.verbose == 0 {
+        for (done, count) in told.iter().filter(|(_, count)| **count > TOLD) {
+            let (more, store) = (count - TOLD, store.name());
+            app.ui.note(&format!(
+                "and {more} more: {done} in {store} (-v names all)"
+            ));
         }
     }
     report(app, vec![Results::of(store, outcomes)])
@@ -99,19 +116,10 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
             documents => app.ui.document(&json!(documents))?,
         }
     } else if total > 1 {
-        let told = match app.ui.verbose {
-            0 => TOLD,
-            _ => usize::MAX,
-        };
-        for (_, outcome, error) in failures.iter().take(told) {
+        // All of them, however many: what failed is what somebody has to look at.
+        for (_, outcome, error) in &failures {
             let name = failed_name(outcome, error, total);
             app.ui.warn(&format!("{name}: {error}"));
-        }
-        if failures.len() > told {
-            app.ui.warn(&format!(
-                "{} more {fail}; -v names all of them",
-                failures.len() - told
-            ));
         }
     }
     result

@@ -13,6 +13,7 @@ use crate::providers::Capability;
 use crate::redact::find::Finder;
 use crate::scan::{self, Hit, Report, Scanner, Tree};
 use crate::store::Store;
+use crate::ui::escape;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
@@ -207,12 +208,17 @@ fn print(
     shown: &dyn Fn(&Reference) -> String,
 ) -> Result<()> {
     let mut documents = Vec::new();
-    let mut lines = Vec::new();
+    let mut lines = String::new();
+    let mut file = None;
     for hit in hits {
         let Some((reference, _)) = secrets.get(hit.value) else {
             continue;
         };
-        let path = scanner.masked(&hit.path.to_string_lossy());
+        // Sorted by path, thousands may stand in one.
+        let path = match file.take() {
+            Some((last, path)) if last == &hit.path => path,
+            _ => scanner.masked(&hit.path.to_string_lossy()),
+        };
         if app.ui.json {
             documents.push(json!({
                 "path": path,
@@ -222,18 +228,20 @@ fn print(
                 "name": reference.name,
             }));
         } else {
-            lines.push(format!(
+            lines.push_str(&escape(&format!(
                 "{path}:{}:{}: {}",
                 hit.line,
                 hit.column,
                 shown(reference)
-            ));
+            )));
+            lines.push('\n');
         }
+        file = Some((&hit.path, path));
     }
     if app.ui.json {
         return app.ui.document(&json!(documents));
     }
-    lines.iter().try_for_each(|line| app.ui.line(line))
+    app.ui.data(lines.as_bytes())
 }
 
 /// Fails where something was found, or else where not everything could be looked at.

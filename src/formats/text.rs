@@ -9,27 +9,21 @@ use zeroize::Zeroizing;
 use super::format::Format;
 use crate::words::error::{Error, Result};
 use crate::words::text::{is_variable_name, line_of};
+use crate::words::wiped::Wiped;
 
 /// A text under construction whose memory is wiped, that of its outgrown buffers included.
 #[derive(Default)]
-pub(crate) struct SecretText(Zeroizing<Vec<u8>>);
+pub(crate) struct SecretText(Wiped);
 
 impl SecretText {
     /// An empty text with room for `capacity` bytes.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self(Zeroizing::new(Vec::with_capacity(capacity)))
+        Self(Vec::with_capacity(capacity).into())
     }
 
     /// Appends `bytes`.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            // A vector that grows by itself frees its old memory without wiping it.
-            let mut roomier = Zeroizing::new(Vec::with_capacity(needed.max(self.0.capacity() * 2)));
-            roomier.extend_from_slice(&self.0);
-            self.0 = roomier;
-        }
-        self.0.extend_from_slice(bytes);
+        self.0.push(bytes);
     }
 
     /// Appends `text`.
@@ -50,7 +44,7 @@ impl SecretText {
 
     /// What has been written.
     pub(crate) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
-        self.0
+        self.0.into_zeroizing()
     }
 }
 

@@ -40,6 +40,7 @@ pub use retry::pauses;
 use crate::words::env::Environment;
 use crate::words::error::Result;
 use crate::words::progress::waiting_for;
+use crate::words::wiped::Wiped;
 use client::Clients;
 use retry::{Budget, Pauses};
 
@@ -278,7 +279,10 @@ impl Http {
             let mut answer = builder.send().await.map_err(trouble)?;
             let status = answer.status();
             let headers = answer.headers().clone();
-            let mut body = Zeroizing::new(Vec::new());
+            let told = answer
+                .content_length()
+                .and_then(|told| usize::try_from(told).ok());
+            let mut body = Wiped::from(Vec::with_capacity(told.unwrap_or_default().min(MAX_BODY)));
             let mut large = None;
             while let Some(chunk) = answer.chunk().await.map_err(trouble)? {
                 let length = body.len() + chunk.len();
@@ -288,7 +292,7 @@ impl Http {
                 if length > LARGE && large.is_none() {
                     large = self.large.acquire().await.ok();
                 }
-                body.extend_from_slice(&chunk);
+                body.push(&chunk);
             }
             Ok(Response::new(peer.dialect, request, status, headers, body))
         }
@@ -415,7 +419,7 @@ mod tests {
             message: |_| None,
             reset: None,
         };
-        let answer = Response::new(dialect, &request, status, headers, Zeroizing::default());
+        let answer = Response::new(dialect, &request, status, headers, Wiped::default());
         let from = first.join("/new/one").unwrap();
         let next = redirect_target(&request, &from, &answer).unwrap().unwrap();
         assert_eq!(next.path(), "/new/two");

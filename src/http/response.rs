@@ -12,6 +12,7 @@ use super::address::{host, status_text};
 use super::request::{Dialect, Request};
 use super::{wait, words};
 use crate::words::error::{Cause, Error, Kind, Result};
+use crate::words::wiped::Wiped;
 
 /// What some editors and frameworks put before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -23,7 +24,7 @@ pub struct Response {
     /// The headers.
     pub headers: HeaderMap,
     /// The body, wiped on drop as it may hold secrets.
-    pub body: Zeroizing<Vec<u8>>,
+    pub body: Wiped,
     /// Where the request went.
     pub url: Url,
     dialect: Dialect,
@@ -38,7 +39,7 @@ impl Response {
         request: &Request,
         status: StatusCode,
         headers: HeaderMap,
-        mut body: Zeroizing<Vec<u8>>,
+        mut body: Wiped,
     ) -> Self {
         // Some write it before their JSON, and no JSON has one.
         if body.starts_with(BYTE_ORDER_MARK) {
@@ -291,7 +292,7 @@ mod tests {
             &request,
             StatusCode::from_u16(status).unwrap(),
             map,
-            Zeroizing::new(body.as_bytes().to_vec()),
+            body.as_bytes().to_vec().into(),
         )
     }
 

@@ -10,27 +10,30 @@ use memchr::memchr2;
 
 use super::forms::{Form, back, is_break};
 
-/// The binary logarithm of the number of bits in a table: 32 KiB stay in the processor's fastest
-/// cache.
-const LOG_BITS: u32 = 18;
+/// The words of a table for few forms: 32 KiB stay in the processor's fastest cache.
+pub(super) const FEW: usize = 1 << 12;
 
-/// A bit for each hash of a few bytes.
-type Table = [u64; 1 << (LOG_BITS - 6)];
+/// The words of a table for very many, which would fill the other: 1 MiB.
+pub(super) const MANY: usize = 1 << 17;
 
 /// What the hashes multiply by: the golden ratio, and an odd number that has nothing to do with it.
 const FACTORS: [u32; 2] = [0x9e37_79b1, 0x85eb_ca6b];
 
-/// The bytes that forms begin with.
-pub(super) struct Filter {
+/// The bytes that forms begin with, in tables of so many `WORDS`, a power of two, with a bit for each
+/// hash of a few bytes.
+pub(super) struct Filter<const WORDS: usize> {
     /// By two hashes: few bytes that begin no form have both of their bits.
-    tables: Box<[Table; 2]>,
+    tables: [Box<[u64; WORDS]>; 2],
     /// Which of four bytes are looked at: three or all.
     mask: u32,
     /// The distance between two looks, such that none of the forms fits in between.
     stride: usize,
 }
 
-impl Filter {
+impl<const WORDS: usize> Filter<WORDS> {
+    /// The binary logarithm of the number of bits in a table.
+    const LOG_BITS: u32 = WORDS.ilog2() + u64::BITS.ilog2();
+
     /// The filter for `forms`, or `None` where there are none.
     pub(super) fn new(forms: &[Form]) -> Option<Self> {
         let shortest = forms.iter().map(|form| form.text.len()).min()?;
@@ -40,13 +43,15 @@ impl Filter {
             (3, 0x00ff_ffff)
         };
         let stride = (shortest + 1 - looked_at).min(8);
-        let mut tables = Box::new([[0; 1 << (LOG_BITS - 6)]; 2]);
+        // Not by way of the stack, which a large one does not fit on.
+        let table = || vec![0; WORDS].try_into().ok();
+        let mut tables: [Box<[u64; WORDS]>; 2] = [table()?, table()?];
         for form in forms {
             for begin in form.text.windows(looked_at).take(stride) {
                 let mut bytes = [0; 4];
                 bytes[..looked_at].copy_from_slice(begin);
                 for (table, factor) in tables.iter_mut().zip(FACTORS) {
-                    let (word, bit) = place(u32::from_le_bytes(bytes), factor);
+                    let (word, bit) = Self::place(u32::from_le_bytes(bytes), factor);
                     table[word] |= 1 << bit;
                 }
             }
@@ -62,12 +67,20 @@ impl Filter {
     #[inline(always)]
     fn knows(&self, four: [u8; 4]) -> bool {
         let four = u32::from_le_bytes(four) & self.mask;
-        let has = |table: &Table, factor| {
-            let (word, bit) = place(four, factor);
+        let has = |table: &[u64; WORDS], factor| {
+            let (word, bit) = Self::place(four, factor);
             table[word] >> bit & 1 == 1
         };
         // As a rule the first says no.
         has(&self.tables[0], FACTORS[0]) && has(&self.tables[1], FACTORS[1])
+    }
+
+    /// The bit for some bytes.
+    #[inline(always)]
+    fn place(bytes: u32, factor: u32) -> (usize, u32) {
+        // Multiplicative hashing, of which the upper bits are the good ones.
+        let hash = bytes.wrapping_mul(factor) >> (32 - Self::LOG_BITS);
+        ((hash >> 6) as usize, hash & 63)
     }
 
     /// From `at` on, the next stretch of `input` that the automaton must see: from where, and up to
@@ -109,12 +122,4 @@ fn across(bytes: &[u8]) -> Option<[u8; 4]> {
     let mut found = bytes.iter().filter(|byte| !is_break(**byte));
     let mut next = || found.next().copied();
     Some([next()?, next()?, next()?, next()?])
-}
-
-/// The bit for some bytes.
-#[inline(always)]
-fn place(bytes: u32, factor: u32) -> (usize, u32) {
-    // Multiplicative hashing, of which the upper bits are the good ones.
-    let hash = bytes.wrapping_mul(factor) >> (32 - LOG_BITS);
-    ((hash >> 6) as usize, hash & 63)
 }

@@ -1,7 +1,7 @@
 //! Finding values in whole texts: which of them, and where.
 
-use super::forms::{Forms, back};
-use super::search::{MOST_BREAKS, Search};
+use super::forms::Forms;
+use super::lookup::{Lookup, MOST_BREAKS};
 use crate::words::error::Result;
 
 /// A value that stands in a text.
@@ -17,7 +17,7 @@ pub struct Found {
 
 /// Finds values in whole texts.
 pub struct Finder {
-    search: Option<Search>,
+    lookup: Option<Lookup>,
     left_alone: Vec<usize>,
     reach: usize,
 }
@@ -34,7 +34,7 @@ impl Finder {
         let longest = forms.forms.iter().map(|form| form.text.len()).max();
         Ok(Self {
             reach: longest.unwrap_or_default() * (1 + usize::from(MOST_BREAKS)),
-            search: Search::new(&forms)?,
+            lookup: Lookup::new(forms.forms),
             left_alone: forms.left_alone,
         })
     }
@@ -53,15 +53,12 @@ impl Finder {
     /// Where the values stand in `text`, in the order of their beginnings. Forms of one value that
     /// overlap are found as one.
     pub fn find(&self, text: &[u8]) -> Vec<Found> {
-        let Some(search) = &self.search else {
+        let Some(lookup) = &self.lookup else {
             return Vec::new();
         };
         let mut all: Vec<Found> = Vec::new();
-        search.run(&mut search.cursor(), text, |end, forms| {
-            for (length, value) in forms {
-                let start = back(&text[..end], length).unwrap_or(0);
-                all.push(Found { start, end, value });
-            }
+        lookup.run(text, |start, end, value| {
+            all.push(Found { start, end, value })
         });
         all.sort_by_key(|found| (found.value, found.start));
         all.dedup_by(|next, kept| {

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::escapes::{Escapes, LONGEST};
+use crate::words::wiped::Wiped;
 
 /// The shortest text, in bytes, that is looked for. To hide less would hide ordinary words.
 pub const SHORTEST: usize = 5;
@@ -20,7 +21,7 @@ const LONG: usize = 8 * 1024;
 /// A text that is looked for.
 pub struct Form {
     /// Its bytes, without line breaks: at least [`SHORTEST`] of them.
-    pub text: Zeroizing<Vec<u8>>,
+    pub text: Wiped,
     /// The index of the value that it gives away.
     pub value: usize,
 }
@@ -60,12 +61,12 @@ impl Forms {
             if *uncolored != core && long_enough(core) {
                 collected.add_value(core);
             }
-            forms.forms.extend(
-                collected
-                    .into_forms()
-                    .into_iter()
-                    .map(|text| Form { text, value: index }),
-            );
+            forms
+                .forms
+                .extend(collected.into_forms().into_iter().map(|text| Form {
+                    text: text.into(),
+                    value: index,
+                }));
         }
         forms
     }
@@ -188,10 +189,16 @@ impl Collected {
 
     fn add_url(&mut self, value: &[u8]) {
         for (kept, space) in URL_STYLES {
+            let is_kept =
+                |byte: &u8| byte.is_ascii_alphanumeric() || kept.as_bytes().contains(byte);
+            // Where nothing is escaped it is the value itself.
+            if value.iter().all(is_kept) {
+                continue;
+            }
             for digits in [LOWER, UPPER] {
                 let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 3));
                 for byte in value {
-                    if byte.is_ascii_alphanumeric() || kept.as_bytes().contains(byte) {
+                    if is_kept(byte) {
                         text.push(*byte);
                     } else if *byte == b' ' {
                         text.extend_from_slice(space.as_bytes());
@@ -206,8 +213,16 @@ impl Collected {
     }
 
     fn add_json(&mut self, value: &str) {
+        let has_separator = value.contains(['\u{2028}', '\u{2029}']);
         for escaped in ["", "/", "<>&", "<>&/", "<>&='", "<>&='+"] {
+            // What escapes nothing of it more than the first does, says the same.
+            if !escaped.is_empty() && !has_separator && !value.contains(|c| escaped.contains(c)) {
+                continue;
+            }
             for ascii in [false, true] {
+                if ascii && value.is_ascii() {
+                    continue;
+                }
                 for digits in [LOWER, UPPER] {
                     self.add(&json_escaped(value, escaped, ascii, digits));
                 }
@@ -237,6 +252,9 @@ impl Collected {
 
     fn add_shell(&mut self, value: &[u8]) {
         for (special, escape) in SHELL_STYLES {
+            if !value.iter().any(|byte| special.as_bytes().contains(byte)) {
+                continue;
+            }
             let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 5));
             for byte in value {
                 if special.as_bytes().contains(byte) {

@@ -5,5 +5,6 @@ mod escapes;
 mod filter;
 pub mod find;
 pub mod forms;
+mod lookup;
 pub mod mask;
 mod search;

@@ -8,12 +8,10 @@ use aho_corasick::automaton::{Automaton, StateID};
 use aho_corasick::nfa::contiguous::NFA;
 use aho_corasick::{Anchored, MatchKind};
 
-use super::filter::Filter;
+use super::filter::{FEW, Filter};
 use super::forms::{Forms, is_break};
+use super::lookup::MOST_BREAKS;
 use crate::words::error::{Error, Result};
-
-/// The most breaks in a row that count as wrapping.
-pub(super) const MOST_BREAKS: u8 = 4;
 
 /// How far a search of a stream has come: what the automaton has seen, and the breaks since.
 #[derive(Clone, Copy)]
@@ -30,7 +28,7 @@ pub(super) struct Search {
     depths: Vec<u32>,
     /// For each form, the index of its value.
     values: Vec<usize>,
-    filter: Filter,
+    filter: Filter<FEW>,
 }
 
 impl Search {
@@ -140,14 +138,14 @@ impl Search {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::super::forms::back;
     use super::*;
 
     /// What the search should find, found slowly: for every form and place, a comparison.
-    fn slowly(forms: &Forms, text: &[u8]) -> Vec<(usize, usize)> {
+    pub(in super::super) fn slowly(forms: &Forms, text: &[u8]) -> Vec<(usize, usize)> {
         let mut places = Vec::new();
         for form in &forms.forms {
             for start in (0..text.len()).filter(|start| !is_break(text[*start])) {

@@ -5,6 +5,8 @@
 //! A list of names alone is never complete, as programs take ever more variables; so a family is
 //! refused whole, and what of it is plainly a credential passes.
 
+use std::sync::LazyLock;
+
 /// Names that are refused for one reason.
 struct Family {
     /// Names; with a `*` at one end all that begin or end so.
@@ -291,18 +293,53 @@ pub(super) fn is_harmful(name: &str) -> bool {
     if upper == NO_PROXY {
         return false;
     }
-    let in_family = |family: &Family, pattern: &str| match family.any_case || cfg!(windows) {
-        true => matches(&pattern.to_ascii_uppercase(), &upper),
-        false => matches(pattern, name),
-    };
     let is_credential = CREDENTIALS.iter().any(|ending| upper.ends_with(ending));
-    FAMILIES.iter().any(|family| {
-        let mut patterns = family.names.iter();
-        patterns.any(|pattern| {
-            let passes = is_credential && pattern.contains('*') && !pattern.starts_with(OWN);
-            !passes && in_family(family, pattern)
-        })
+    let first = upper.bytes().next().unwrap_or_default();
+    let mut patterns = INDEX.beginning_like(first);
+    patterns.any(|pattern| {
+        let passes = is_credential && pattern.text.contains('*') && !pattern.text.starts_with(OWN);
+        !passes
+            && match pattern.any_case {
+                true => matches(&pattern.upper, &upper),
+                false => matches(pattern.text, name),
+            }
     })
+}
+
+/// A pattern of a family.
+struct Pattern {
+    text: &'static str,
+    /// The same in upper case.
+    upper: String,
+    any_case: bool,
+}
+
+/// The patterns of all families by the letter that they begin with, in upper case: of ten thousand
+/// names each is compared with a few of hundreds.
+struct Index(Vec<Vec<Pattern>>);
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let mut index: Vec<Vec<Pattern>> = Vec::new();
+    index.resize_with(256, Vec::new);
+    for family in FAMILIES {
+        for text in family.names {
+            let first = text.bytes().next().unwrap_or_default();
+            index[usize::from(first.to_ascii_uppercase())].push(Pattern {
+                text,
+                upper: text.to_ascii_uppercase(),
+                any_case: family.any_case || cfg!(windows),
+            });
+        }
+    }
+    Index(index)
+});
+
+impl Index {
+    /// The patterns that a name may be which begins with `first`.
+    fn beginning_like(&self, first: u8) -> impl Iterator<Item = &Pattern> {
+        let [named, ending] = [first, b'*'].map(|first| &self.0[usize::from(first)]);
+        named.iter().chain(ending)
+    }
 }
 
 /// Whether `name` is `pattern`, or begins or ends as it does where it has a `*` at that end.

@@ -12,6 +12,7 @@ mod tests;
 mod values;
 mod variables;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use except::Except;
@@ -425,8 +426,6 @@ impl Plan {
         naming: &Naming,
     ) -> Result<Chosen> {
         let mut chosen = Chosen::default();
-        // Which name a variable came from, to tell of two that become one.
-        let mut origins: BTreeMap<String, Reference> = BTreeMap::new();
         // What nobody but the user may bring, and by its name alone.
         let mut harmful: BTreeSet<String> = BTreeSet::new();
         // What was asked for by name, or strictly, and cannot be called there as it is.
@@ -462,18 +461,22 @@ impl Plan {
             if naming.is_harmful(&variable) {
                 harmful.insert(variable.clone());
             }
-            if let Some(other) = origins.insert(variable.clone(), reference.clone()) {
-                return Err(Error::conflict(format!(
-                    "{} and {} both become {variable}",
-                    other.name, reference.name
-                ))
-                .hint("leave one out with --except, or map it with -e"));
-            }
             if asked {
                 chosen.asked.insert(variable.clone());
             }
-            let source = Source::Secret(reference);
-            chosen.variables.insert(variable, source);
+            match chosen.variables.entry(variable) {
+                Entry::Vacant(place) => place.insert(Source::Secret(reference)),
+                Entry::Occupied(place) => {
+                    let other = place.get().secret().unwrap_or(&reference);
+                    return Err(Error::conflict(format!(
+                        "{} and {} both become {}",
+                        other.name,
+                        reference.name,
+                        place.key()
+                    ))
+                    .hint("leave one out with --except, or map it with -e"));
+                }
+            };
         }
         if !refused.is_empty() {
             let names: Vec<&str> = refused.iter().map(|it| it.name.as_str()).collect();
@@ -525,8 +528,8 @@ impl Plan {
     }
 
     /// The secrets that become variables after their own names, where `all` is what a store has.
-    fn references<'n>(&self, all: &impl Fn(&StoreName) -> Vec<&'n Name>) -> BTreeSet<Reference> {
-        let mut references = self.named.clone();
+    fn references<'n>(&self, all: &impl Fn(&StoreName) -> Vec<&'n Name>) -> Vec<Reference> {
+        let mut references: Vec<Reference> = self.named.iter().cloned().collect();
         let whole = |name: &str| match &self.whole {
             Whole::No => false,
             Whole::Prefix(prefix) => name.starts_with(prefix.as_str()),
@@ -545,6 +548,9 @@ impl Plan {
                 name: (*name).clone(),
             }));
         }
+        // Those of one store come sorted, and so this takes a look at each as a rule.
+        references.sort();
+        references.dedup();
         references
     }
 }

@@ -70,8 +70,10 @@ impl Naming {
 
     /// The name behind what is put before all names.
     pub(super) fn with_prefix(&self, name: &str) -> String {
-        let prefix = self.add_prefix.as_deref().unwrap_or_default();
-        format!("{prefix}{name}")
+        match &self.add_prefix {
+            Some(prefix) => format!("{prefix}{name}"),
+            None => name.to_owned(),
+        }
     }
 
     /// `name`, or the beginning of one, as `upper` has it.

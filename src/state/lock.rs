@@ -5,7 +5,8 @@
 //! their other folders are. Whoever may write in the folder may open it, and nobody else: a folder
 //! itself, or a file that others can read, could be locked and held by any user of the machine.
 //! It holds the process id of its holder, who removes it again, so that nothing is left in a
-//! team's repository; what a killed holder leaves is the next one's lock. Where the file system
+//! team's repository; what a killed holder leaves is the next one's lock. Those who wait take turns
+//! in the order of their coming, which is the work of [`queue`](super::queue). Where the file system
 //! has no locks nothing is written: two writers that do not know of each other lose one's work.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -14,13 +15,17 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::queue::{Queue, Ticket};
+use super::shared::is_at;
+#[cfg(unix)]
+use super::shared::open_to_writers;
 use crate::words::error::{Error, Result};
 use crate::words::progress::waiting_for;
 use crate::words::shown::ShownPath as _;
 
-/// The first and the longest pause between two attempts.
+/// The first and the longest pause between two attempts of whoever is next.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
 /// What is locked in a folder.
 const LOCK_FILE: &str = ".keyfob-lock";
@@ -107,10 +112,22 @@ impl Drop for Held {
 
 fn wait_for(folder: &Path, deadline: Option<Instant>) -> Result<Held> {
     let path = folder.join(LOCK_FILE);
+    let queue = Queue::beside(&path);
+    let try_once = || try_once(&path).map_err(|error| cannot_lock(folder, error));
+    // Whoever comes while others wait comes behind them.
+    if !queue.is_there()
+        && let Some(held) = try_once()?
+    {
+        return Ok(held);
+    }
+    let mut ticket = queue.join();
     let mut pause = FIRST_PAUSE;
     let mut waiting = None;
     loop {
-        if let Some(held) = try_once(&path).map_err(|error| cannot_lock(folder, error))? {
+        let ahead = ticket.as_mut().map_or(0, Ticket::ahead);
+        if ahead == 0
+            && let Some(held) = try_once()?
+        {
             return Ok(held);
         }
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -123,8 +140,14 @@ fn wait_for(folder: &Path, deadline: Option<Instant>) -> Result<Held> {
             .hint("wait until it is done, or end it if it hangs"));
         }
         waiting.get_or_insert_with(|| waiting_for(&holder(&path)));
-        thread::sleep(left.map_or(pause, |left| left.min(pause)));
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let now = match &mut ticket {
+            Some(ticket) if ahead > 0 => ticket.pause(),
+            _ => pause,
+        };
+        thread::sleep(left.map_or(now, |left| left.min(now)));
+        if ahead == 0 {
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 }
 
@@ -137,7 +160,7 @@ fn try_once(path: &Path) -> io::Result<Option<Held>> {
         match file.try_lock() {
             Ok(()) if is_at(&file, path) => {
                 #[cfg(unix)]
-                open_to_writers(&file, path);
+                open_to_writers(&file, path, 0o600);
                 // For others to read, and of no consequence.
                 let _ = file.set_len(0);
                 let _ = writeln!(file, "{}", std::process::id());
@@ -176,45 +199,6 @@ fn open(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Has all who may write in the folder of a lock file open it, and nobody else, as far as that is
-/// to be had. Whoever cannot takes the lock for one that is held.
-#[cfg(unix)]
-fn open_to_writers(file: &File, path: &Path) {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
-
-    let Some(folder) = path.parent().and_then(|folder| fs::metadata(folder).ok()) else {
-        return;
-    };
-    // Root's is the owner's; anybody else can give it to a group of his at most.
-    let group = fchown(file, Some(folder.uid()), Some(folder.gid()))
-        .or_else(|_| fchown(file, None, Some(folder.gid())));
-    let mut bits = 0o600;
-    if group.is_ok() && folder.mode() & 0o020 != 0 {
-        bits |= 0o060;
-    }
-    if folder.mode() & 0o002 != 0 {
-        bits |= 0o006;
-    }
-    let _ = file.set_permissions(fs::Permissions::from_mode(bits));
-}
-
-/// Whether `file` is what stands at `path`.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(file), Ok(at)) => (file.dev(), file.ino()) == (at.dev(), at.ino()),
-        _ => false,
-    }
-}
-
-/// Nobody can remove a file that is open.
-#[cfg(not(unix))]
-fn is_at(_file: &File, _path: &Path) -> bool {
-    true
-}
-
 /// Who has locked the file at `path`, as far as it says.
 fn holder(path: &Path) -> String {
     match fs::read_to_string(path).map(|text| text.trim().parse::<u32>()) {
@@ -239,6 +223,7 @@ fn cannot_lock(path: &Path, error: io::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -335,6 +320,42 @@ mod tests {
             Lock::acquire(&[folder.path()], SOON).unwrap_err();
             assert_eq!(fs::read_to_string(&other).unwrap(), "kept");
         }
+    }
+
+    /// Each comes only once the one before stands in line, so that their order is known.
+    #[test]
+    fn who_waits_gets_the_lock_in_the_order_of_coming() {
+        const WAITERS: usize = 40;
+        let folder = tempfile::tempdir().unwrap();
+        let queue = folder.path().join(format!("{LOCK_FILE}-queue"));
+        let in_line = || fs::read_dir(&queue).map_or(0, Iterator::count);
+        let order = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let first = Lock::acquire(&[folder.path()], None).unwrap();
+            for waiter in 0..WAITERS {
+                let (folder, order) = (folder.path(), &order);
+                scope.spawn(move || {
+                    let _lock = Lock::acquire(&[folder], None).unwrap();
+                    order.lock().unwrap().push(waiter);
+                });
+                while in_line() <= waiter {
+                    thread::yield_now();
+                }
+            }
+            drop(first);
+        });
+        let order = order.into_inner().unwrap();
+        assert_eq!(order, (0..WAITERS).collect::<Vec<_>>());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn whoever_gives_up_leaves_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::acquire(&[folder.path()], None).unwrap();
+        Lock::acquire(&[folder.path()], SOON).unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        drop(first);
     }
 
     #[test]

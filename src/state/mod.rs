@@ -19,7 +19,9 @@ pub mod file;
 pub mod lock;
 #[cfg(unix)]
 mod owner;
+mod queue;
 pub mod scratch;
+mod shared;
 mod sweep;
 
 use sweep::TEMPORARY_SUFFIX;
@@ -95,7 +97,19 @@ pub fn open(path: &Path) -> io::Result<Option<fs::File>> {
 /// that the new one is in place. Also where `path` is something other than a regular file, or one
 /// that this user may not write.
 pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
-    write_whole(path, bytes, mode, Keeper::Owner)
+    write_whole(path, whole(bytes), mode, Keeper::Owner)
+}
+
+/// The same with what `content` writes, which is never in memory as a whole.
+///
+/// # Errors
+/// As [`write_atomically`], and what `content` fails with.
+pub fn stream_atomically(
+    path: &Path,
+    content: impl FnOnce(&mut fs::File) -> io::Result<()>,
+    mode: Mode,
+) -> Result<()> {
+    write_whole(path, content, mode, Keeper::Owner)
 }
 
 /// The same for what the user has asked to have written there: it is the writer's, whosever file it
@@ -104,17 +118,28 @@ pub fn write_atomically(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
 /// # Errors
 /// As [`write_atomically`].
 pub fn write_output(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
-    write_whole(path, bytes, mode, Keeper::Writer)
+    write_whole(path, whole(bytes), mode, Keeper::Writer)
 }
 
-fn write_whole(path: &Path, bytes: &[u8], mode: Mode, keeper: Keeper) -> Result<()> {
+/// Writes `bytes`.
+fn whole(bytes: &[u8]) -> impl FnOnce(&mut fs::File) -> io::Result<()> {
+    move |file| file.write_all(bytes)
+}
+
+fn write_whole(
+    path: &Path,
+    content: impl FnOnce(&mut fs::File) -> io::Result<()>,
+    mode: Mode,
+    keeper: Keeper,
+) -> Result<()> {
     let target = follow_links(path)?;
     let old = existing_file(&target)?;
     if let Some(old) = &old {
         check_writable(path, &target, old)?;
     }
     let cannot = |error| cannot_write(path, error);
-    let temporary = write_temporary(&target, bytes, mode, old.as_ref(), keeper).map_err(cannot)?;
+    let temporary =
+        write_temporary(&target, content, mode, old.as_ref(), keeper).map_err(cannot)?;
     let folder = Folder::open(folder_of(&target)).map_err(cannot)?;
     temporary
         .persist(&target)
@@ -131,7 +156,7 @@ fn write_whole(path: &Path, bytes: &[u8], mode: Mode, keeper: Keeper) -> Result<
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     let cannot = |error| cannot_write(path, error);
     let temporary =
-        write_temporary(path, bytes, Mode::PRIVATE, None, Keeper::Owner).map_err(cannot)?;
+        write_temporary(path, whole(bytes), Mode::PRIVATE, None, Keeper::Owner).map_err(cannot)?;
     let folder = Folder::open(folder_of(path)).map_err(cannot)?;
     temporary.persist_noclobber(path).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
@@ -259,7 +284,7 @@ fn existing_file(target: &Path) -> Result<Option<fs::Metadata>> {
 
 fn write_temporary(
     target: &Path,
-    bytes: &[u8],
+    content: impl FnOnce(&mut fs::File) -> io::Result<()>,
     mode: Mode,
     old: Option<&fs::Metadata>,
     keeper: Keeper,
@@ -297,7 +322,7 @@ fn write_temporary(
     #[cfg(not(unix))]
     let _ = keeper;
     settle_permissions(temporary.as_file(), mode, old)?;
-    temporary.write_all(bytes)?;
+    content(temporary.as_file_mut())?;
     temporary.as_file().sync_all()?;
     Ok(temporary)
 }
@@ -475,7 +500,7 @@ mod tests {
             fs::write(folder.path().join(name), b"").unwrap();
         }
         let path = folder.path().join("a");
-        let live = write_temporary(&path, b"", Mode::PRIVATE, None, Keeper::Owner).unwrap();
+        let live = write_temporary(&path, whole(b""), Mode::PRIVATE, None, Keeper::Owner).unwrap();
         write_new(&folder.path().join("b"), b"").unwrap();
         live.persist(&path).unwrap();
         assert_eq!(names(folder.path()), [".a.swp", "a", "b", "b.keyfob-tmp"]);

@@ -72,7 +72,10 @@ pub fn vault_content(plaintext: &[u8]) -> Result<Vec<u8>> {
 /// What opening it fails with.
 pub fn vault_file(path: &Path, identity: &Identity) -> Result<Option<Zeroizing<Vec<u8>>>> {
     match VaultFile::open(path)? {
-        Some(file) => file.decrypt(path, identity),
+        Some(file) => {
+            let plaintext = file.decrypt(path, identity)?;
+            Ok(plaintext.map(|plaintext| plaintext.into_zeroizing()))
+        }
         None => Ok(None),
     }
 }
@@ -153,7 +156,7 @@ pub fn answer(status: u16, headers: &[(&[u8], &[u8])], body: &[u8], secret: &str
         reset: Some("x-ratelimit-reset"),
     };
     let body = Zeroizing::new(body.to_vec());
-    let response = Response::new(dialect, &request, status, map, body);
+    let response = Response::new(dialect, &request, status, map, body.into());
     let wait = response.retry_after().unwrap_or_default();
     let mut errors = vec![
         response.status_error(),

@@ -1,12 +1,23 @@
 //! Control characters made visible, so that no name or message can drive the terminal, or the
 //! runner of a CI job, which obeys lines of its own form in what a step prints.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// `text` as one line: every control character in it shown as an escape, the marks that turn the
 /// direction of writing too, and the beginnings of a runner's commands: `::` where a line begins
 /// (GitHub), `##[`, `##vso[` and their like anywhere (GitHub, Azure, TeamCity).
 pub fn escape(text: &str) -> String {
+    escaped(text).into_owned()
+}
+
+/// The same, and `text` itself where there is nothing to escape.
+pub(super) fn escaped(text: &str) -> Cow<'_, str> {
+    // Most is plain, and many lines are told of many secrets.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'#';
+    if text.bytes().all(is_plain) && !text.trim_start().starts_with("::") {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let begin = text.len() - text.trim_start().len();
     for (at, c) in text.char_indices() {
@@ -26,7 +37,7 @@ pub fn escape(text: &str) -> String {
             out.push(c);
         }
     }
-    out
+    Cow::Owned(out)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod table;
 mod text;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::LazyLock;
 
 use anstream::{AutoStream, ColorChoice};
 use jiff::Timestamp;
@@ -73,7 +74,9 @@ pub struct Ui {
 impl Ui {
     /// Whether stdout is a terminal.
     pub fn stdout_is_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+        // It is asked for each row of a table, and stays what it is.
+        static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stdout().is_terminal());
+        *IS_TERMINAL
     }
 
     /// A time as stdout is told it: on a terminal how long ago it was, or how soon it will be.
@@ -181,6 +184,28 @@ impl Ui {
             document.to_string()
         };
         text.push('\n');
+        self.data(text.as_bytes())
+    }
+
+    /// Writes one JSON document to stdout, a list of `items`: the same as [`document`](Self::document)
+    /// of it, which is never in memory as a whole where a program reads it.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data) and [`json`].
+    pub fn documents(&self, items: &[impl Serialize]) -> Result<()> {
+        if self.stdout_is_terminal() {
+            return self.document(&json(&items)?);
+        }
+        let mut text = String::from("[");
+        for (at, item) in items.iter().enumerate() {
+            if at > 0 {
+                text.push(',');
+            }
+            let mut document = json(item)?;
+            whole_seconds(&mut document);
+            text.push_str(&document.to_string());
+        }
+        text.push_str("]\n");
         self.data(text.as_bytes())
     }
 
@@ -307,7 +332,9 @@ fn whole_seconds(document: &mut serde_json::Value) {
         serde_json::Value::Object(fields) => {
             for (key, value) in fields {
                 match value {
-                    serde_json::Value::String(text) if key.ends_with("_at") => {
+                    serde_json::Value::String(text)
+                        if key.ends_with("_at") && !is_whole_second(text) =>
+                    {
                         if let Ok(at) = text.parse::<Timestamp>() {
                             *text = time(at);
                         }
@@ -319,6 +346,17 @@ fn whole_seconds(document: &mut serde_json::Value) {
         serde_json::Value::Array(items) => items.iter_mut().for_each(whole_seconds),
         _ => {}
     }
+}
+
+/// Whether `text` is a time as [`time`] writes it, which takes no reading to tell.
+fn is_whole_second(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let shape = b"0000-00-00T00:00:00Z";
+    bytes.len() == shape.len()
+        && bytes.iter().zip(shape).all(|(byte, like)| match like {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte == like,
+        })
 }
 
 fn write_stdout(data: &[u8]) -> io::Result<()> {

@@ -3,6 +3,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use super::escape::escaped;
 use super::text::{BOLD, PLAIN, colored, shortened, wrapped};
 use super::{Ui, escape};
 use crate::words::error::Result;
@@ -92,11 +93,16 @@ impl Table {
         let mut text = String::new();
         for row in &self.rows {
             // A tab or line break inside a cell would shift the columns of whoever reads this.
-            let cells: Vec<String> = row
-                .iter()
-                .map(|cell| escape(&cell.replace('\\', "\\\\")))
-                .collect();
-            text.push_str(cells.join("\t").trim_end_matches('\t'));
+            for (at, cell) in row.iter().enumerate() {
+                if at > 0 {
+                    text.push('\t');
+                }
+                match cell.contains('\\') {
+                    true => text.push_str(&escaped(&cell.replace('\\', "\\\\"))),
+                    false => text.push_str(&escaped(cell)),
+                }
+            }
+            text.truncate(text.trim_end_matches('\t').len());
             text.push('\n');
         }
         ui.data(text.as_bytes())

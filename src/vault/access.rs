@@ -1,16 +1,18 @@
 //! How a vault's file is come by: the identity that opens it, the lock a writer holds, and the one
 //! place where it is written.
 
+use std::fs::File;
 use std::path::Path;
 use std::rc::Rc;
 
 use jiff::Timestamp;
-use zeroize::Zeroizing;
 
 use super::admin::no_vault;
 use super::file::{self, VaultFile};
 use super::format::{Document, Table};
 use super::meeting::Met;
+use super::parts::{self, Wanted};
+use super::record::Part;
 use super::{Created, Vault};
 use crate::identity::keeping::{Keeping, now};
 use crate::identity::keys::Identity;
@@ -18,10 +20,11 @@ use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::shown::ShownPath as _;
+use crate::words::wiped::Wiped;
 
 /// A vault's content before it is parsed, and how its file is written.
 pub(super) struct Opened {
-    pub(super) plaintext: Zeroizing<Vec<u8>>,
+    pub(super) plaintext: Wiped,
     /// Whether it is text.
     pub(super) armored: bool,
     /// Whether there is no file yet.
@@ -29,7 +32,7 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    fn of(plaintext: Zeroizing<Vec<u8>>, armored: bool) -> Self {
+    fn of(plaintext: Wiped, armored: bool) -> Self {
         Self {
             plaintext,
             armored,
@@ -133,6 +136,39 @@ impl Vault {
         keep: impl Fn(Table, &str) -> bool,
         look: impl FnOnce(&Document<'_>) -> Result<T>,
     ) -> Result<Option<T>> {
+        let Some(opened) = self.open_to_read()? else {
+            return Ok(None);
+        };
+        let document =
+            Document::parse_some(&opened.plaintext, keep).map_err(|error| self.in_file(error))?;
+        self.meet_reading(&document)?;
+        look(&document)
+            .map(Some)
+            .map_err(|error| self.in_file(error))
+    }
+
+    /// Reads a part of each secret that is wanted, sorted by name; none where there is no vault yet.
+    ///
+    /// # Errors
+    /// As [`look`](Self::look).
+    pub(super) fn read_parts<P: Part>(&self, wanted: &Wanted<'_>) -> Result<Vec<P::Is>> {
+        let Some(opened) = self.open_to_read()? else {
+            return Ok(Vec::new());
+        };
+        if let Some((document, found)) = parts::read::<P>(&opened.plaintext, wanted) {
+            self.meet_reading(&document)?;
+            return Ok(found);
+        }
+        // Something is amiss with it, or unusual: what, is told by whoever reads the whole.
+        let keep = |table, name: &str| table == Table::Secrets && wanted.has(name);
+        let document =
+            Document::parse_some(&opened.plaintext, keep).map_err(|error| self.in_file(error))?;
+        self.meet_reading(&document)?;
+        parts::of_document::<P>(&document).map_err(|error| self.in_file(error))
+    }
+
+    /// The vault, opened for somebody who only reads; `None` where there is none yet.
+    fn open_to_read(&self) -> Result<Option<Opened>> {
         let Some(opened) = self.open(&self.path)? else {
             return self.absence().map_or(Ok(None), Err);
         };
@@ -143,12 +179,7 @@ impl Vault {
                 self.way_out_of_merge()
             ));
         }
-        let document =
-            Document::parse_some(&opened.plaintext, keep).map_err(|error| self.in_file(error))?;
-        self.meet_reading(&document)?;
-        look(&document)
-            .map(Some)
-            .map_err(|error| self.in_file(error))
+        Ok(Some(opened))
     }
 
     /// Changes the vault under its lock: `change` tells whether it did. `None` where there is no
@@ -204,7 +235,7 @@ impl Vault {
             Some(opened) => opened,
             None => Opened {
                 is_new: true,
-                ..Opened::of(Zeroizing::new(b"{\"keyfob\":1}".to_vec()), false)
+                ..Opened::of(b"{\"keyfob\":1}".to_vec().into(), false)
             },
         };
         let (answer, met) = self.apply(&target, &opened, change)?;
@@ -272,8 +303,9 @@ impl Vault {
         document: &Document<'_>,
         armored: bool,
     ) -> Result<()> {
-        let bytes = file::encrypt(document, armored)?;
-        state::write_atomically(target, &bytes, Mode::KeepOr(0o600))?;
+        let sealing = file::Sealing::of(document)?;
+        let write = |file: &mut File| sealing.write(document, armored, file);
+        state::stream_atomically(target, write, Mode::KeepOr(0o600))?;
         self.tell_if_open_to_all(target);
         // A killed rekey leaves a private key there, and nothing else may be written for long.
         state::sweep(&self.data);

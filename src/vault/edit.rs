@@ -43,7 +43,7 @@ pub fn put(
             None => begun(past, write.value, description, now),
         };
         let key = Cow::Owned(name.to_owned());
-        document.secrets.insert(key, Slot::Changed(record));
+        document.secrets.insert(key, Slot::changed(record));
         return Ok(Ok(Action::Created));
     };
     if if_absent {
@@ -73,7 +73,7 @@ pub fn put(
     if new_description {
         record.description = description;
     }
-    *slot = Slot::Changed(record);
+    *slot = Slot::changed(record);
     Ok(Ok(Action::Updated))
 }
 
@@ -119,7 +119,7 @@ pub fn describe(
         return Ok(Ok(Action::Unchanged));
     }
     record.description = description;
-    *slot = Slot::Changed(record);
+    *slot = Slot::changed(record);
     Ok(Ok(Action::Updated))
 }
 
@@ -130,7 +130,7 @@ pub fn delete(document: &mut Document<'_>, name: &Name, now: Timestamp) -> Resul
     };
     let mut record = slot.record(name.as_str())?.into_owned();
     record.push(None, now);
-    document.deleted.insert(key, Slot::Changed(record));
+    document.deleted.insert(key, Slot::changed(record));
     Ok(Ok(Action::Deleted))
 }
 

@@ -2,12 +2,11 @@
 //! inside is the work of `format`; writing it to the disk that of [`crate::state`].
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _};
 use std::path::Path;
 
 use age::armor::{ArmoredReader, ArmoredWriter, Format};
 use age::{DecryptError, Decryptor, Encryptor};
-use zeroize::Zeroizing;
 
 use super::format::Document;
 use crate::identity::keys::Identity;
@@ -15,10 +14,14 @@ use crate::identity::recipients::Recipient;
 use crate::state;
 use crate::words::error::{Error, Result, shell_word};
 use crate::words::shown::ShownPath as _;
+use crate::words::wiped::Wiped;
 
 /// How age files begin, binary and armored.
 const BINARY: &[u8] = b"age-encryption.org/v1\n";
 const ARMORED: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+
+/// So much of the file is read or written at once, in bytes.
+const CHUNK: usize = 64 * 1024;
 
 /// How the lines begin that git puts around one side of a conflict.
 const CONFLICT: &[u8] = b"<<<<<<< ";
@@ -75,8 +78,8 @@ impl VaultFile {
     /// # Errors
     /// `invalid_data` where it is damaged, truncated or wants a passphrase; `failed` where it
     /// cannot be read.
-    pub fn decrypt(self, path: &Path, identity: &Identity) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let (file, size) = (BufReader::new(self.file), self.size);
+    pub fn decrypt(self, path: &Path, identity: &Identity) -> Result<Option<Wiped>> {
+        let (file, size) = (BufReader::with_capacity(CHUNK, self.file), self.size);
         // The armor's reader would do for both, but hands binary files on in crumbs.
         match self.armored {
             true => decrypt(
@@ -104,7 +107,7 @@ fn decrypt(
     size: u64,
     path: &Path,
     identity: &Identity,
-) -> Result<Option<Zeroizing<Vec<u8>>>> {
+) -> Result<Option<Wiped>> {
     let broken = |error: io::Error| match error.raw_os_error() {
         // The disk's fault; everything else age found in the bytes.
         Some(_) => Error::io(format!("cannot read the vault {}", path.shown()), error),
@@ -125,7 +128,7 @@ fn decrypt(
         Err(_) => return Err(damaged(path)),
     };
     // The plaintext is shorter than the file, so the buffer never moves and leaves copies.
-    let mut plaintext = Zeroizing::new(Vec::new());
+    let mut plaintext = Wiped::default();
     usize::try_from(size)
         .ok()
         .and_then(|size| plaintext.try_reserve_exact(size).ok())
@@ -136,28 +139,57 @@ fn decrypt(
     Ok(Some(plaintext))
 }
 
-/// The age file that holds `document` and opens for each of its recipients. The plaintext goes
-/// straight from the document into the cipher.
+/// The age file that holds `document` and opens for each of its recipients.
 ///
 /// # Errors
-/// `failed` where there is no recipient, or one that age cannot combine with the others.
+/// As [`Sealing::of`].
 pub fn encrypt(document: &Document<'_>, armored: bool) -> Result<Vec<u8>> {
-    let failed =
-        |error: &dyn std::fmt::Display| Error::failed(format!("cannot encrypt the vault: {error}"));
-    let recipients = document.recipients.iter().map(Recipient::as_age);
-    let encryptor = Encryptor::with_recipients(recipients).map_err(|error| failed(&error))?;
-    let format = match armored {
-        true => Format::AsciiArmor,
-        false => Format::Binary,
-    };
-    let write = || -> io::Result<Vec<u8>> {
-        let output = ArmoredWriter::wrap_output(Vec::new(), format)?;
-        let mut output = encryptor.wrap_output(output)?;
+    let mut file = Vec::new();
+    let written = Sealing::of(document)?.write(document, armored, &mut file);
+    written.map_err(|error| cannot_encrypt(&error))?;
+    Ok(file)
+}
+
+fn cannot_encrypt(error: &dyn std::fmt::Display) -> Error {
+    Error::failed(format!("cannot encrypt the vault: {error}"))
+}
+
+/// The encryption to a document's recipients.
+pub struct Sealing(Encryptor);
+
+impl Sealing {
+    /// That to the recipients of `document`.
+    ///
+    /// # Errors
+    /// `failed` where there is no recipient, or one that age cannot combine with the others.
+    pub fn of(document: &Document<'_>) -> Result<Self> {
+        let recipients = document.recipients.iter().map(Recipient::as_age);
+        let encryptor = Encryptor::with_recipients(recipients);
+        encryptor.map(Self).map_err(|error| cannot_encrypt(&error))
+    }
+
+    /// Writes the age file that holds `document` to `out`. The plaintext goes straight from the
+    /// document into the cipher, and what comes out of it on.
+    ///
+    /// # Errors
+    /// What writing to `out` fails with.
+    pub fn write(
+        self,
+        document: &Document<'_>,
+        armored: bool,
+        out: &mut impl io::Write,
+    ) -> io::Result<()> {
+        let format = match armored {
+            true => Format::AsciiArmor,
+            false => Format::Binary,
+        };
+        // The header and the armor come in crumbs.
+        let output = ArmoredWriter::wrap_output(BufWriter::with_capacity(CHUNK, out), format)?;
+        let mut output = self.0.wrap_output(output)?;
         serde_json::to_writer(&mut output, document)?;
         io::Write::write_all(&mut output, b"\n")?;
-        output.finish()?.finish()
-    };
-    write().map_err(|error| failed(&error))
+        io::Write::flush(&mut output.finish()?.finish()?)
+    }
 }
 
 /// The error for a file that `identity` cannot open.

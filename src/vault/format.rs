@@ -61,16 +61,21 @@ pub type Secrets<'a> = BTreeMap<Cow<'a, str>, Slot<'a>>;
 pub enum Slot<'a> {
     /// The JSON as it was read, and as it will be written.
     Kept(&'a RawValue),
-    /// What it is from now on.
-    Changed(Record),
+    /// What it is from now on. Boxed: of many slots as a rule one is changed.
+    Changed(Box<Record>),
 }
 
 impl Slot<'_> {
+    /// What is changed into `record`.
+    pub fn changed(record: Record) -> Self {
+        Slot::Changed(Box::new(record))
+    }
+
     /// The secret with all its versions; `name` is for the error where it cannot be read.
     pub fn record(&self, name: &str) -> Result<Cow<'_, Record>> {
         match self {
             Slot::Kept(raw) => Record::parse(name, raw).map(Cow::Owned),
-            Slot::Changed(record) => Ok(Cow::Borrowed(record)),
+            Slot::Changed(record) => Ok(Cow::Borrowed(record.as_ref())),
         }
     }
 }
@@ -114,11 +119,26 @@ impl<'a> Document<'a> {
     /// message never quotes the content.
     pub fn parse_some(plaintext: &'a [u8], keep: impl Fn(Table, &str) -> bool) -> Result<Self> {
         let text = std::str::from_utf8(plaintext).map_err(|_| not_a_vault())?;
+        let mut kept = Kept {
+            keep,
+            secrets: Vec::new(),
+            deleted: Vec::new(),
+        };
+        let mut document =
+            Self::parse_into(text, &mut kept).map_err(|error| explain(text, &error))?;
+        let twice = || damaged("a name stands in it twice");
+        document.secrets = by_name(kept.secrets).ok_or_else(twice)?;
+        document.deleted = by_name(kept.deleted).ok_or_else(twice)?;
+        Ok(document)
+    }
+
+    /// Reads a document and hands its secrets to `sink`, in their order there. The document itself
+    /// has none then.
+    pub(super) fn parse_into<S: Sink<'a>>(text: &'a str, sink: &mut S) -> serde_json::Result<Self> {
         let mut json = serde_json::Deserializer::from_str(text);
-        DocumentSeed { keep: &keep }
-            .deserialize(&mut json)
-            .and_then(|document| json.end().map(|()| document))
-            .map_err(|error| explain(text, &error))
+        let document = DocumentSeed { sink }.deserialize(&mut json)?;
+        json.end()?;
+        Ok(document)
     }
 
     /// The version of its format.
@@ -165,12 +185,64 @@ impl Serialize for Document<'_> {
     }
 }
 
-/// The document as a whole.
-struct DocumentSeed<'k, K> {
-    keep: &'k K,
+/// Takes secrets as they are read.
+pub(super) trait Sink<'a> {
+    /// What is read of each.
+    type Item: Deserialize<'a>;
+
+    /// Whether it takes the secret `name` of `table`; it is skipped otherwise.
+    fn wants(&self, table: Table, name: &str) -> bool;
+
+    /// Takes that secret.
+    fn take(&mut self, table: Table, name: Cow<'a, str>, item: Self::Item);
 }
 
-impl<'de, K: Fn(Table, &str) -> bool> DeserializeSeed<'de> for DocumentSeed<'_, K> {
+/// Keeps secrets as they stand.
+struct Kept<'a, K> {
+    keep: K,
+    secrets: Vec<(Cow<'a, str>, Slot<'a>)>,
+    deleted: Vec<(Cow<'a, str>, Slot<'a>)>,
+}
+
+impl<'a, K: Fn(Table, &str) -> bool> Sink<'a> for Kept<'a, K> {
+    type Item = &'a RawValue;
+
+    fn wants(&self, table: Table, name: &str) -> bool {
+        (self.keep)(table, name)
+    }
+
+    fn take(&mut self, table: Table, name: Cow<'a, str>, item: &'a RawValue) {
+        let kept = match table {
+            Table::Secrets => &mut self.secrets,
+            Table::Deleted => &mut self.deleted,
+        };
+        kept.push((name, Slot::Kept(item)));
+    }
+}
+
+/// The table of what was `read`; `None` where a name comes twice, of which the next writing would
+/// lose one. As keyfob writes names sorted, it takes one look at each of them.
+fn by_name<'a>(mut read: Vec<(Cow<'a, str>, Slot<'a>)>) -> Option<Secrets<'a>> {
+    if !is_ascending(&read) {
+        read.sort_by(|a, b| a.0.cmp(&b.0));
+        if !is_ascending(&read) {
+            return None;
+        }
+    }
+    Some(read.into_iter().collect())
+}
+
+/// Whether names are sorted, each standing once.
+fn is_ascending<T>(named: &[(Cow<'_, str>, T)]) -> bool {
+    named.is_sorted_by(|(a, _), (b, _)| a < b)
+}
+
+/// The document as a whole.
+struct DocumentSeed<'s, S> {
+    sink: &'s mut S,
+}
+
+impl<'de, S: Sink<'de>> DeserializeSeed<'de> for DocumentSeed<'_, S> {
     type Value = Document<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
@@ -178,7 +250,7 @@ impl<'de, K: Fn(Table, &str) -> bool> DeserializeSeed<'de> for DocumentSeed<'_, 
     }
 }
 
-impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
+impl<'de, S: Sink<'de>> Visitor<'de> for DocumentSeed<'_, S> {
     type Value = Document<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,21 +260,36 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
         let mut version = None;
         let mut document = Document::default();
+        let mut members = Vec::new();
         while let Some(NameRead(key)) = map.next_key()? {
-            match key.as_ref() {
-                "keyfob" => version = Some(map.next_value::<u64>()?),
-                "id" => document.lineage.id = Some(map.next_value()?),
-                "earlier_ids" => document.lineage.earlier = map.next_value()?,
-                "recipients" => document.recipients = map.next_value()?,
-                "secrets" => {
-                    document.secrets = map.next_value_seed(self.table(Table::Secrets))?;
+            if members.contains(&key) {
+                return Err(M::Error::custom("one member twice"));
+            }
+            members.push(key.clone());
+            let table = match key.as_ref() {
+                "keyfob" => {
+                    version = Some(map.next_value::<u64>()?);
+                    continue;
                 }
-                "deleted" => {
-                    document.deleted = map.next_value_seed(self.table(Table::Deleted))?;
+                "id" => {
+                    document.lineage.id = Some(map.next_value()?);
+                    continue;
                 }
+                "earlier_ids" => {
+                    document.lineage.earlier = map.next_value()?;
+                    continue;
+                }
+                "recipients" => {
+                    document.recipients = map.next_value()?;
+                    continue;
+                }
+                "secrets" => Table::Secrets,
+                "deleted" => Table::Deleted,
                 // A field that would be lost with the next write.
                 _ => return Err(M::Error::custom("unknown field")),
-            }
+            };
+            let sink = &mut *self.sink;
+            map.next_value_seed(TableSeed { sink, table })?;
         }
         match version {
             Some(FORMAT) if document.lineage.id.is_some() => Ok(document),
@@ -212,51 +299,40 @@ impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for DocumentSeed<'_, K> {
     }
 }
 
-impl<'k, K> DocumentSeed<'k, K> {
-    fn table(&self, table: Table) -> TableSeed<'k, K> {
-        TableSeed {
-            keep: self.keep,
-            table,
-        }
-    }
-}
-
-struct TableSeed<'k, K> {
-    keep: &'k K,
+struct TableSeed<'s, S> {
+    sink: &'s mut S,
     table: Table,
 }
 
-impl<'de, K: Fn(Table, &str) -> bool> DeserializeSeed<'de> for TableSeed<'_, K> {
-    type Value = Secrets<'de>;
+impl<'de, S: Sink<'de>> DeserializeSeed<'de> for TableSeed<'_, S> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
         json.deserialize_map(self)
     }
 }
 
-impl<'de, K: Fn(Table, &str) -> bool> Visitor<'de> for TableSeed<'_, K> {
-    type Value = Secrets<'de>;
+impl<'de, S: Sink<'de>> Visitor<'de> for TableSeed<'_, S> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("secrets by name")
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-        let mut secrets = Secrets::new();
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        let Self { sink, table } = self;
         while let Some(NameRead(name)) = map.next_key()? {
             if name.is_empty() {
                 return Err(M::Error::custom("empty name"));
             }
-            if (self.keep)(self.table, &name) {
-                let slot = Slot::Kept(map.next_value()?);
-                if secrets.insert(name, slot).is_some() {
-                    return Err(M::Error::custom("one name twice"));
-                }
+            if sink.wants(table, &name) {
+                let item = map.next_value()?;
+                sink.take(table, name, item);
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(secrets)
+        Ok(())
     }
 }
 
@@ -320,7 +396,7 @@ mod tests {
         let record = Record::new(SecretValue::new(value.to_vec()), None, at(0));
         document
             .secrets
-            .insert(name.to_owned().into(), Slot::Changed(record));
+            .insert(name.to_owned().into(), Slot::changed(record));
         written(&document)
     }
 
@@ -365,6 +441,8 @@ mod tests {
             r#"{"keyfob":2,"id":"hunter2"}"#,
             r#"{"keyfob":1,"secrets":{"":{}}}"#,
             r#"{"keyfob":1,"secrets":{"a":{},"a":{}}}"#,
+            r#"{"keyfob":1,"secrets":{"b":{},"a":{},"b":{}}}"#,
+            r#"{"keyfob":1,"recipients":[],"secrets":{},"recipients":[]}"#,
         ] {
             assert!(fault(json).message().contains("damaged"), "{json}");
         }
@@ -391,7 +469,7 @@ mod tests {
             let mut record = Record::new(SecretValue::default(), None, at(0));
             record.push(None, now - SignedDuration::from_secs(number as i64));
             let name = format!("{number:05}");
-            document.deleted.insert(name.into(), Slot::Changed(record));
+            document.deleted.insert(name.into(), Slot::changed(record));
         }
         document.forget_long_deleted(now).unwrap();
         assert_eq!(document.deleted.len(), DELETED_KEPT);

@@ -70,7 +70,7 @@ pub fn restore(
         None => Action::Updated,
     };
     let key = name.as_str().to_owned().into();
-    document.secrets.insert(key, Slot::Changed(record));
+    document.secrets.insert(key, Slot::changed(record));
     Ok(Restored {
         from,
         number,
@@ -136,7 +136,7 @@ mod tests {
             Some(_) => &mut document.secrets,
             None => &mut document.deleted,
         };
-        table.insert("a".into(), Slot::Changed(record));
+        table.insert("a".into(), Slot::changed(record));
         document
     }
 

@@ -275,7 +275,7 @@ fn merge_secret<'a>(
         other.record(name)?.as_ref(),
     );
     let deleted = record.value().is_none();
-    Ok((Some((Slot::Changed(record), deleted)), conflict))
+    Ok((Some((Slot::changed(record), deleted)), conflict))
 }
 
 /// Two changed records of the secret `name`: the one that was changed later counts, and the

@@ -4,7 +4,7 @@
 //! again under it, and replaces it whole, so that nobody's change is lost and a kill at any
 //! moment leaves the old vault or the new one. A file that cannot be opened is never written.
 //!
-//! What stands in the file is the work of [`format`], age that of [`file`], the private keys that
+//! What stands in the file is the work of [`format`], reading parts of it that of `parts`, age that of [`file`], the private keys that
 //! of [`identity`](crate::identity), and how these come together that of `access`. Whose work a
 //! file is, `meeting` judges by what [`readers`] remembers. Configuration and printing are the
 //! callers'.
@@ -17,9 +17,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use format::{Document, Slot, Table};
+use format::Document;
+use parts::Wanted;
 use readers::Memory;
-use serde_json::value::RawValue;
 
 use crate::identity::keeping::now;
 use crate::identity::keys::{Identity, IdentitySource, Location};
@@ -45,6 +45,7 @@ pub mod lineage;
 pub mod meeting;
 pub mod merge;
 pub mod outline;
+mod parts;
 pub mod purge;
 pub mod readers;
 pub mod record;
@@ -178,17 +179,7 @@ impl Vault {
     /// As all reading: `not_found` for a vault that should be there and is not, `invalid_data` for
     /// a file that is no vault or damaged, `unauthenticated` without an identity that opens it.
     pub fn list(&self, admits: impl Fn(&str) -> bool) -> Result<Vec<Entry>> {
-        let keep = |table, name: &str| table == Table::Secrets && admits(name);
-        self.look(keep, |document| {
-            let mut entries = Vec::with_capacity(document.secrets.len());
-            for (name, slot) in &document.secrets {
-                if let Slot::Kept(raw) = slot {
-                    entries.push(record::parse_entry(Name::new(name.as_ref())?, raw)?);
-                }
-            }
-            Ok(entries)
-        })
-        .map(Option::unwrap_or_default)
+        self.read_parts::<record::Known>(&Wanted::Admitted(&admits))
     }
 
     /// The values of the selected secrets; a missing one is not among them.
@@ -196,13 +187,8 @@ impl Vault {
     /// # Errors
     /// As [`list`](Self::list).
     pub fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
-        let mut values = BTreeMap::new();
-        self.look_at(selection, |name, raw| {
-            let value = record::parse_value(name.as_str(), raw)?;
-            values.insert(name, value);
-            Ok(())
-        })?;
-        Ok(values)
+        let found = self.current(selection)?.into_iter();
+        Ok(found.map(|(name, value, _)| (name, value)).collect())
     }
 
     /// As [`read`](Self::read), with the numbers of their current versions.
@@ -210,47 +196,26 @@ impl Vault {
     /// # Errors
     /// As [`list`](Self::list).
     pub fn read_counted(&self, selection: &Selection) -> Result<Reading> {
-        let (mut values, mut versions) = (BTreeMap::new(), BTreeMap::new());
-        self.look_at(selection, |name, raw| {
-            let value = record::parse_value(name.as_str(), raw)?;
-            versions.extend(
-                record::parse_entry(name.clone(), raw)?
-                    .version
-                    .map(|number| (name.clone(), number)),
-            );
-            values.insert(name, value);
-            Ok(())
-        })?;
+        let found = self.current(selection)?;
+        let numbers = found.iter();
+        let numbers = numbers.filter_map(|(name, _, number)| Some((name.clone(), (*number)?)));
+        let versions = Some(numbers.collect());
+        let values = found.into_iter().map(|(name, value, _)| (name, value));
         Ok(Reading {
-            values,
-            versions: Some(versions),
+            values: values.collect(),
+            versions,
         })
     }
 
-    /// Has `look` look at each secret of `selection` that is there.
-    fn look_at(
-        &self,
-        selection: &Selection,
-        mut look: impl FnMut(Name, &RawValue) -> Result<()>,
-    ) -> Result<()> {
-        let wanted: Option<BTreeSet<&str>> = match selection {
-            Selection::All => None,
+    /// The selected secrets that are there, sorted by name.
+    fn current(&self, selection: &Selection) -> Result<Vec<(Name, SecretValue, Option<u32>)>> {
+        match selection {
+            Selection::All => self.read_parts::<record::Current>(&Wanted::Admitted(&|_| true)),
             Selection::Names(names) | Selection::Listed(names) => {
-                Some(names.iter().map(Name::as_str).collect())
+                let names = names.iter().map(Name::as_str).collect();
+                self.read_parts::<record::Current>(&Wanted::Names(names))
             }
-        };
-        let keep = |table, name: &str| {
-            table == Table::Secrets && wanted.as_ref().is_none_or(|names| names.contains(name))
-        };
-        self.look(keep, |document| {
-            for (name, slot) in &document.secrets {
-                if let Slot::Kept(raw) = slot {
-                    look(Name::new(name.as_ref())?, raw)?;
-                }
-            }
-            Ok(())
-        })
-        .map(Option::unwrap_or_default)
+        }
     }
 
     /// Stores `batch` in one writing of the file, or in none where nothing changes. Makes the

@@ -69,6 +69,6 @@ fn purge(document: &mut Document<'_>, name: &Name) -> Result<Result<Action>> {
     if record.forget_earlier() == 0 {
         return Ok(Ok(Action::Unchanged));
     }
-    *slot = Slot::Changed(record);
+    *slot = Slot::changed(record);
     Ok(Ok(Action::Updated))
 }

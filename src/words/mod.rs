@@ -19,3 +19,4 @@ pub mod secret;
 pub mod shell;
 pub mod shown;
 pub mod text;
+pub mod wiped;

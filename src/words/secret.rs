@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::shown::{self, Shown};
+use crate::words::wiped::Wiped;
 
 /// So much of a value is read, in bytes, wherever it comes from. What a store takes is for the store
 /// to say.
@@ -39,7 +40,7 @@ pub enum Form {
 /// stores it in the form that it comes with; to everybody else a value is its bytes.
 #[derive(Clone, Default)]
 pub struct SecretValue {
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped,
     form: Form,
 }
 
@@ -100,8 +101,10 @@ impl From<&str> for SecretValue {
 
 impl From<Zeroizing<Vec<u8>>> for SecretValue {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        let form = Form::Plain;
-        Self { bytes, form }
+        Self {
+            bytes: bytes.into(),
+            form: Form::Plain,
+        }
     }
 }
 

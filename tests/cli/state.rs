@@ -1,14 +1,18 @@
 //! What processes that write at the same time, or are killed while they write, leave behind:
 //! everybody's change, no wait without an end, and no temporary file.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
-use keyfob::testing::generate;
+use keyfob::testing::{Folders, Keyring, Name, Vault, VaultOptions, generate};
 
 use crate::support::bus::installed;
 use crate::support::home::{Home, copy_binary};
+use crate::support::wait::until;
 
 const AT_ONCE: usize = 20;
 
@@ -233,6 +237,61 @@ fn a_hundred_writers_of_one_vault_all_get_their_turn() {
         names(&home.data()),
         ["identity.txt", "vault.age", "vaults.json"]
     );
+}
+
+/// Each writer comes only once the one before stands in line, so that their order is known; one that
+/// is killed there, and an older keyfob that knows of no line, are in nobody's way.
+#[test]
+fn writers_of_one_vault_get_their_turn_in_the_order_of_their_coming() {
+    const WRITERS: usize = 8;
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("before").run().ok();
+    let held = hold(&home.data());
+    let queue = home.data().join(format!("{LOCK}-queue"));
+    let mut running = Vec::new();
+    for number in 0..WRITERS {
+        let set = home.keyfob(["--timeout", "0", "set", "A"]);
+        running.push(set.stdin(number.to_string()).spawn());
+        let stands = || fs::read_dir(&queue).is_ok_and(|tickets| tickets.count() > number);
+        until("the writer stands in line", stands);
+    }
+    running.remove(WRITERS / 2).kill();
+    drop(held);
+    for running in running {
+        running.wait().ok();
+    }
+    let past = vault(&home).past(&Name::new("A").unwrap()).unwrap();
+    let mut values: Vec<String> = past
+        .iter()
+        .filter_map(|past| past.value.as_ref()?.expose_str().map(str::to_owned))
+        .collect();
+    values.push(home.run(["get", "A"]).ok().text());
+    assert_eq!(values, ["before", "0", "1", "2", "3", "5", "6", "7"]);
+    assert_eq!(
+        names(&home.data()),
+        ["identity.txt", "vault.age", "vaults.json"]
+    );
+}
+
+/// The vault that `home` has.
+fn vault(home: &Home) -> Vault {
+    Vault::new(VaultOptions {
+        store: "local".parse().unwrap(),
+        path: None,
+        identity: None,
+        recipients: Vec::new(),
+        folders: Folders {
+            config: home.config(),
+            data: home.data(),
+            cache: home.root().join("cache"),
+            patience: Folders::PATIENCE,
+        },
+        keyring: Arc::new(Keyring::default()),
+        lock_timeout: None,
+        on_created: Rc::new(|_| ()),
+        notice: None,
+        withheld: BTreeSet::new(),
+    })
 }
 
 /// A library whose first `flock` fails, as one may when the kernel is short of memory.
