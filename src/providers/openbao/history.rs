@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::OpenBao;
-use super::change::{Edit, unversioned};
+use super::edit::{Edit, unversioned};
 use super::name::{Path, Place};
 use crate::providers::{Versions, bulk, missing};
 use crate::words::batch::{Action, Restored, Version};

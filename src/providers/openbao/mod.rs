@@ -20,14 +20,19 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Form, Name, SecretValue};
 
 mod access;
+mod bare;
 mod change;
+mod edit;
 mod history;
+mod id_token;
 mod name;
 mod requests;
 mod sign_in;
+mod storing;
 mod wire;
+mod wrapping;
 
-use change::{DESCRIPTION, Edit, description_of};
+use edit::{DESCRIPTION, Edit, description_of};
 use name::{Layout, Path, Place, is_unprintable};
 use requests::Requests;
 use wire::Keys;
