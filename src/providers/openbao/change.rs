@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use super::edit::{Done, Edit, chunks, description_of, same};
+use super::edit::{Done, Edit, chunks, description_of, same, unversioned};
 use super::name::Path;
 use super::requests::Requests;
 use super::storing::Changed;
@@ -17,6 +17,7 @@ use crate::http;
 use crate::providers::{exists_already, missing};
 use crate::words::batch::Action;
 use crate::words::error::{Cause, Error, Kind, Result};
+use crate::words::secret::Name;
 
 /// How often all is decided anew, as somebody else was faster.
 const ROUNDS: usize = 30;
@@ -203,6 +204,36 @@ impl Requests {
             (true, None, None) => true,
             _ => false,
         })
+    }
+
+    /// Says of the key of `path` what is to be said of it, and leaves its value alone.
+    ///
+    /// # Errors
+    /// `not_found` where there is no such key; `unsupported` where nothing can be said.
+    pub async fn annotate(
+        &self,
+        path: &Path,
+        key: &str,
+        name: &Name,
+        description: &str,
+    ) -> Result<Action> {
+        if !self.keeps_versions().await? {
+            return Err(unversioned(name, "--description"));
+        }
+        let now = self.keys(path).await?;
+        if !now.keys.is_some_and(|keys| keys.iter().any(|it| it == key)) {
+            return Err(missing(name));
+        }
+        let field = description_of(key);
+        let said = now.beside.custom.get(&field).map(String::as_str);
+        if said.unwrap_or_default() == description {
+            return Ok(Action::Unchanged);
+        }
+        let text = Some(description).filter(|text| !text.is_empty());
+        let custom = BTreeMap::from([(field, text.map(str::to_owned))]);
+        self.describe(path, &custom).await?;
+        self.is_said(path, &custom).await?;
+        Ok(Action::Updated)
     }
 
     /// Says of the edits `said` what is to be said of them.

@@ -30,6 +30,8 @@ enum Whose {
     Others,
     /// There is none of that number.
     Nobodys,
+    /// Nobody can tell: it is kept no more, or was deleted since.
+    Unknown,
 }
 
 impl Requests {
@@ -50,9 +52,6 @@ impl Requests {
                 None => drop(target.remove(&edit.key)),
             }
             keys.insert(edit.key.as_str(), edit.value.as_ref());
-        }
-        if target.is_empty() {
-            return self.delete(path, base).await;
         }
         // A patch merges what is inside of objects, and takes null for a removal.
         let merges = keys.values().copied().flatten().any(|value| {
@@ -85,29 +84,35 @@ impl Requests {
         loop {
             let error = match self.write(path, data).await {
                 Ok(Wrote::Version(made)) => {
-                    self.access.note_written(&path.text(), made);
+                    self.access.note_written(&self.address(path), made);
                     if made == version && is_blind {
                         bulk::tell_of_unseen(
                             &self.access.endpoint.services,
                             chunk.len(),
                             &Error::forbidden("the token may not read it"),
                         );
-                        return Ok(done(version, target, base));
+                        return Ok(self.done(path, version, target, base).await);
                     }
-                    let seen = self.look(path, version, &target).await.map_err(|error| {
-                        error.context(format!(
-                            "{} was written, and could not be read back",
-                            path.text()
-                        ))
-                    })?;
+                    let seen = self
+                        .look(path, version, &target, true)
+                        .await
+                        .map_err(|error| {
+                            error.context(format!(
+                                "{} was written, and could not be read back",
+                                path.text()
+                            ))
+                        })?;
                     return match seen {
-                        Whose::Ours if made == version => {
-                            Ok(Changed::Done(done_secret(version, target, base)))
+                        // What has gone since was there.
+                        Whose::Ours | Whose::Unknown if made == version => {
+                            Ok(self.done(path, version, target, base).await)
                         }
-                        Whose::Ours | Whose::Others => Err(Error::conflict(format!(
-                            "{} was written, and holds something else than was sent",
-                            path.text()
-                        ))),
+                        Whose::Ours | Whose::Unknown | Whose::Others => {
+                            Err(Error::conflict(format!(
+                                "{} was written, and holds something else than was sent",
+                                path.text()
+                            )))
+                        }
                         Whose::Nobodys => Err(Error::invalid_data(format!(
                             "the server said that {} was written, and it was not",
                             path.text()
@@ -117,9 +122,11 @@ impl Requests {
                 Ok(Wrote::Outdated) => {
                     return match &in_doubt {
                         None => Ok(Changed::Outdated),
-                        Some(_) => match self.look(path, version, &target).await? {
-                            Whose::Ours => Ok(Changed::Done(done_secret(version, target, base))),
-                            Whose::Others | Whose::Nobodys => Ok(Changed::Outdated),
+                        // There is a newer one, which a node that is behind may not have yet.
+                        Some(error) => match self.look(path, version, &target, true).await {
+                            Ok(Whose::Ours) => Ok(self.done(path, version, target, base).await),
+                            Ok(Whose::Others | Whose::Nobodys) => Ok(Changed::Outdated),
+                            Ok(Whose::Unknown) | Err(_) => Err(self.not_known(path, error)),
                         },
                     };
                 }
@@ -137,12 +144,12 @@ impl Requests {
                     match self.write(path, data).await {
                         Err(_) => return Err(error),
                         Ok(Wrote::Version(made)) if made == version => {
-                            self.access.note_written(&path.text(), made);
-                            return match self.look(path, version, &target).await? {
-                                Whose::Ours => {
-                                    Ok(Changed::Done(done_secret(version, target, base)))
+                            self.access.note_written(&self.address(path), made);
+                            return match self.look(path, version, &target, true).await? {
+                                Whose::Ours | Whose::Unknown => {
+                                    Ok(self.done(path, version, target, base).await)
                                 }
-                                _ => Ok(Changed::Outdated),
+                                Whose::Others | Whose::Nobodys => Ok(Changed::Outdated),
                             };
                         }
                         Ok(Wrote::Later(error)) => error,
@@ -160,36 +167,45 @@ impl Requests {
                     error
                 }
             };
-            if in_doubt.is_some() {
-                match self.look(path, version, &target).await {
-                    Ok(Whose::Ours) => {
-                        return Ok(Changed::Done(done_secret(version, target, base)));
-                    }
+            if let Some(doubt) = &in_doubt {
+                match self.look(path, version, &target, false).await {
+                    Ok(Whose::Ours) => return Ok(self.done(path, version, target, base).await),
                     Ok(Whose::Others) => return Ok(Changed::Outdated),
                     Ok(Whose::Nobodys) if error.kind() != Kind::Unavailable => return Err(error),
                     Ok(Whose::Nobodys) => {}
-                    Err(_) => {
-                        return Err(error.also_hint(
-                            "it is not known whether it was stored; keyfob get shows it",
-                        ));
-                    }
+                    Ok(Whose::Unknown) | Err(_) => return Err(self.not_known(path, doubt)),
                 }
             }
             let pause = pauses
                 .next()
                 .filter(|pause| self.access.deadline().allows(*pause));
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
+            match (pause, &in_doubt) {
+                (Some(pause), _) => tokio::time::sleep(pause).await,
+                // It may still be on its way.
+                (None, Some(doubt)) => return Err(self.not_known(path, doubt)),
+                (None, None) => return Err(error),
             }
         }
     }
 
-    /// Whose the version of this number is: ours holds `target` and nothing else.
+    /// `error`, which left it open whether the server has stored what was sent.
+    fn not_known(&self, path: &Path, error: &Error) -> Error {
+        let store = self.access.endpoint.config.name();
+        error
+            .clone()
+            .context(format!(
+                "it is not known whether {} was changed",
+                path.text()
+            ))
+            .hint(format!("keyfob list -s {store} shows what is there"))
+    }
+
+    /// Whose the version of this number is: ours holds `target` and nothing else. One that `is_there`
+    /// is waited for, as a node may be behind.
     ///
     /// # Errors
-    /// `unavailable` where it cannot be known any more; what keeps it from being read.
-    async fn look(&self, path: &Path, version: u32, target: &Map) -> Result<Whose> {
+    /// What keeps it from being read.
+    async fn look(&self, path: &Path, version: u32, target: &Map, is_there: bool) -> Result<Whose> {
         let started = Instant::now();
         loop {
             let seen = self.read_version(path, Some(version)).await?;
@@ -200,7 +216,7 @@ impl Requests {
                         false => Whose::Others,
                     });
                 }
-                _ if seen.version == version => return Err(unknown(path, version)),
+                _ if seen.version == version => return Ok(Whose::Unknown),
                 _ => {}
             }
             let current = self.read_version(path, None).await?;
@@ -208,62 +224,39 @@ impl Requests {
                 // It came in between, or is kept no more.
                 let again = self.read_version(path, Some(version)).await?;
                 if again.version != version {
-                    return Err(unknown(path, version));
+                    return Ok(Whose::Unknown);
                 }
                 continue;
             }
             // A node that does not tell how new its answer is may be behind.
-            if self.access.awaited(&path.text()).is_none() || !self.waits(started).await {
+            let may_come = is_there || self.access.awaited(&self.address(path)).is_some();
+            if !may_come || !self.waits(started).await {
                 return Ok(Whose::Nobodys);
             }
         }
     }
 
-    /// Deletes exactly the version that `base` is, which holds nothing that is to stay.
-    async fn delete(&self, path: &Path, base: &Secret) -> Result<Changed> {
-        self.mark("delete", path, base.version).await?;
-        let started = Instant::now();
-        loop {
-            let now = self.read(path).await.map_err(|error| {
-                error.context(format!(
-                    "{} was deleted, and could not be looked at",
-                    path.text()
-                ))
-            })?;
-            match (&now.data, now.version == base.version) {
-                (Some(_), false) => return Ok(Changed::Outdated),
-                (None, _) => return Ok(Changed::Done(now)),
-                (Some(_), true) if self.access.has_index() || !self.waits(started).await => {
-                    return Err(Error::invalid_data(format!(
-                        "the server said that {} was deleted, and it was not",
-                        path.text()
-                    )));
-                }
-                (Some(_), true) => {}
+    /// What is there now: `target`, in this version. One that holds nothing is deleted, exactly that
+    /// one; where that cannot be done, it is an empty map.
+    async fn done(&self, path: &Path, version: u32, target: Map, base: &Secret) -> Changed {
+        let mut data = Some(target);
+        if data.as_ref().is_some_and(Map::is_empty) {
+            match self.mark("delete", path, version).await {
+                Ok(()) => data = None,
+                Err(error) => (self.access.endpoint.services.notice)(&format!(
+                    "the path {} is empty now, and could not be deleted: {}",
+                    path.text(),
+                    error.message()
+                )),
             }
         }
+        Changed::Done(Secret {
+            version,
+            data,
+            beside: wire::Beside {
+                custom: base.beside.custom.clone(),
+                ..wire::Beside::default()
+            },
+        })
     }
-}
-
-fn unknown(path: &Path, version: u32) -> Error {
-    Error::unavailable(format!(
-        "it is not known whether {} was stored: version {version} is kept no more",
-        path.text()
-    ))
-}
-
-/// What is there now.
-fn done_secret(version: u32, target: Map, base: &Secret) -> Secret {
-    Secret {
-        version,
-        data: Some(target),
-        beside: wire::Beside {
-            custom: base.beside.custom.clone(),
-            ..wire::Beside::default()
-        },
-    }
-}
-
-fn done(version: u32, target: Map, base: &Secret) -> Changed {
-    Changed::Done(done_secret(version, target, base))
 }

@@ -26,9 +26,6 @@ mod beside;
 mod notes;
 mod sessions;
 
-/// Where a dev server listens, which is what `bao` itself asks when it is told nothing.
-const BASE_URL: &str = "https://127.0.0.1:8200";
-
 const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
@@ -76,6 +73,8 @@ pub struct Access {
     kept: RefCell<Notes>,
     /// Whether the session was renewed, or could not be.
     renewed: Cell<bool>,
+    /// Whether it was obtained by this process.
+    is_fresh: Cell<bool>,
     file: OnceCell<Option<Zeroizing<String>>>,
     told: RefCell<BTreeSet<String>>,
 }
@@ -92,7 +91,8 @@ impl Access {
             (None, Some(_)) => return Err(incomplete(config, "client_cert")),
             (None, None) => None,
         };
-        let endpoint = Endpoint::new(config, services, BASE_URL, &VENDOR)?.with_identity(identity);
+        let url = config.require("base_url")?;
+        let endpoint = Endpoint::new(config, services, url, &VENDOR)?.with_identity(identity);
         Ok(Self {
             token: Credential::new(config, &endpoint.shown(), "token", &[]),
             sign_in: SignIn::of(config, &endpoint.shown())?,
@@ -105,6 +105,7 @@ impl Access {
             loaded: Cell::default(),
             kept: RefCell::default(),
             renewed: Cell::default(),
+            is_fresh: Cell::default(),
             file: OnceCell::new(),
             told: RefCell::default(),
         })

@@ -16,6 +16,12 @@ use crate::words::error::{Error, Kind, Result};
 /// An empty body.
 const EMPTY: BTreeMap<&str, &str> = BTreeMap::new();
 
+/// A token of another command that has no more than this left is renewed, whatever its lease was.
+const SHORT: SignedDuration = SignedDuration::from_secs(60);
+
+/// What a renewal must gain to be one: a token at the end of its days is given the same end again.
+const GAIN: SignedDuration = SignedDuration::from_secs(5);
+
 impl Access {
     /// Signs in; what the server says beside the token is noted.
     pub(super) async fn log_in(&self) -> Result<Session> {
@@ -40,6 +46,7 @@ impl Access {
         let lease = Some(token.lease).filter(|lease| *lease > 0);
         self.notes.borrow_mut().lease = lease.filter(|_| token.is_renewable);
         self.renewed.set(false);
+        self.is_fresh.set(true);
         Session {
             token: token.token,
             expires_at: lease
@@ -48,7 +55,8 @@ impl Access {
         }
     }
 
-    /// Renews the session's token once less than a third of its time is left.
+    /// Renews the session's token, once a command: when less than a third of its time is left, or so
+    /// little that the next command would find it as good as ended.
     pub(super) async fn renew(&self, key: &SessionKey) {
         let sessions = &self.services().sessions;
         let Some(lease) = self.notes.borrow().lease.filter(|_| !self.renewed.get()) else {
@@ -60,7 +68,12 @@ impl Access {
         let now = sessions.now();
         let left = session.expires_at.map(|end| end.duration_since(now));
         let third = SignedDuration::from_secs(lease / 3);
-        if left.is_none_or(|left| left > third) {
+        // One that was obtained just now is no better for being renewed.
+        let enough = match self.is_fresh.get() {
+            true => third,
+            false => third.max(SHORT),
+        };
+        if left.is_none_or(|left| left > enough) {
             return;
         }
         self.renewed.set(true);
@@ -79,13 +92,19 @@ impl Access {
             now.checked_add(lease).ok()
         });
         match ends {
-            Some(end) if Some(end) > session.expires_at => sessions.replace(
-                key,
-                Session {
-                    expires_at: Some(end),
-                    ..session
-                },
-            ),
+            Some(end)
+                if session
+                    .expires_at
+                    .is_none_or(|old| end.duration_since(old) > GAIN) =>
+            {
+                sessions.replace(
+                    key,
+                    Session {
+                        expires_at: Some(end),
+                        ..session
+                    },
+                )
+            }
             // It is used until it ends, and another is obtained then.
             _ => self.notes.borrow_mut().lease = None,
         }
@@ -122,7 +141,7 @@ impl Access {
                 Denial::Token => Err(response.error(Kind::Unauthenticated)),
                 _ => Err(wire::failure(&response)),
             },
-            _ if response.is_success() => response.json::<serde_json::Value>().map(drop),
+            _ if response.is_success() => wire::looked_up(&response),
             _ => Err(wire::failure(&response)),
         }
     }
