@@ -43,20 +43,22 @@ impl Results {
     }
 }
 
-/// Says of each of the things called `what` that were written to `store` what became of it, and
-/// reports as [`report`] does.
-pub fn written(app: &App, what: &str, store: &Store, outcomes: Vec<Outcome>) -> Result<()> {
-    for outcome in outcomes.iter().filter(|_| !app.ui.json) {
+/// Says of each of the things called `what` what became of it, or would, and reports as [`report`]
+/// does.
+pub fn written(app: &App, what: &str, results: Results) -> Result<()> {
+    for outcome in results.outcomes.iter().filter(|_| !app.ui.json) {
         if let Ok(action) = outcome.result {
             let done = match action {
-                Action::Unchanged => "was the same already",
-                other => other.as_str(),
+                Action::Unchanged if results.dry_run => "is the same already".to_owned(),
+                Action::Unchanged => "was the same already".to_owned(),
+                other if results.dry_run => format!("would be {}", other.as_str()),
+                other => other.as_str().to_owned(),
             };
-            let (name, store) = (&outcome.name, store.name());
+            let (name, store) = (&outcome.name, &results.store);
             app.ui.note(&format!("{what}{name} {done} in {store}"));
         }
     }
-    report(app, vec![Results::of(store, outcomes)])
+    report(app, vec![results])
 }
 
 /// Reports the results of all stores: with `--json` one document, a list where there are several
