@@ -52,7 +52,7 @@ pub struct Global {
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Tell what is asked of whom; repeat for more
+    /// Tell what is asked of whom; given twice, with the time
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// When to use colours [env: NO_COLOR]

@@ -1,12 +1,12 @@
 //! `keyfob delete`: deletes secrets, from one store or from several.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 
 use super::outcomes::{Results, report};
 use crate::app::App;
-use crate::providers::local;
+use crate::providers::{Capability, local};
 use crate::store::Store;
 use crate::ui::prompt;
 use crate::vault::format::DELETED_KEPT_FOR;
@@ -105,18 +105,15 @@ async fn ask(
     let mut what = Vec::new();
     let mut missing = Vec::new();
     for (store, names) in stores.iter().zip(by_store.values()) {
+        let listed = listed(store, names).await?;
         let mut there = Vec::new();
         for name in names {
-            let filter = Filter {
-                prefix: Some(name.to_string()),
-                named: Some(name.clone()),
-                ..Filter::default()
-            };
-            let listed = match store.list(&filter).await {
-                Err(error) if error.is_absence() => Vec::new(),
-                listed => listed?,
-            };
-            match listed.iter().any(|entry| entry.name == *name) {
+            let is_there = listed.contains(name)
+                || match store.entry(name).await {
+                    Err(error) if error.is_absence() => false,
+                    entry => entry?.is_some(),
+                };
+            match is_there {
                 true => there.push(name.to_string()),
                 false => missing.push(store.missing(name)),
             }
@@ -143,11 +140,61 @@ async fn ask(
     Ok(())
 }
 
+/// Those of several `names` that one list of `store` has; of one name, or where a list would read more
+/// groups than those of the names, none. What is not among them may be there nevertheless.
+async fn listed(store: &Store, names: &[Name]) -> Result<BTreeSet<Name>> {
+    let prefix = common_beginning(names);
+    let reads_more = store.can(Capability::Groups) && !prefix.contains('/');
+    if names.len() < 2 || reads_more {
+        return Ok(BTreeSet::new());
+    }
+    let filter = Filter {
+        prefix: Some(prefix.to_owned()),
+        ..Filter::default()
+    };
+    let entries = match store.list(&filter).await {
+        Err(error) if error.is_absence() => Vec::new(),
+        entries => entries?,
+    };
+    Ok(entries.into_iter().map(|entry| entry.name).collect())
+}
+
+/// What all of `names` begin with.
+fn common_beginning(names: &[Name]) -> &str {
+    let mut names = names.iter().map(Name::as_str);
+    let first = names.next().unwrap_or_default();
+    names.fold(first, |common, name| {
+        let same = common.chars().zip(name.chars());
+        let same = same.take_while(|(one, other)| one == other);
+        let end = same.map(|(one, _)| one.len_utf8()).sum();
+        common.get(..end).unwrap_or_default()
+    })
+}
+
 /// "a, b and c".
 fn in_words(words: &[String]) -> String {
     match words.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         Some((last, _)) => last.clone(),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_begin_with_ends_between_characters() {
+        for (names, common) in [
+            (&["group/A", "group/B"][..], "group/"),
+            (&["ä", "ö"], ""),
+            (&["A", "AB", "AC"], "A"),
+            (&["one"], "one"),
+            (&[], ""),
+        ] {
+            let names: Vec<Name> = names.iter().map(|name| Name::any(*name)).collect();
+            assert_eq!(common_beginning(&names), common);
+        }
     }
 }

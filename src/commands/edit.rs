@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::input;
+use super::outcomes::{self, Results};
 use super::set::value_as_argument;
-use super::{input, outcomes};
 use crate::app::App;
 use crate::exec::editor;
 use crate::providers::Capability;
@@ -86,7 +87,7 @@ pub async fn run(args: EditArgs, app: &App) -> Result<()> {
     }
     if old.is_some() && *bytes == *text.as_bytes() {
         let same = Outcome::new(name.clone(), Ok(Action::Unchanged));
-        return outcomes::written(app, "", &store, vec![same]);
+        return outcomes::written(app, "", Results::of(&store, vec![same]));
     }
     let stored = stored(&store, name, &read, SecretValue::from(bytes.clone())).await;
     let is_stored = |outcomes: &Vec<Outcome>| outcomes.iter().all(|it| it.result.is_ok());
@@ -100,7 +101,7 @@ pub async fn run(args: EditArgs, app: &App) -> Result<()> {
             shell_word(&kept.to_string_lossy())
         ));
     }
-    outcomes::written(app, "", &store, stored?)
+    outcomes::written(app, "", Results::of(&store, stored?))
 }
 
 /// Stores `value` in the place of what was `read`, unless somebody else has changed that.

@@ -93,18 +93,29 @@ fn tell_of_none(glob: Option<&str>, filter: &Filter, store: &Store, app: &App) {
     app.ui.next(&format!("keyfob list -s {name} shows all"));
 }
 
+/// What a table says of attributes that are those of the row before.
+const AS_ABOVE: &str = "as above";
+
 /// Shows `entries`.
 fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.documents(&entries);
     }
     let mut table = Table::new(&["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"]);
+    let mut above = String::new();
     for entry in entries {
         let attributes: Vec<String> = entry
             .attributes
             .iter()
             .map(|(key, value)| format!("{key}={}", plain(value)))
             .collect();
+        let mut attributes = attributes.join(" ");
+        // Secrets of a group have what their group has: a person need not read it again and again.
+        if app.ui.stdout_is_terminal() && !attributes.is_empty() && attributes == above {
+            attributes = AS_ABOVE.to_owned();
+        } else {
+            above.clone_from(&attributes);
+        }
         table.row([
             entry.name.as_str().to_owned(),
             entry
@@ -116,7 +127,7 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
                 .map(|at| app.ui.time(at))
                 .unwrap_or_default(),
             entry.description.unwrap_or_default(),
-            attributes.join(" "),
+            attributes,
         ]);
     }
     table.print(&app.ui)

@@ -213,7 +213,10 @@ fn with_examples(command: clap::Command) -> clap::Command {
 fn template(keyfob: &clap::Command) -> StyledStr {
     use std::fmt::Write as _;
 
-    let columns = ui::columns().map_or(WIDEST, usize::from);
+    // As clap wraps the rest of it.
+    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
+    let columns = ui::columns_of_any().map(usize::from).or_else(told);
+    let columns = columns.unwrap_or(WIDEST);
     let columns = columns.clamp(2 * INDENT.len(), WIDEST);
     let styles = keyfob.get_styles();
     let (head, word) = (styles.get_header(), styles.get_literal());

@@ -45,18 +45,20 @@ impl Results {
     }
 }
 
-/// Says of each of the things called `what` that were written to `store` what became of it, and
-/// reports as [`report`] does.
-pub fn written(app: &App, what: &str, store: &Store, outcomes: Vec<Outcome>) -> Result<()> {
-    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
-    for outcome in outcomes.iter().filter(|_| !app.ui.json) {
+/// Says of each of the things called `what` what became of it, or would, and reports as [`report`]
+/// does.
+pub fn written(app: &App, what: &str, results: Results) -> Result<()> {
+    let store = &results.store;
+    let mut told: BTreeMap<String, usize> = BTreeMap::new();
+    for outcome in results.outcomes.iter().filter(|_| !app.ui.json) {
         if let Ok(action) = outcome.result {
             let done = match action {
-                Action::Unchanged => "was the same already",
-                other => other.as_str(),
+                Action::Unchanged if results.dry_run => "is the same already".to_owned(),
+                Action::Unchanged => "was the same already".to_owned(),
+                other if results.dry_run => format!("would be {}", other.as_str()),
+                other => other.as_str().to_owned(),
             };
-            let (name, store) = (&outcome.name, store.name());
-            let line = format!("{what}{name} {done} in {store}");
+            let line = format!("{what}{} {done} in {store}", outcome.name);
             let count = told.entry(done).or_default();
             *count += 1;
             match *count > TOLD {
@@ -67,13 +69,13 @@ pub fn written(app: &App, what: &str, store: &Store, outcomes: Vec<Outcome>) -> 
     }
     if app.ui.verbose == 0 {
         for (done, count) in told.iter().filter(|(_, count)| **count > TOLD) {
-            let (more, store) = (count - TOLD, store.name());
+            let more = count - TOLD;
             app.ui.note(&format!(
                 "and {more} more: {done} in {store} (-v names all)"
             ));
         }
     }
-    report(app, vec![Results::of(store, outcomes)])
+    report(app, vec![results])
 }
 
 /// Reports the results of all stores: with `--json` one document, a list where there are several

@@ -9,7 +9,8 @@ use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use jiff::fmt::temporal::Pieces;
 
-use super::{input, outcomes};
+use super::input;
+use super::outcomes::{self, Results};
 use crate::app::App;
 use crate::providers::Capability;
 use crate::store::Store;
@@ -123,7 +124,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
             if_absent: args.if_absent,
         })
         .await?;
-    outcomes::written(app, "", &store, outcomes)
+    outcomes::written(app, "", Results::of(&store, outcomes))
 }
 
 /// Changes what stands beside the value alone.
@@ -139,7 +140,7 @@ async fn annotate(write: Write, store: &Store, app: &App) -> Result<()> {
     }
     let action = store.annotate(&write.name, write.metadata).await?;
     let outcome = Outcome::new(write.name, Ok(action));
-    outcomes::written(app, "", store, vec![outcome])
+    outcomes::written(app, "", Results::of(store, vec![outcome]))
 }
 
 /// The refusal of a value on the command line.

@@ -17,6 +17,7 @@ use crate::store::Store;
 use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::secret::{Entry, Name, Reference, StoreName, Target};
+use crate::words::text::is_variable_name;
 
 type Found = Vec<CompletionCandidate>;
 
@@ -203,11 +204,6 @@ pub fn mappings(line: &Line, current: &str) -> Found {
             .map(|it| it.add_prefix(format!("{variable}=")))
             .collect();
     }
-    let variable = |text: &str| {
-        text.bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && !text.starts_with(|first: char| first.is_ascii_digit())
-    };
     let app = line.app();
     let store = app.selected_store();
     let mut known: BTreeSet<String> = store
@@ -215,7 +211,7 @@ pub fn mappings(line: &Line, current: &str) -> Found {
         .unwrap_or_default()
         .iter()
         .map(|it| it.get_value().to_string_lossy().into_owned())
-        .filter(|name| variable(name))
+        .filter(|name| is_variable_name(name))
         .collect();
     if let Ok(config) = app.config() {
         known.extend(config.env_table().keys().cloned());
@@ -298,6 +294,29 @@ pub fn programs(line: &Line, current: &str) -> Found {
     }
     let found = found.into_iter().map(CompletionCandidate::new);
     found.chain(files()).collect()
+}
+
+/// What `man` has pages of besides the commands.
+pub const TOPICS: &[&str] = &[
+    "ci",
+    "keyfob.toml",
+    "local-vault",
+    "rotation",
+    "security",
+    "shells",
+    "stores",
+];
+
+/// The commands of keyfob below the words that were given, and what else there are pages of.
+pub fn pages(line: &Line, current: &str) -> Found {
+    let mut found = commands(line, current);
+    if line.given("command").is_empty() {
+        let topics = TOPICS.iter();
+        found.extend(
+            topics.map(|topic| CompletionCandidate::new(*topic).help(Some("a topic".into()))),
+        );
+    }
+    found
 }
 
 /// The commands of keyfob below the words that were given.

@@ -15,6 +15,8 @@ use clap_complete::CompletionCandidate;
 use clap_complete::engine::{ArgValueCompleter, complete};
 
 use crate::words::env::Environment;
+#[cfg(test)]
+pub use candidates::TOPICS;
 use line::Line;
 
 /// The variable by which a shell's script asks for completions; it holds the shell's name.
@@ -74,7 +76,7 @@ const COMPLETERS: &[(&str, &str, Candidates)] = &[
     ("vault restore", "version", candidates::versions),
     ("vault purge", "names", candidates::deleted),
     ("generate", "spec", candidates::generators),
-    ("man", "command", candidates::commands),
+    ("man", "command", candidates::pages),
     ("help", "command", candidates::commands),
 ];
 

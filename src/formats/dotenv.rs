@@ -1,10 +1,12 @@
 //! Writes dotenv files: `NAME=value` lines in the quoting that all their readers agree on.
 //!
-//! The readers do not agree on much. Node's `dotenv` (16 and later), `python-dotenv` (with its
-//! default interpolation), Ruby's `dotenv`, direnv, a POSIX shell that sources the file, and keyfob's
-//! own reader give back the very bytes of every value that is written, with one exception: a value
-//! of several lines stands in quotes as it is, which direnv refuses and Ruby's library takes from
-//! version 3 on. What reads it otherwise (`\n` in double quotes) a shell does not.
+//! The readers do not agree on much. Node's `dotenv` (16 and later) and `--env-file`, `python-dotenv`
+//! (with its default interpolation), Ruby's `dotenv`, docker compose, direnv, just and mise (by Rust's
+//! `dotenvy`), a POSIX shell that sources the file, and keyfob's own reader give back the very bytes of
+//! every value that is written, with one exception: a value of several lines stands in quotes as it
+//! is, which direnv refuses and Ruby's library takes from version 3 on. Whoever takes it otherwise
+//! (`\n` in double quotes), a shell and Ruby from 3 on do not, so that no form is
+//! everybody's. `dotenv-expand` is not among them: it expands `$NAME` in single quotes, too.
 //!
 //! A value with no such quoting is refused. In particular all but Node's library expand `$NAME` in
 //! double quotes, `python-dotenv` expands `${…}` in every kind of quotes and takes `\\` in single

@@ -152,6 +152,8 @@ pub struct AddonKey {
 /// that is empty empties it.
 #[derive(Debug, Default)]
 pub struct GroupFields {
+    /// Whether they are only looked at, and nothing is to be changed.
+    pub dry_run: bool,
     /// A whole payload in the backend's own words, over which the fields below are laid.
     pub payload: Document,
     /// Its name.

@@ -241,6 +241,9 @@ impl Provider for Nosana {
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
         let stored = match selection {
             Selection::Names(names) => self.fetch_named(names).await?,
+            Selection::Listed(names) if names.len() <= read_back::NAMED => {
+                self.fetch_named(names).await?
+            }
             Selection::All | Selection::Listed(_) => self.fetch().await?,
         };
         let mut values = BTreeMap::new();

@@ -17,6 +17,8 @@ pub struct Wants(BTreeMap<StoreName, Wanted>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Wanted {
     all: bool,
+    /// All that begin so are wanted.
+    beginning: Option<String>,
     names: BTreeSet<Name>,
     /// Whether anything of it must be there.
     required: bool,
@@ -41,6 +43,12 @@ impl Wants {
         (wanted.all, wanted.required) = (true, true);
     }
 
+    /// Wants all of `store` that begins with `prefix`.
+    pub fn add_beginning(&mut self, store: &StoreName, prefix: &str) {
+        let wanted = self.of(store);
+        (wanted.beginning, wanted.required) = (Some(prefix.to_owned()), true);
+    }
+
     fn of(&mut self, store: &StoreName) -> &mut Wanted {
         self.0.entry(store.clone()).or_default()
     }
@@ -50,12 +58,27 @@ impl Wants {
         self.0.keys()
     }
 
-    fn selection(&self, store: &StoreName) -> Selection {
-        match self.0.get(store) {
-            Some(wanted) if wanted.all => Selection::All,
-            Some(wanted) => Selection::Names(wanted.names.iter().cloned().collect()),
-            None => Selection::Names(Vec::new()),
+    /// What is to be read of `store`. Where a name's beginning tells its group, that group is asked for
+    /// its names first, and no other is read.
+    async fn selection(&self, store: &Store) -> Result<Selection> {
+        let Some(wanted) = self.0.get(store.name()) else {
+            return Ok(Selection::Names(Vec::new()));
+        };
+        let mut names = wanted.names.clone();
+        match &wanted.beginning {
+            _ if wanted.all => return Ok(Selection::All),
+            Some(prefix) if store.can(Capability::Groups) && prefix.contains('/') => {
+                let filter = Filter {
+                    prefix: Some(prefix.clone()),
+                    ..Filter::default()
+                };
+                let listed = store.list(&filter).await?;
+                names.extend(listed.into_iter().map(|entry| entry.name));
+            }
+            Some(_) => return Ok(Selection::All),
+            None => {}
         }
+        Ok(Selection::Names(names.into_iter().collect()))
     }
 
     /// Whether `store` may answer with this `error`: nobody has made it yet, so that it holds
@@ -82,8 +105,11 @@ impl<'s> Answers<'s> {
         let unreadable = stores.iter().find(|store| !store.can(Capability::Read));
         let stores = unreadable.map_or(stores, std::slice::from_ref);
         let answers = stores.iter().map(|store| async {
-            let selection = wants.selection(store.name());
-            match store.read(&selection).await {
+            let answer = match wants.selection(store).await {
+                Ok(selection) => store.read(&selection).await,
+                Err(error) => Err(error),
+            };
+            match answer {
                 Err(error) if wants.allows(store, &error) => Ok(BTreeMap::new()),
                 answer => answer,
             }

@@ -221,8 +221,13 @@ impl Plan {
                 IfMissing::LeaveOut | IfMissing::Take(_) => wants.add_optional(&mapping.reference),
             }
         }
-        for store in self.stores_of_names() {
+        for (store, _) in &self.globs {
             wants.add_all(store);
+        }
+        match &self.whole {
+            Whole::No => {}
+            Whole::Prefix(prefix) => wants.add_beginning(&self.store, prefix),
+            Whole::Yes => wants.add_all(&self.store),
         }
         // What is left out of what was named is looked for, as a slip there brings too much.
         let left_out = self.except.iter().filter(|except| !self.is_known(except));

@@ -27,6 +27,7 @@ const GUESSES: &[(&[&str], &str)] = &[
     (&["remove", "del", "unset", "erase", "destroy"], "delete"),
     (&["secrets", "names", "find", "search", "dir"], "list"),
     (&["describe", "info", "metadata", "stat"], "show"),
+    (&["which", "origin"], "where"),
     (&["versions", "log"], "history"),
     (
         &["undo", "undelete", "recover", "rollback", "trash"],
@@ -54,7 +55,19 @@ const GUESSES: &[(&[&str], &str)] = &[
     (&["purge", "gc"], "vault purge"),
     (&["backup"], "identity export"),
     (&["completion"], "completions"),
+    (&["hook", "activate", "direnv"], "man shells"),
     (&["version"], "--version"),
+];
+
+/// What others have their commands below, as in `secrets set` or `kv get`.
+const NOUNS: &[&str] = &[
+    "secret",
+    "secrets",
+    "kv",
+    "item",
+    "items",
+    "variables",
+    "vars",
 ];
 
 /// clap's words as an error of ours. After `set` they are replaced: an argument that is too much
@@ -71,14 +84,22 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
         return commands::value_as_argument();
     }
     let keyfob = commands::whole();
-    let (path, command) = reached(&keyfob, words);
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    // What stands behind a word that is no command belongs to no command of ours.
+    let unknown = text(ContextKind::InvalidSubcommand);
+    let unknown = unknown.and_then(|unknown| words.iter().position(|word| word == unknown));
+    let (before, behind) = words.split_at(unknown.unwrap_or(words.len()));
+    let (path, command) = reached(&keyfob, before);
     let hint = match error.kind() {
-        ErrorKind::InvalidSubcommand => {
-            instead(text(ContextKind::InvalidSubcommand), &path, command)
+        ErrorKind::InvalidSubcommand => instead(behind, &path, command),
+        ErrorKind::UnknownArgument
+            if first == Some("get")
+                && !text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with('-')) =>
+        {
+            Some("get prints one value; keyfob export --only NAME,NAME writes several".to_owned())
         }
         ErrorKind::InvalidValue => choices(error, text(ContextKind::InvalidValue)),
         ErrorKind::ValueValidation => of_source(error),
@@ -143,13 +164,19 @@ fn reached<'c>(keyfob: &'c Command, words: &[String]) -> (Vec<String>, &'c Comma
     (path, at)
 }
 
-/// What could be meant by a command that there is not.
-fn instead(word: Option<&str>, path: &[String], command: &Command) -> Option<String> {
-    let word = word?;
-    if path.is_empty()
-        && let Some((_, meant)) = GUESSES.iter().find(|(guesses, _)| guesses.contains(&word))
-    {
-        return Some(format!("did you mean keyfob {meant}?"));
+/// What could be meant by `words`, the first of which is no command below `path`.
+fn instead(words: &[String], path: &[String], command: &Command) -> Option<String> {
+    let mut words = words.iter().map(String::as_str);
+    let word = words.next()?;
+    if path.is_empty() {
+        let verb = words.next().filter(|_| NOUNS.contains(&word));
+        let meant = verb.and_then(|verb| match command.find_subcommand(verb) {
+            Some(sub) => Some(sub.get_name()),
+            None => guessed(verb),
+        });
+        if let Some(meant) = meant.or_else(|| guessed(word)) {
+            return Some(format!("did you mean keyfob {meant}?"));
+        }
     }
     let names: Vec<&str> = command
         .get_subcommands()
@@ -162,6 +189,14 @@ fn instead(word: Option<&str>, path: &[String], command: &Command) -> Option<Str
         Some(near) => format!("did you mean {whole} {near}?"),
         None => format!("{whole} --help lists the commands"),
     })
+}
+
+/// What is called `word` elsewhere.
+fn guessed(word: &str) -> Option<&'static str> {
+    let mut guesses = GUESSES.iter();
+    guesses
+        .find(|(guesses, _)| guesses.contains(&word))
+        .map(|(_, meant)| *meant)
 }
 
 /// What could stand in the place of a value that is none of the choices.

@@ -417,8 +417,17 @@ fn cannot_write(path: &Path, error: io::Error) -> Error {
 fn cannot_change(act: &str, path: &Path, folder: &Path, error: io::Error) -> Error {
     let kind = error.kind();
     let error = Error::io(format!("cannot {act} {}", path.shown()), error);
+    let folder_exists = folder.exists();
     let folder = folder.shown();
     let hint = match kind {
+        // It is a link, then, that leads to a folder which is not there.
+        io::ErrorKind::NotFound if folder_exists => match std::fs::read_link(path) {
+            Ok(target) => format!(
+                "it is a link to {}, and that folder is missing: make it first",
+                target.shown()
+            ),
+            Err(_) => return error,
+        },
         io::ErrorKind::NotFound => format!("make the folder {folder} first"),
         io::ErrorKind::PermissionDenied => format!(
             "it takes another file beside it for a moment, so {folder} itself must be writable"

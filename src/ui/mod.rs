@@ -56,6 +56,22 @@ pub fn columns() -> Option<u16> {
     None
 }
 
+/// The same of whichever of stdout, stderr and stdin is a terminal.
+pub fn columns_of_any() -> Option<u16> {
+    #[cfg(unix)]
+    {
+        let sizes = [
+            rustix::termios::tcgetwinsize(io::stdout()),
+            rustix::termios::tcgetwinsize(io::stderr()),
+            rustix::termios::tcgetwinsize(io::stdin()),
+        ];
+        let mut known = sizes.into_iter().flatten().map(|size| size.ws_col);
+        known.find(|columns| *columns > 0)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// How to talk to the user.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
@@ -63,7 +79,7 @@ pub struct Ui {
     pub json: bool,
     /// Say nothing but errors.
     pub quiet: bool,
-    /// How much to tell of what goes on: 0 is nothing.
+    /// How much to tell of what goes on: 0 is nothing, 2 tells when as well.
     pub verbose: u8,
     /// When to use colours.
     pub color: ColorChoice,
@@ -228,10 +244,17 @@ impl Ui {
         self.say(Voice::Warning, YELLOW, message);
     }
 
-    /// Tells on stderr what goes on, from the given verbosity on.
+    /// Tells on stderr what goes on, from the given verbosity on; at the second and above, when.
     pub fn trace(&self, level: u8, message: &str) {
-        if self.verbose >= level {
-            self.say(Voice::Trace, CYAN, message);
+        if self.verbose < level {
+            return;
+        }
+        match self.verbose {
+            1 => self.say(Voice::Trace, CYAN, message),
+            _ => {
+                let now = Timestamp::now().strftime("%H:%M:%S%.3fZ");
+                self.say(Voice::Trace, CYAN, &format!("{now} {message}"));
+            }
         }
     }
 
@@ -276,7 +299,7 @@ impl Ui {
             self.stderr(&serde_json::json!({ key: { "message": message } }).to_string());
             return;
         }
-        let message = escape(&message);
+        let message = for_whom(escape(&message));
         self.stderr(&match voice.word() {
             "" => message,
             word => format!("{color}{word}:{PLAIN} {message}"),
@@ -323,7 +346,15 @@ impl Voice {
 
 /// A message as it is printed: one line, without anything that the user gave and that may be a key.
 fn said(message: &str) -> String {
-    escape(&without_keys(message.to_owned()))
+    for_whom(escape(&without_keys(message.to_owned())))
+}
+
+/// `message`, with the home folder as `~` where a person reads it.
+fn for_whom(message: String) -> String {
+    match io::stderr().is_terminal() {
+        true => shortened(&message),
+        false => message,
+    }
 }
 
 /// Takes what is less than a second from the times in `document`: what is called `…_at`.

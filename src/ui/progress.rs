@@ -50,7 +50,9 @@ impl Progress for Bar {
                 return;
             }
             let new = ProgressBar::new(total).with_message(what.to_owned());
-            if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {eta} left")
+            {
                 new.set_style(style);
             }
             new.enable_steady_tick(Duration::from_millis(200));

@@ -35,7 +35,7 @@ pub enum Selection {
     All,
     /// These. One that is missing is simply not in the answer.
     Names(Vec<Name>),
-    /// Those of these that the backend lists: of many that are about to be stored, none is worth a
+    /// Those of these that the backend lists: they are about to be stored, and of many none is worth a
     /// request of its own.
     Listed(Vec<Name>),
 }

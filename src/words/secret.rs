@@ -285,10 +285,17 @@ impl StoreName {
         if good {
             Ok(Self(text))
         } else {
-            let text = shown::quoted(&text);
-            Err(Error::usage(format!(
-                "{text} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit"
-            )))
+            let error = Error::usage(format!(
+                "{} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit",
+                shown::quoted(&text)
+            ));
+            // A reference is what stands for a secret nearly everywhere else.
+            Err(match text.parse::<Reference>() {
+                Ok(Reference { store, .. }) => error.hint(format!(
+                    "a store stands here, without a name in it: {store}; keyfob move gives a secret another name"
+                )),
+                Err(_) => error,
+            })
         }
     }
 }

@@ -221,6 +221,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Shown::Plain(text) => f.write_str(text),
+            Shown::Described(1) => f.write_str("(not shown: 1 byte that may be a secret)"),
             Shown::Described(len) => write!(f, "(not shown: {len} bytes that may be a secret)"),
         }
     }

@@ -150,6 +150,18 @@ fn the_file_is_private_unless_a_mode_is_given() {
 
 #[cfg(unix)]
 #[test]
+fn a_link_into_a_missing_folder_is_said_to_be_one() {
+    let home = home_with(&values([("A", "1")]));
+    std::os::unix::fs::symlink("missing/out", home.work().join("link")).unwrap();
+    home.keyfob(["inject", "-o", "link"])
+        .stdin("{{ keyfob://local/A }}")
+        .run()
+        .code(1)
+        .stderr_has("hint: it is a link to missing/out, and that folder is missing");
+}
+
+#[cfg(unix)]
+#[test]
 fn the_template_is_never_written_over() {
     let home = home_with(&values([("A", "1")]));
     let template = "a={{ keyfob://local/A }}\n";

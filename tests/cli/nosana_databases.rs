@@ -159,6 +159,14 @@ fn what_a_short_list_lacks_is_not_told_as_new() {
     assert_eq!(action(&set(&home, "K", "new")), "updated");
     assert_eq!(action(&set(&home, "K", "new")), "unchanged");
     assert_eq!(action(&set(&home, "NEW", "1")), "created");
+    // A plan of few as well.
+    home.write(".env", "K=newer\nNEWER=1\n");
+    let plan = home.run(["--json", "import", "--dry-run", ".env"]);
+    let plan = plan.ok().json()["results"].clone();
+    assert_eq!(
+        plan,
+        json!([{"name": "K", "action": "updated"}, {"name": "NEWER", "action": "created"}])
+    );
 }
 
 #[test]

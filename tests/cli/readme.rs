@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::docs::project;
 use crate::support::bus::installed;
-use crate::support::home::{BINARY, Home};
+use crate::support::home::{BINARY, Home, set_mode};
 
 /// The blocks of a text that stand between fences: their kind and their lines.
 fn blocks(text: &str) -> Vec<(&str, &str)> {
@@ -127,9 +127,7 @@ fn direnv_loads_what_the_envrc_of_the_manual_brings() {
         );
         return;
     }
-    let text = std::fs::read_to_string(project("docs/shells.md")).unwrap();
-    let mut envrc = blocks(&text).into_iter().map(|(_, block)| block);
-    let envrc = envrc.find(|block| block.starts_with("# .envrc")).unwrap();
+    let envrc = of_the_page_on_shells("# .envrc");
     let home = home();
     for name in ["TOKEN", "OTHER"] {
         home.keyfob(["set", name])
@@ -162,4 +160,90 @@ fn direnv_loads_what_the_envrc_of_the_manual_brings() {
     );
     let changed = show();
     changed.stdout_lacks("c4n4ry").stderr_has("keyfob trust");
+}
+
+/// The block of the page on shells that begins so.
+fn of_the_page_on_shells(begin: &str) -> String {
+    let text = std::fs::read_to_string(project("docs/shells.md")).unwrap();
+    let mut found = blocks(&text).into_iter().map(|(_, block)| block);
+    let found = found.find(|block| block.starts_with(begin));
+    found.unwrap().to_owned()
+}
+
+/// A home with a trusted configuration that brings `TOKEN`, and an `npm` that shows it.
+fn home_with_npm() -> (Home, std::ffi::OsString) {
+    let home = home();
+    home.keyfob(["set", "TOKEN"]).stdin("c4n4ry $x").run().ok();
+    home.write("keyfob.toml", "[env]\nTOKEN = \"keyfob://local/TOKEN\"\n");
+    home.keyfob(["trust", "-y"]).run().ok();
+    let bin = home.home().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::fs::write(bin.join("npm"), "#!/bin/sh\necho \"$* [${TOKEN-}]\"\n").unwrap();
+    set_mode(&bin.join("npm"), 0o755);
+    let mut path = bin.into_os_string();
+    for folder in [
+        project("target/consumers/venv/bin"),
+        project("target/consumers/node_modules/.bin"),
+        Path::new(BINARY).parent().unwrap().to_owned(),
+    ] {
+        path.push(":");
+        path.push(folder);
+    }
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap());
+    (home, path)
+}
+
+/// Whether `program` is on `path`; says that `test` is left out where it is not.
+fn is_on(path: &std::ffi::OsStr, program: &str, test: &str) -> bool {
+    let found = std::env::split_paths(path).any(|folder| folder.join(program).is_file());
+    if !found {
+        eprintln!("skipped: {test} needs {program}");
+    }
+    found
+}
+
+#[test]
+fn just_runs_what_the_justfile_of_the_manual_says() {
+    let (home, path) = home_with_npm();
+    if !is_on(
+        &path,
+        "just",
+        "just_runs_what_the_justfile_of_the_manual_says",
+    ) {
+        return;
+    }
+    home.write("justfile", of_the_page_on_shells("# justfile"));
+    for (recipe, shown) in [
+        ("start", "start [c4n4ry $x]\n"),
+        ("migrate", "run migrate [c4n4ry $x]\n"),
+    ] {
+        let just = home.program("just", [recipe]).env("PATH", &path).run();
+        just.ok().stdout_is(shown).stderr_lacks("c4n4ry");
+    }
+    home.write("keyfob.toml", "[env]\nTOKEN = \"keyfob://local/OTHER\"\n");
+    let just = home.program("just", ["start"]).env("PATH", &path).run();
+    just.stdout_is("").stderr_has("keyfob trust");
+}
+
+#[test]
+fn mise_brings_what_the_page_on_shells_says() {
+    let (home, path) = home_with_npm();
+    if !is_on(&path, "mise", "mise_brings_what_the_page_on_shells_says") {
+        return;
+    }
+    home.write("mise.toml", of_the_page_on_shells("# mise.toml"));
+    let envrc = of_the_page_on_shells("# .envrc");
+    let line = envrc.lines().nth(1).unwrap();
+    home.write("secrets.sh", format!("{line}\n"));
+    let mise = |arguments: &[&str]| {
+        let run = home.program("mise", arguments).env("PATH", &path);
+        run.env("MISE_TRUSTED_CONFIG_PATHS", home.work()).run()
+    };
+    let exec = mise(&["exec", "--", "npm", "x"]);
+    exec.ok()
+        .stdout_is("x [c4n4ry $x]\n")
+        .stderr_lacks("c4n4ry");
+    let task = mise(&["run", "start"]);
+    task.ok().stdout_has("start [").stdout_lacks("c4n4ry");
 }

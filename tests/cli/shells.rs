@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use rexpect::session::PtySession;
 use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::support::bus::installed;
@@ -224,6 +225,7 @@ const TYPED: &[(&str, &str)] = &[
     ("keyfob restore GO", "keyfob restore GONE"),
     ("keyfob rotate RO", "keyfob rotate ROTATED"),
     ("keyfob man vault rek", "keyfob man vault rekey"),
+    ("keyfob man keyfob.t", "keyfob man keyfob.toml"),
     (
         "keyfob store add x neo base",
         "keyfob store add x neo base_url=",
@@ -273,36 +275,94 @@ fn what_is_typed_about(home: &Home) -> std::ffi::OsString {
     path
 }
 
-/// Types each line of [`TYPED`] and a TAB into an interactive shell, and sees what it became.
-fn typed_into(shell: &str, home: &Home, run: Keyfob) {
-    let path = what_is_typed_about(home);
-    let run = run.env("PATH", &path).env("PS1", "READY> ");
-    let mut terminal = run.env("PROMPT", "READY> ").on_a_terminal();
-    let size = Winsize {
-        ws_row: 40,
-        ws_col: 200,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(terminal.process().get_file_handle().unwrap(), size).unwrap();
-    let done = home.work().join("done");
-    for (typed, expected) in TYPED {
-        terminal.exp_string("READY> ").unwrap();
-        // The line is shown by echo: Ctrl-A goes to its beginning, Ctrl-E to its end.
-        terminal
-            .send(&format!(
-                "{typed}\t\u{1}echo \u{5} >written; mv written done\r"
-            ))
-            .unwrap();
-        terminal.flush().unwrap();
-        until("the line", || done.exists());
-        let line = std::fs::read_to_string(&done).unwrap();
-        std::fs::remove_file(&done).unwrap();
-        assert_eq!(line.trim_end(), *expected, "{shell}: {typed}");
+/// An interactive shell, with a prompt that counts the lines.
+struct Typing {
+    terminal: PtySession,
+    shell: &'static str,
+    lines: usize,
+}
+
+impl Typing {
+    fn into(shell: &'static str, run: Keyfob) -> Self {
+        let terminal = run.on_a_terminal();
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: 200,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(terminal.process().get_file_handle().unwrap(), size).unwrap();
+        Self {
+            terminal,
+            shell,
+            lines: 0,
+        }
     }
-    terminal.send("\u{4}").unwrap();
-    terminal.flush().unwrap();
-    terminal.exp_eof().unwrap();
+
+    /// Waits until the shell has shown `text`, so that what is sent next is read by its editor.
+    #[track_caller]
+    fn sees(&mut self, text: &str) {
+        if let Err(error) = self.terminal.exp_string(text) {
+            panic!("{} never shows {text:?}: {error}", self.shell);
+        }
+    }
+
+    /// Waits for the next prompt: before it the terminal is not the editor's, to which a Ctrl-D, say, is
+    /// a key like any other.
+    fn is_ready(&mut self) {
+        self.lines += 1;
+        self.sees(&format!("READY{}> ", self.lines));
+    }
+
+    fn send(&mut self, keys: &str) {
+        self.terminal.send(keys).unwrap();
+        self.terminal.flush().unwrap();
+    }
+
+    /// Types each line of [`TYPED`] and a TAB, and sees what it became.
+    ///
+    /// A shell that runs something for a TAB may drop what is typed meanwhile, so that nothing is typed
+    /// before the end of the line has been seen.
+    fn completes(mut self, home: &Home) {
+        let done = home.work().join("done");
+        for (typed, expected) in TYPED {
+            self.is_ready();
+            self.send(typed);
+            self.sees(typed);
+            self.send("\t");
+            self.sees(expected.strip_prefix(typed).unwrap());
+            // The line is shown by echo: Ctrl-A goes to its beginning, Ctrl-E to its end.
+            self.send("\u{1}echo \u{5} >written; mv written done\r");
+            until("the line", || done.exists());
+            let line = std::fs::read_to_string(&done).unwrap();
+            std::fs::remove_file(&done).unwrap();
+            assert_eq!(line.trim_end(), *expected, "{}: {typed}", self.shell);
+        }
+        self.is_ready();
+        self.send("\u{4}");
+        self.terminal.exp_eof().unwrap();
+    }
+}
+
+#[test]
+fn what_is_typed_is_completed_in_bash() {
+    if have("bash", "what_is_typed_is_completed_in_bash") {
+        let home = home_with_names();
+        let path = what_is_typed_about(&home);
+        let inputrc = home.write("inputrc", "set enable-bracketed-paste off\n");
+        let script = committed("completions/keyfob.bash");
+        // The terminal comes without echo, and readline shows nothing then.
+        let rc = home.write(
+            "bashrc",
+            format!(
+                "stty echo\nPS1='READY\\#> '\nsource '{}'\n",
+                script.display()
+            ),
+        );
+        let bash = home.program("bash", ["--noprofile", "--rcfile"]).arg(rc);
+        let bash = bash.arg("-i").env("INPUTRC", inputrc).env("PATH", &path);
+        Typing::into("bash", bash).completes(&home);
+    }
 }
 
 #[test]
@@ -312,12 +372,43 @@ fn what_is_typed_is_completed_in_zsh_from_the_first_tab_on() {
         "what_is_typed_is_completed_in_zsh_from_the_first_tab_on",
     ) {
         let home = home_with_names();
+        let path = what_is_typed_about(&home);
         let folder = home.home().join("zfunc");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::copy(committed("completions/_keyfob"), folder.join("_keyfob")).unwrap();
-        let rc = "fpath=(~/zfunc $fpath)\nautoload -Uz compinit\ncompinit -u\nPROMPT='READY> '\n";
+        let rc = "fpath=(~/zfunc $fpath)\nautoload -Uz compinit\ncompinit -u\n\
+                  PROMPT='READY%i> '\nunset zle_bracketed_paste\n";
         std::fs::write(home.home().join(".zshrc"), rc).unwrap();
-        typed_into("zsh", &home, home.program("zsh", ["-i"]));
+        let zsh = home.program("zsh", ["-i"]).env("PATH", &path);
+        Typing::into("zsh", zsh).completes(&home);
+    }
+}
+
+#[test]
+fn what_is_typed_is_completed_in_fish() {
+    if have("fish", "what_is_typed_is_completed_in_fish") {
+        let home = home_with_names();
+        let path = what_is_typed_about(&home);
+        // Colours and suggestions would stand between the letters.
+        let settings = format!(
+            "for colour in (set --names | string match 'fish_color_*')
+                 set -g $colour normal
+             end
+             set -g fish_autosuggestion_enabled 0
+             set -g fish_greeting
+             set -g lines 0
+             function count_lines --on-event fish_prompt
+                 set -g lines (math $lines + 1)
+             end
+             function fish_prompt
+                 echo -n \"READY$lines> \"
+             end
+             source '{}'",
+            committed("completions/keyfob.fish").display()
+        );
+        let fish = home.program("fish", ["--no-config", "--interactive", "-C"]);
+        let fish = fish.arg(settings).env("PATH", &path);
+        Typing::into("fish", fish).completes(&home);
     }
 }
 
@@ -372,7 +463,7 @@ fn manual_pages_are_sound() {
         .collect();
     assert!(pages.len() > 20);
     if have("mandoc", "a part of manual_pages_are_sound") {
-        home.program("mandoc", ["-Tlint", "-W", "warning"])
+        home.program("mandoc", ["-Tlint", "-W", "style"])
             .args(&pages)
             .run()
             .ok()

@@ -98,7 +98,12 @@ fn shell_reads(shell: &str, arguments: &[&str], script: &str, file: &Path) -> Va
         .env("LC_ALL", "C.UTF-8")
         .output()
         .unwrap();
-    stdout(output)
+    variables(&stdout(output))
+}
+
+/// The variables V… of an environment that `env -0` has printed.
+fn variables(environment: &[u8]) -> Values {
+    environment
         .split(|byte| *byte == 0)
         .filter_map(|entry| {
             let (name, value) = std::str::from_utf8(entry).unwrap().split_once('=')?;
@@ -263,24 +268,99 @@ fn direnv_reads_dotenv() {
     assert_same("direnv", &read, &values);
 }
 
+/// Versions of Ruby's dotenv from 3 on take values of several lines.
 #[test]
 fn ruby_reads_dotenv() {
-    let script = "require 'json'; require 'dotenv'; puts JSON.generate(Dotenv::Parser.call(File.read(ARGV[0], encoding: 'UTF-8')))";
-    let has = Command::new("ruby")
-        .args(["-e", "require 'dotenv'"])
+    let version = Command::new("ruby")
+        .args(["-e", "require 'dotenv/version'; print Dotenv::VERSION"])
         .output();
-    if !has.is_ok_and(|output| output.status.success()) {
+    let Some(version) = version.ok().filter(|output| output.status.success()) else {
         eprintln!("left out: ruby's dotenv is not installed");
         return;
-    }
-    let values = on_one_line();
+    };
+    let old = version.stdout.starts_with(b"2.");
+    let values = if old {
+        on_one_line()
+    } else {
+        accepted(Format::Dotenv)
+    };
     let (_folder, file) = written(Format::Dotenv, &values);
+    let script = "require 'json'; require 'dotenv'; puts JSON.generate(Dotenv::Parser.call(File.read(ARGV[0], encoding: 'UTF-8')))";
     let output = Command::new("ruby")
         .args(["-E", "UTF-8", "-e", script])
         .arg(&file)
         .output();
     let read: Values = serde_json::from_slice(&stdout(output.unwrap())).unwrap();
     assert_same("ruby", &read, &values);
+}
+
+/// By node itself, without a library: as a text, and as the file that it is started with.
+#[test]
+fn node_reads_dotenv_by_itself() {
+    let help = installed("node").then(|| Command::new("node").arg("--help").output().unwrap());
+    if !help.is_some_and(|help| stdout(help).windows(10).any(|part| part == b"--env-file")) {
+        eprintln!("left out: node has no --env-file");
+        return;
+    }
+    let values = accepted(Format::Dotenv);
+    let (_folder, file) = written(Format::Dotenv, &values);
+    let script = "process.stdout.write(JSON.stringify(require('util').parseEnv(require('fs').readFileSync(process.argv[1], 'utf8'))))";
+    let read = script_reads(Path::new("node"), "-e", script, &file);
+    assert_same("node's parseEnv", &read, &values);
+    let mut option = std::ffi::OsString::from("--env-file=");
+    option.push(&file);
+    let script = "const ours = ([name]) => /^V\\d+$/.test(name); process.stdout.write(JSON.stringify(Object.fromEntries(Object.entries(process.env).filter(ours))))";
+    let output = Command::new("node")
+        .arg(option)
+        .args(["-e", script])
+        .env_remove("NODE_OPTIONS")
+        .output();
+    let read: Values = serde_json::from_slice(&stdout(output.unwrap())).unwrap();
+    assert_same("node --env-file", &read, &values);
+}
+
+#[test]
+fn docker_compose_reads_dotenv() {
+    let Some(compose) = libraries("venv/bin/docker-compose") else {
+        return;
+    };
+    let values = accepted(Format::Dotenv);
+    let (folder, _file) = written(Format::Dotenv, &values);
+    let project = "services: {app: {image: none, env_file: [secrets]}}\n";
+    std::fs::write(folder.path().join("compose.yaml"), project).unwrap();
+    let output = Command::new(compose)
+        .args(["--project-name", "keyfob", "config", "--format", "json"])
+        .current_dir(&folder)
+        .env("DOCKER_CONFIG", folder.path())
+        .output();
+    let project: serde_json::Value = serde_json::from_slice(&stdout(output.unwrap())).unwrap();
+    let variables = &project["services"]["app"]["environment"];
+    let read: Values = serde_json::from_value(variables.clone()).unwrap();
+    // A project that is printed writes every $ as $$.
+    let read = read
+        .into_iter()
+        .map(|(name, value)| (name, value.replace("$$", "$")))
+        .collect();
+    assert_same("docker compose", &read, &values);
+}
+
+/// just takes its files by the library that most programs in Rust do, mise among them.
+#[test]
+fn just_reads_dotenv() {
+    let Some(just) = libraries("venv/bin/just") else {
+        return;
+    };
+    let values = accepted(Format::Dotenv);
+    let (folder, _file) = written(Format::Dotenv, &values);
+    let justfile = "set dotenv-path := 'secrets'\n\n@show:\n    env -0\n";
+    std::fs::write(folder.path().join("justfile"), justfile).unwrap();
+    let output = Command::new(just)
+        .arg("show")
+        .current_dir(&folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .output();
+    assert_same("just", &variables(&stdout(output.unwrap())), &values);
 }
 
 #[test]

@@ -74,6 +74,7 @@ pub struct GroupFieldArgs {
 pub fn fields(args: GroupFieldArgs) -> Result<GroupFields> {
     let payload = args.from.as_deref().map(payload).transpose()?;
     let mut fields = GroupFields {
+        dry_run: false,
         payload: payload.unwrap_or_default(),
         name: None,
         description: args.description,

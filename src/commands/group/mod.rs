@@ -5,7 +5,7 @@ mod fields;
 use clap::{Args, Subcommand};
 
 use self::fields::{GroupFieldArgs, fields};
-use super::outcomes;
+use super::outcomes::{self, Results};
 use crate::app::App;
 use crate::providers::groups::{Addon, Group, Groups};
 use crate::providers::{Capability, registry};
@@ -55,7 +55,7 @@ Examples:
     /// that is null is taken away.
     #[command(after_long_help = "\
 Examples:
-  keyfob group update -s web api-env --priority 20
+  keyfob group update -s web api-env --priority 20 --dry-run
   keyfob group update -s web api-env --restricted=false
   keyfob group update -s web api-env --stage production --tag-match and
   keyfob group update -s web api-env --stage '' --addon ''
@@ -84,6 +84,9 @@ pub struct GroupCreateArgs {
     /// What to call it; its id follows from it
     #[arg(value_name = "NAME", required_unless_present = "from")]
     pub name: Option<String>,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub fields: GroupFieldArgs,
 }
@@ -93,6 +96,9 @@ pub struct GroupUpdateArgs {
     /// The group's id or name
     #[arg(value_name = "GROUP")]
     pub group: String,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub fields: GroupFieldArgs,
 }
@@ -102,6 +108,9 @@ pub struct GroupDeleteArgs {
     /// The groups' ids or names
     #[arg(value_name = "GROUP", required = true)]
     pub groups: Vec<String>,
+    /// Show what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,
@@ -208,10 +217,10 @@ async fn create(
     app: &App,
 ) -> Result<()> {
     let mut fields = fields(args.fields)?;
-    fields.name = args.name;
+    (fields.name, fields.dry_run) = (args.name, args.dry_run);
     let id = groups.create(fields).await?;
     let outcome = Outcome::new(Name::new(id)?, Ok(Action::Created));
-    outcomes::written(app, "group ", store, vec![outcome])
+    tell(vec![outcome], args.dry_run, store, app)
 }
 
 async fn update(
@@ -220,9 +229,11 @@ async fn update(
     store: &Store,
     app: &App,
 ) -> Result<()> {
-    let (id, action) = groups.update(&args.group, fields(args.fields)?).await?;
+    let mut fields = fields(args.fields)?;
+    fields.dry_run = args.dry_run;
+    let (id, action) = groups.update(&args.group, fields).await?;
     let outcome = Outcome::new(Name::new(id)?, Ok(action));
-    outcomes::written(app, "group ", store, vec![outcome])
+    tell(vec![outcome], args.dry_run, store, app)
 }
 
 async fn delete(
@@ -243,15 +254,29 @@ async fn delete(
         }
     };
     let question = format!("Delete {what} from {from}?");
-    prompt::agree(&app.ui, args.yes, &question, &format!("deleting {what}"))?;
+    let agreed = args.yes || args.dry_run;
+    prompt::agree(&app.ui, agreed, &question, &format!("deleting {what}"))?;
     let mut outcomes = Vec::with_capacity(args.groups.len());
     for group in &args.groups {
-        outcomes.push(match groups.delete(group).await {
+        let deleted = match args.dry_run {
+            true => groups.show(group).await.map(|group| group.id),
+            false => groups.delete(group).await,
+        };
+        outcomes.push(match deleted {
             Ok(id) => Outcome::new(Name::new(id)?, Ok(Action::Deleted)),
             Err(error) => Outcome::new(Name::new(group.as_str())?, Err(error)),
         });
     }
-    outcomes::written(app, "group ", store, outcomes)
+    tell(outcomes, args.dry_run, store, app)
+}
+
+/// Says what became of groups, or what would.
+fn tell(outcomes: Vec<Outcome>, dry_run: bool, store: &Store, app: &App) -> Result<()> {
+    let results = match dry_run {
+        true => Results::foreseen(store, outcomes),
+        false => Results::of(store, outcomes),
+    };
+    outcomes::written(app, "group ", results)
 }
 
 /// What `show` prints, line by line: names of variables and files, and never a value.

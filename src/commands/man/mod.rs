@@ -194,3 +194,22 @@ fn write_all(dir: &Path, pages: &[Page], app: &App) -> Result<()> {
         .note(&format!("{} pages in {}", pages.len(), dir.shown()));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::commands::Cli;
+
+    #[test]
+    fn the_pages_that_are_no_command_s_are_completed() {
+        let pages = pages(Cli::command()).into_iter();
+        let others = pages.filter(|page| page.section != 1).map(|page| page.name);
+        let mut others: Vec<String> = others
+            .map(|name| name.strip_prefix("keyfob-").unwrap_or(&name).to_owned())
+            .collect();
+        others.sort();
+        assert_eq!(others, crate::complete::TOPICS);
+    }
+}

@@ -105,7 +105,7 @@ impl Roff {
     fn filled(&mut self, roff: &str) {
         let mut line = String::new();
         for word in roff.split(' ') {
-            let would_be = line.chars().count() + 1 + word.chars().count();
+            let would_be = length(&line) + 1 + length(word);
             if !line.is_empty() && would_be > WIDTH {
                 self.line(&line);
                 line.clear();
@@ -117,6 +117,12 @@ impl Roff {
         }
         self.line(&line);
     }
+}
+
+/// How long `text` is to what reads a page: anything beyond ASCII comes to it as `\\[u2026]`.
+fn length(text: &str) -> usize {
+    let beyond = text.chars().filter(|c| !c.is_ascii()).count();
+    text.chars().count() + beyond * r"\[u2026]".len()
 }
 
 /// `text` so that it stands as it is, for code too.

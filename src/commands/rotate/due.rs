@@ -70,11 +70,11 @@ pub async fn check(app: &App) -> Result<()> {
     let due = policies.iter().filter(|policy| policy.standing.due).count();
     match due {
         0 => Ok(()),
-        due => Err(Error::failed(format!(
-            "{due} of {} secrets {} due",
-            policies.len(),
-            if due == 1 { "is" } else { "are" }
-        ))
+        due => Err(Error::failed(match (due, policies.len()) {
+            (1, 1) => "the one secret with a policy is due".to_owned(),
+            (1, all) => format!("1 of {all} secrets is due"),
+            (due, all) => format!("{due} of {all} secrets are due"),
+        })
         .hint("keyfob rotate --due rotates what is due")),
     }
 }

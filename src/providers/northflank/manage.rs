@@ -44,6 +44,12 @@ impl Groups for Northflank {
         }
         rules::check(payload.expose(), Purpose::Create)?;
         let wanted = RawGroup::of_payload(payload);
+        if fields.dry_run {
+            return match self.resolve(wanted.name()).await? {
+                Some(_) => Err(self.exists(wanted.name()).await),
+                None => Ok(derived_id(wanted.name())),
+            };
+        }
         for pause in http::pauses(change::AGAIN) {
             let doubt = match self.api.create(&wanted).await? {
                 Created::Group(said) => return self.created(&wanted, &said).await,
@@ -80,6 +86,8 @@ impl Groups for Northflank {
         wanted.lay_over(&payload);
         let action = if wanted.difference(&before).members().next().is_none() {
             Action::Unchanged
+        } else if fields.dry_run {
+            Action::Updated
         } else {
             let change = Change {
                 before: &before,

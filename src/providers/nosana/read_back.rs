@@ -13,7 +13,7 @@ use crate::words::secret::{Name, SecretValue};
 
 /// How many writes are at most names that somebody named: each that is not listed is asked for. Of
 /// more, as an import brings them, the list is believed.
-const NAMED: usize = 16;
+pub(super) const NAMED: usize = 16;
 
 impl Nosana {
     /// What is to be done with each of the writes, by what the server has `before`.

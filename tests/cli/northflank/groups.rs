@@ -682,6 +682,35 @@ fn groups_are_deleted_and_what_is_missing_is_told() {
     home.run(["group", "delete", "-y", "gone"]).code(3);
 }
 
+#[test]
+fn a_dry_run_says_what_would_become_of_groups_and_changes_nothing() {
+    let (server, home) = set_up_rich();
+    let changes = |server: &Northflank| {
+        let asked = server.asked().into_iter();
+        asked.filter(|asked| !asked.starts_with("GET")).count()
+    };
+    server.forget_requests();
+    let run = |arguments: &[&str]| home.run([&["group"], arguments].concat());
+    run(&["create", "-n", "New One"])
+        .ok()
+        .stderr_has("group new-one would be created in northflank");
+    let document = run(&["--json", "create", "--dry-run", "New One"])
+        .ok()
+        .json();
+    assert_eq!(document["dry_run"], true);
+    run(&["create", "-n", "Api Env"]).code(6);
+    run(&["create", "-n", "x", "--priority", "1000"]).code(13);
+    run(&["update", "-n", "api-env", "--priority", "77"])
+        .ok()
+        .stderr_has("group api-env would be updated in northflank");
+    run(&["update", "-n", "gone", "--priority", "77"]).code(3);
+    run(&["delete", "-n", "api-env"])
+        .ok()
+        .stderr_has("group api-env would be deleted in northflank");
+    run(&["delete", "-n", "api-env", "gone"]).code(10);
+    assert_eq!(changes(&server), 0);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_terminal_is_asked_before_a_group_goes() {

@@ -88,6 +88,21 @@ fn a_prefix_asks_for_no_more_groups_than_it_needs() {
 }
 
 #[test]
+fn run_with_a_group_s_prefix_reads_that_group_alone() {
+    let (server, home) = set_up();
+    many(&server, 12);
+    let run = |prefix: &str| {
+        server.forget_requests();
+        let arguments = ["run", "--prefix", prefix, "--strip-prefix", prefix, "--"];
+        let arguments = [&arguments[..], &["sh", "-c", "printf %s \"$A$B\""]].concat();
+        home.run(arguments).ok().stdout_is("12");
+        server.requests().len()
+    };
+    assert!(run("group-003/") <= 2, "{:?}", server.asked());
+    home.run(["run", "--prefix", "nothing/", "--", "true"]).ok();
+}
+
+#[test]
 fn a_limit_that_ends_shows_what_was_read_and_says_what_was_not() {
     let (server, home) = set_up();
     many(&server, 250);
@@ -110,7 +125,7 @@ fn a_limit_that_ends_shows_what_was_read_and_says_what_was_not() {
     );
     assert!(message.contains("and 205 more"), "{message}");
     assert!(
-        error["hint"].as_str().unwrap().contains("3600 s"),
+        error["hint"].as_str().unwrap().contains("try again in 3"),
         "{error}"
     );
     // What the server has said is known: not one request was refused.
