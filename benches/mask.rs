@@ -1,5 +1,5 @@
 //! How fast output passes through the masker, beside copying it, and through `keyfob run --mask`,
-//! beside `cat`: `cargo bench --bench mask`. The latter needs hyperfine.
+//! beside `cat`: `benches/run mask`. The latter needs hyperfine.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use keyfob::testing::Masker;
 
-mod compare;
+mod measure;
 #[allow(unused_imports)]
 #[path = "../tests/cli/support/mod.rs"]
 mod support;
 
-use compare::{compare, installed};
-use support::home::{BINARY, Home};
+use measure::{binary, fastest, installed};
+use support::home::Home;
 
 /// The size of the output, and of the chunks that a pipe delivers.
 const OUTPUT: usize = 64 << 20;
@@ -74,8 +74,7 @@ fn main() {
             masked.as_secs_f64() / copied.as_secs_f64(),
         );
     }
-    if !installed("hyperfine") {
-        println!("left out: run --mask against cat: hyperfine is not installed");
+    if !installed(&["hyperfine"], "run --mask beside cat") {
         return;
     }
     println!(
@@ -95,16 +94,20 @@ fn through_the_binary(name: &str, values: &[String], text: &str) {
         .map(|(number, value)| (format!("SECRET_{number}"), value))
         .collect();
     let secrets = serde_json::to_vec(&secrets).unwrap();
-    home.keyfob(["import", "-q", "-"]).stdin(secrets).run().ok();
+    home.program(binary(), ["import", "-q", "-"])
+        .stdin(secrets)
+        .run()
+        .ok();
     let path = home.work().join("log");
     let mut file = File::create(&path).unwrap();
     for _ in 0..TIMES {
         file.write_all(text.as_bytes()).unwrap();
     }
     let path = path.display();
-    let ours = format!("{BINARY} run --mask -- cat {path}");
+    let ours = format!("{} run --mask -- cat {path}", binary());
     let theirs = format!("sh -c 'cat {path} | cat'");
-    let (ours, theirs) = compare(&home, 10, &ours, &theirs);
+    let times = fastest(&home, 10, &[&ours, &theirs]);
+    let (ours, theirs) = (times[0], times[1]);
     let speed = |time: f64| (text.len() * TIMES) as f64 / 1e3 / time;
     println!(
         "{name:<34} {:>9.0} {:>9.0} {:>6.1}",

@@ -1,5 +1,5 @@
 //! How the work grows with the number of secrets, and how long the last of many writers waits:
-//! `cargo bench --bench scale`. Sizes may be named: `cargo bench --bench scale -- 1000 10000`.
+//! `benches/run scale`. `KEYFOB_BENCH_SIZES=1000,10000 benches/run scale` names other sizes.
 //!
 //! Of each operation the fastest of some runs is told for each size, and the exponent with which the
 //! time grows between the two largest: 1 is linear, and what it takes to start counts against it.
@@ -9,10 +9,13 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[path = "measure/released.rs"]
+mod released;
 #[allow(unused_imports)]
 #[path = "../tests/cli/support/mod.rs"]
 mod support;
 
+use released::binary;
 use support::home::Home;
 
 /// How many secrets there are.
@@ -25,8 +28,8 @@ const RUNS: usize = 5;
 const WRITERS: usize = 100;
 
 fn main() {
-    let named = std::env::args().skip(1).filter_map(|arg| arg.parse().ok());
-    let mut sizes: Vec<usize> = named.collect();
+    let named = std::env::var("KEYFOB_BENCH_SIZES").unwrap_or_default();
+    let mut sizes: Vec<usize> = named.split(',').flat_map(str::parse).collect();
     if sizes.is_empty() {
         sizes.extend(SIZES);
     }
@@ -94,9 +97,13 @@ fn at_size(size: usize) -> Vec<(String, Duration)> {
         times.push((format!("import {ending}"), time));
     }
     let middle = format!("NAME_{:06}", size / 2);
-    home.run(["store", "add", "other", "local", "path=other.age"])
-        .ok();
-    home.keyfob(["-s", "other", "set", "-q", "X"])
+    home.program(
+        binary(),
+        ["store", "add", "other", "local", "path=other.age"],
+    )
+    .run()
+    .ok();
+    home.program(binary(), ["-s", "other", "set", "-q", "X"])
         .stdin("1")
         .run()
         .ok();
@@ -123,7 +130,7 @@ fn fastest(mut run: impl FnMut() -> Duration) -> Duration {
 
 fn timed(home: &Home, command: &[&str]) -> Duration {
     let started = Instant::now();
-    let run = home.keyfob(command.iter().copied()).run();
+    let run = home.program(binary(), command.iter().copied()).run();
     let took = started.elapsed();
     // Differences, and what was found, are told by the code as well.
     assert!(
@@ -137,7 +144,10 @@ fn timed(home: &Home, command: &[&str]) -> Duration {
 /// How long each of many writers takes that begin at once.
 fn writers() {
     let home = Home::new();
-    home.keyfob(["set", "-q", "FIRST"]).stdin("1").run().ok();
+    home.program(binary(), ["set", "-q", "FIRST"])
+        .stdin("1")
+        .run()
+        .ok();
     let started = Instant::now();
     let mut times: Vec<Duration> = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)

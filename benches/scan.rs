@@ -1,18 +1,18 @@
 //! How fast `keyfob scan` goes through a large tree of sources, beside reading it:
-//! `cargo bench --bench scan`. The tree is that of the crates which cargo has unpacked, or another:
-//! `cargo bench --bench scan -- FOLDER`. Needs hyperfine.
+//! `benches/run scan`. The tree is that of the crates which cargo has unpacked, or another:
+//! `KEYFOB_BENCH_TREE=FOLDER benches/run scan`. Needs hyperfine.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
-mod compare;
+mod measure;
 #[allow(unused_imports)]
 #[path = "../tests/cli/support/mod.rs"]
 mod support;
 
-use compare::{compare, installed};
-use support::home::{BINARY, Home};
+use measure::{binary, fastest, installed};
+use support::home::Home;
 
 /// How many secrets are looked for.
 const SECRETS: usize = 100;
@@ -22,13 +22,19 @@ fn main() {
         println!("left out: scan against cat: there is no tree of sources");
         return;
     };
-    if !installed("hyperfine") {
-        println!("left out: scan against cat: hyperfine is not installed");
+    if !installed(&["hyperfine"], "scan beside cat") {
         return;
     }
     let home = Home::new();
     // Every form of value: short and long tokens, URLs, and keys of many lines.
-    let generated = |spec: &str| home.run(["generate", spec]).ok().text().trim().to_owned();
+    let generated = |spec: &str| {
+        home.program(binary(), ["generate", spec])
+            .run()
+            .ok()
+            .text()
+            .trim()
+            .to_owned()
+    };
     let secrets: BTreeMap<String, String> = (0..SECRETS)
         .map(|number| {
             let value = match number % 10 {
@@ -45,7 +51,10 @@ fn main() {
         })
         .collect();
     let secrets = serde_json::to_vec(&secrets).unwrap();
-    home.keyfob(["import", "-q", "-"]).stdin(secrets).run().ok();
+    home.program(binary(), ["import", "-q", "-"])
+        .stdin(secrets)
+        .run()
+        .ok();
 
     let tree = tree.display();
     let list = home.root().join("list");
@@ -56,9 +65,10 @@ fn main() {
     let size = format!("xargs -0 cat < {list} | wc -c");
     let size = home.program("sh", ["-c", &size]).run().ok().text();
     let size: f64 = size.trim().parse().unwrap();
-    let ours = format!("{BINARY} scan -q --no-ignore --binary {tree}");
+    let ours = format!("{} scan -q --no-ignore --binary {tree}", binary());
     let theirs = format!("sh -c 'xargs -0 -n 500 -P {threads} cat < {list}'");
-    let (ours, theirs) = compare(&home, 10, &ours, &theirs);
+    let times = fastest(&home, 10, &[&ours, &theirs]);
+    let (ours, theirs) = (times[0], times[1]);
     println!(
         "scan for {SECRETS} secrets in {:.0} MB with {threads} threads: {:.0} MB/s against {:.0} of cat, ratio {:.2} (budget 3)",
         size / 1e6,
@@ -70,8 +80,7 @@ fn main() {
 
 /// The folder that is named, or where cargo unpacks crates.
 fn tree() -> Option<PathBuf> {
-    let mut args = std::env::args_os().skip(1);
-    let named = args.find(|arg| !arg.to_string_lossy().starts_with("--"));
+    let named = std::env::var_os("KEYFOB_BENCH_TREE");
     named.map(PathBuf::from).or_else(|| {
         let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let cargo = cargo.or_else(|| Some(std::env::home_dir()?.join(".cargo")))?;

@@ -22,6 +22,7 @@ use crate::words::random;
 use crate::words::shown;
 
 mod mistakes;
+mod version;
 
 /// Runs keyfob with the arguments and the environment of this process.
 pub fn start() -> ExitCode {
@@ -53,7 +54,7 @@ pub fn start() -> ExitCode {
         app::ui(&given.global(), &env).error(&error);
         return ExitCode::from(KEYFOB_FAILED);
     }
-    let cli = match parse(&args, given.color) {
+    let cli = match parse(&args, &given) {
         Ok(cli) => cli,
         Err(error) => return refuse(&error, &given, &env),
     };
@@ -140,13 +141,19 @@ fn beside(role: Role, request: &Request<'_>, env: Environment) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn parse(args: &[OsString], color: ColorChoice) -> Result<Cli, clap::Error> {
-    let color = match color {
+fn parse(args: &[OsString], given: &Given) -> Result<Cli, clap::Error> {
+    let color = match given.color {
         ColorChoice::Auto => clap::ColorChoice::Auto,
         ColorChoice::Always => clap::ColorChoice::Always,
         ColorChoice::Never => clap::ColorChoice::Never,
     };
-    // Most command lines ask for no help, and need not wait for its texts to be put together.
+    let only = commands::only(given.command.as_deref());
+    match only.map(|only| only.try_get_matches_from(args)) {
+        Some(Ok(matches)) if given.command.is_some() => return Cli::from_arg_matches(&matches),
+        Some(Err(error)) if error.kind() == ErrorKind::DisplayVersion => return Err(error),
+        _ => {}
+    }
+    // What is wrong is told with all commands in sight, and help with its texts.
     let matches = match Cli::command().color(color).try_get_matches_from(args) {
         Err(error) if is_help(&error) => commands::whole().color(color).try_get_matches_from(args),
         matches => matches,
@@ -185,7 +192,11 @@ fn silence_panics() {
 fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
     if !error.use_stderr() {
         let ui = app::ui(&given.global(), env);
-        return match ui.styled(&error.render().ansi().to_string()) {
+        let mut text = error.render().ansi().to_string();
+        if error.kind() == ErrorKind::DisplayVersion && given.verbose {
+            text.push_str(&version::build());
+        }
+        return match ui.styled(&text) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 ui.error(&error);
@@ -215,6 +226,7 @@ struct Given {
     words: Vec<String>,
     command: Option<String>,
     json: bool,
+    verbose: bool,
     color: ColorChoice,
 }
 
@@ -253,7 +265,15 @@ impl Given {
             words: own.iter().map(|word| (*word).to_owned()).collect(),
             command: command.map(|at| words[at].to_owned()),
             json: own.contains(&"--json"),
+            verbose: own.iter().any(|word| is_verbose(word)),
             color: color.unwrap_or_default(),
         }
     }
+}
+
+/// Whether `word` asks for more words: alone, or among other letters, as in `-vV`.
+fn is_verbose(word: &str) -> bool {
+    let letters = word.strip_prefix('-').unwrap_or_default();
+    word == "--verbose"
+        || letters.contains('v') && letters.chars().all(|letter| "vVq".contains(letter))
 }

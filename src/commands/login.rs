@@ -22,15 +22,16 @@ Examples:
   keyfob login -s gpu")]
 pub struct LoginArgs {
     /// The store [default: the selected one]
+    // Not called `store`: clap would take it for the global option, and then refuse that here.
     #[arg(value_name = "STORE")]
-    pub store: Option<StoreName>,
+    pub named: Option<StoreName>,
 }
 
 /// A credential is a line of text; nothing longer is read.
 const MAX_CREDENTIAL: usize = 64 * 1024;
 
 pub async fn run(args: LoginArgs, app: &App) -> Result<()> {
-    let name = match args.store {
+    let name = match args.named {
         Some(name) => name,
         None => app.selected_store()?,
     };

@@ -19,12 +19,13 @@ Examples:
   keyfob logout nosana")]
 pub struct LogoutArgs {
     /// The store [default: the selected one]
+    // Not called `store`: clap would take it for the global option, and then refuse that here.
     #[arg(value_name = "STORE")]
-    pub store: Option<StoreName>,
+    pub named: Option<StoreName>,
 }
 
 pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
-    let name = match args.store {
+    let name = match args.named {
         Some(name) => name,
         None => app.selected_store()?,
     };

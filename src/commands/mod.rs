@@ -50,7 +50,7 @@ pub use man::{Page as ManualPage, pages as manual_pages};
 pub use set::{point_in_time, value_as_argument};
 
 use clap::builder::StyledStr;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Args as _, CommandFactory, Parser, Subcommand};
 
 use crate::app::{App, Global};
 use crate::ui::{self, wrapped};
@@ -84,19 +84,38 @@ pub struct Cli {
     pub command: Command,
 }
 
-#[derive(Debug, Subcommand)]
-pub enum Command {
+/// Makes [`Command`] of all commands, each with its arguments and perhaps a second name, and what puts
+/// one of them together without the others.
+macro_rules! commands {
+    ($($variant:ident($args:ty) $(as $alias:literal)?,)+) => {
+        #[derive(Debug, Subcommand)]
+        pub enum Command {
+            $($(#[command(visible_alias = $alias)])? $variant($args),)+
+        }
+
+        /// The command that is called so.
+        fn one(called: &str) -> Option<clap::Command> {
+            $(
+                if called.eq_ignore_ascii_case(stringify!($variant)) $(|| called == $alias)? {
+                    let name = stringify!($variant).to_ascii_lowercase();
+                    let command = clap::Command::new(name) $(.visible_alias($alias))?;
+                    return Some(<$args>::augment_args(command));
+                }
+            )+
+            None
+        }
+    };
+}
+
+commands! {
     Run(run::RunArgs),
     Get(get::GetArgs),
     Set(set::SetArgs),
     Edit(edit::EditArgs),
-    #[command(visible_alias = "rm")]
-    Delete(delete::DeleteArgs),
-    #[command(visible_alias = "ls")]
-    List(list::ListArgs),
+    Delete(delete::DeleteArgs) as "rm",
+    List(list::ListArgs) as "ls",
     Show(show::ShowArgs),
-    #[command(visible_alias = "mv")]
-    Move(moving::MoveArgs),
+    Move(moving::MoveArgs) as "mv",
     History(versions::HistoryArgs),
     Restore(versions::RestoreArgs),
     Check(check::CheckArgs),
@@ -156,6 +175,18 @@ const INDENT: &str = "               ";
 
 /// As many columns the help has at most, as clap's has.
 const WIDEST: usize = 100;
+
+/// The command line without any command but `called`, which takes a fraction of the time to put
+/// together. Where it reads a line without an error, the whole reads it alike; `None` where there is
+/// no such command.
+pub fn only(called: Option<&str>) -> Option<clap::Command> {
+    let keyfob = clap::Command::new("keyfob").version(env!("CARGO_PKG_VERSION"));
+    let keyfob = Global::augment_args(keyfob).disable_help_subcommand(true);
+    match called {
+        Some(called) => Some(keyfob.subcommand_required(true).subcommand(one(called)?)),
+        None => Some(keyfob),
+    }
+}
 
 /// The whole command line, with its help.
 pub fn whole() -> clap::Command {
@@ -289,4 +320,38 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Man(args) => man::run(args, Cli::command(), app),
     }?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_read_with_one_command_in_sight_is_read_alike_with_all() {
+        for (called, line) in [
+            ("get", "keyfob get A"),
+            ("get", "keyfob -s get get -n A --or=x --json -vv"),
+            ("rm", "keyfob --store=web rm -y A B"),
+            ("ls", "keyfob ls --timeout 5s -P prod"),
+            ("run", "keyfob run -qe A=B --only X -- get --version -s x"),
+            ("vault", "keyfob vault -C x recipients ls --json"),
+            ("login", "keyfob -s web login gpu"),
+            ("login", "keyfob login -s gpu"),
+            ("help", "keyfob help get"),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let read = |keyfob: clap::Command| {
+                let matches = keyfob.try_get_matches_from(&words).unwrap();
+                format!("{:?}", Cli::from_arg_matches(&matches).unwrap())
+            };
+            assert_eq!(
+                read(only(Some(called)).unwrap()),
+                read(Cli::command()),
+                "{line}"
+            );
+        }
+        assert!(only(Some("gte")).is_none());
+    }
 }

@@ -168,7 +168,7 @@ fn same_file(read: &Metadata, written: &Metadata, _: Option<&Path>, _: &Path) ->
 
 #[cfg(not(unix))]
 fn same_file(_: &Metadata, _: &Metadata, input: Option<&Path>, output: &Path) -> bool {
-    let real = |path: &Path| fs::canonicalize(path).ok();
+    let real = |path: &Path| dunce::canonicalize(path).ok();
     input.is_some_and(|input| real(input).is_some() && real(input) == real(output))
 }
 

@@ -91,7 +91,10 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
     });
     let (code, error) = match ready {
         Ok((vars, Some(masker))) => supervised(&args.command, vars, &masker, app),
+        #[cfg(unix)]
         Ok((vars, None)) => start::exec(&args.command, vars),
+        #[cfg(not(unix))]
+        Ok((vars, None)) => start::exec(&args.command, vars, None),
         Err(error) => return Failure::before_start(error),
     };
     Failure { error, code }
@@ -140,9 +143,11 @@ fn supervised(
 }
 
 #[cfg(not(unix))]
-fn supervised(_: &[OsString], _: BTreeMap<OsString, OsString>, _: &Masker, _: &App) -> (u8, Error) {
-    (
-        start::KEYFOB_FAILED,
-        Error::unsupported("--mask is not available on this platform yet"),
-    )
+fn supervised(
+    command: &[OsString],
+    vars: BTreeMap<OsString, OsString>,
+    masker: &Masker,
+    _: &App,
+) -> (u8, Error) {
+    start::exec(command, vars, Some(masker))
 }

@@ -123,7 +123,7 @@ fn revoke(file: &Path, record: &TrustRecord, app: &App) -> Result<()> {
         return Err(Error::not_found(format!("{path} was not trusted")));
     }
     if app.ui.json {
-        let path = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let path = dunce::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         return app
             .ui
             .document(&json!({ "path": path.to_string_lossy(), "trusted": false }));

@@ -217,7 +217,7 @@ impl<'o, 'a> File<'o, 'a> {
         };
         let user = lookup::user_file(options.folders);
         let is_user = target == canonical_parent(&user)
-            || std::fs::canonicalize(&user).is_ok_and(|user| user == target);
+            || dunce::canonicalize(&user).is_ok_and(|user| user == target);
         let below = merge::providers_below(options, &target)?;
         let bytes = before.as_ref().map(|raw| raw.bytes.clone());
         let trusted = match before {
@@ -287,7 +287,7 @@ impl<'o, 'a> File<'o, 'a> {
 /// Locks the folder of `file`, and that of the record of trust, each made where it is missing.
 fn lock(options: &LoadOptions<'_>, file: &Path) -> Result<Lock> {
     let named = options.env.cwd().join(file);
-    let target = std::fs::canonicalize(&named).unwrap_or(named);
+    let target = dunce::canonicalize(&named).unwrap_or(named);
     let folders = [state::folder_of(&target), &options.folders.config];
     for folder in folders {
         state::create_folder(folder)?;
@@ -315,7 +315,7 @@ fn change(
 
 /// `path` with the symbolic links of its folder followed; there need be no file.
 fn canonical_parent(path: &Path) -> PathBuf {
-    match (path.parent().map(std::fs::canonicalize), path.file_name()) {
+    match (path.parent().map(dunce::canonicalize), path.file_name()) {
         (Some(Ok(folder)), Some(name)) => folder.join(name),
         _ => path.to_path_buf(),
     }

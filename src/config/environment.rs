@@ -91,8 +91,9 @@ pub(super) fn providers(
     known: &Providers,
 ) -> Result<BTreeMap<StoreName, (&'static Schema, Origin)>> {
     let mut found = BTreeMap::new();
-    let names = env.vars().filter_map(|(name, _)| name.to_str());
+    let names = env.names().map(|(_, known)| known);
     for name in names.filter(|name| name.ends_with(PROVIDER_SUFFIX)) {
+        let name = &*name;
         let Some(middle) = name
             .strip_prefix(PREFIX)
             .and_then(|rest| rest.strip_suffix(PROVIDER_SUFFIX))

@@ -45,10 +45,10 @@ pub fn user_file(folders: &Folders) -> PathBuf {
 /// # Errors
 /// As [`is_there`].
 pub fn project_file(env: &Environment) -> Result<Option<PathBuf>> {
-    let cwd = std::fs::canonicalize(env.cwd()).unwrap_or_else(|_| env.cwd().to_path_buf());
+    let cwd = dunce::canonicalize(env.cwd()).unwrap_or_else(|_| env.cwd().to_path_buf());
     let home = env
         .home()
-        .map(|home| std::fs::canonicalize(&home).unwrap_or(home));
+        .map(|home| dunce::canonicalize(&home).unwrap_or(home));
     for (steps, folder) in cwd.ancestors().enumerate() {
         if steps > 0 && is_shared(folder) {
             return Ok(None);

@@ -82,7 +82,7 @@ fn built_in(options: &LoadOptions<'_>) -> Result<Providers> {
 pub(super) fn providers_below(options: &LoadOptions<'_>, path: &Path) -> Result<Providers> {
     let mut merger = Merger::new(options)?;
     let user = lookup::user_file(options.folders);
-    let is_user = match (std::fs::canonicalize(&user), std::fs::canonicalize(path)) {
+    let is_user = match (dunce::canonicalize(&user), dunce::canonicalize(path)) {
         (Ok(user), Ok(path)) => user == path,
         _ => user == path,
     };

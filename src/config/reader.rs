@@ -29,6 +29,7 @@ pub(super) enum Kind<'d> {
     List(Vec<Item<'d>>),
     Table(Vec<Entry<'d>>),
     Truth(bool),
+    Integer(i64),
     /// Of the type that is named.
     Other(&'static str),
 }
@@ -77,7 +78,7 @@ impl<'d> Kind<'d> {
     fn of(value: &'d Value) -> Self {
         match value {
             Value::String(text) => Self::Text(text.value()),
-            Value::Integer(_) => Self::Other("an integer"),
+            Value::Integer(number) => Self::Integer(*number.value()),
             Value::Float(_) => Self::Other("a float"),
             Value::Boolean(truth) => Self::Truth(*truth.value()),
             Value::Datetime(_) => Self::Other("a date or time"),
@@ -227,12 +228,16 @@ impl<'s> Reader<'s> {
         item: &Item<'_>,
         words: &[&'static str],
     ) -> Option<String> {
-        let text = self.text(name, item)?;
-        if words.contains(&text) {
-            return Some(text.to_owned());
+        let text = match item.is {
+            // Where a choice is between numbers, they may be written as such.
+            Kind::Integer(number) => number.to_string(),
+            _ => self.text(name, item)?.to_owned(),
+        };
+        if words.contains(&text.as_str()) {
+            return Some(text);
         }
         let message = format!("`{name}` must be {}", alternatives(words));
-        let hint = super::check::suggest(text, words.iter().copied())
+        let hint = super::check::suggest(&text, words.iter().copied())
             .map(|near| format!("did you mean `{near}`?"));
         self.problem(item.at, message, hint);
         None
@@ -275,6 +280,7 @@ impl<'s> Reader<'s> {
             Kind::List(_) => "an array",
             Kind::Table(_) => "a table",
             Kind::Truth(_) => "a boolean",
+            Kind::Integer(_) => "an integer",
             Kind::Other(found) => found,
         };
         let message = format!("`{name}` must be {wanted}, not {found}");

@@ -51,7 +51,7 @@ impl Foreign {
 pub(super) fn place(file: &File, path: &Path) -> io::Result<PathBuf> {
     let place = match of_handle(file) {
         Some(place) => place,
-        None => std::fs::canonicalize(path)?,
+        None => dunce::canonicalize(path)?,
     };
     match is_at(file, &place)? {
         true => Ok(place),

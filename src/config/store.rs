@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::check::Value;
 use super::layer::credential_hint;
-use super::schema::{Field, Schema, Shape, variable};
+use super::schema::{Field, Schema, Shape, variables};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, SecretValue, StoreName};
@@ -165,11 +165,15 @@ impl StoreConfig {
     /// `config` that says how it can be set.
     pub fn require(&self, field: &'static str) -> Result<&str> {
         self.text(field).ok_or_else(|| {
-            let variable = variable(&self.name, field);
+            let known = self.schema.field(field).into_iter();
+            let names: Vec<String> = known
+                .flat_map(|field| variables(&self.name, field))
+                .collect();
             Error::config(format!("the store `{}` has no `{field}`", self.name))
                 .hint(format!(
-                    "set `{field}` in [stores.{}] of the configuration, or {variable}",
-                    self.name
+                    "set `{field}` in [stores.{}] of the configuration, or {}",
+                    self.name,
+                    names.join(" or ")
                 ))
                 .store(self.name.as_str())
         })

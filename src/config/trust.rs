@@ -192,7 +192,7 @@ impl TrustRecord {
     /// `config` where the record is damaged, `failed` where it cannot be written, `unavailable`
     /// where another keyfob keeps it locked.
     pub fn revoke(&self, path: &Path) -> Result<bool> {
-        let canonical = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        let canonical = dunce::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         match text_of(&canonical) {
             Ok(path) if self.read()?.contains_key(&path) => {
                 self.update(|files| files.remove(&path).is_some())

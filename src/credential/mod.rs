@@ -29,10 +29,9 @@ use crate::words::shell::Script;
 /// The variables of `env` that no other program may inherit: whatever may hold a credential of a
 /// store, by keyfob's own name or a vendor's, and the key of sealed files.
 pub fn withheld(schemas: Schemas, env: &Environment) -> BTreeSet<String> {
-    let names = env.vars().filter_map(|(name, _)| name.to_str());
-    names
-        .filter(|name| *name == sealed::VARIABLE || is_credential_variable(schemas, name))
-        .map(str::to_owned)
+    env.names()
+        .filter(|(_, known)| known == sealed::VARIABLE || is_credential_variable(schemas, known))
+        .map(|(name, _)| name.to_owned())
         .collect()
 }
 

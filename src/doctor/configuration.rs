@@ -61,12 +61,11 @@ fn not_trusted(untrusted: &Untrusted) -> Finding {
 
 /// Variables that look like a store's field and are none.
 fn unknown_variables(config: &Config, env: &Environment) -> Vec<Finding> {
-    let names = env.vars().filter_map(|(name, _)| name.to_str());
-    names
-        .filter_map(|name| {
+    env.names()
+        .filter_map(|(name, known)| {
             let (store, field) = config
                 .stores()
-                .filter_map(|store| Some((store, name.strip_prefix(&variable(store.name(), ""))?)))
+                .filter_map(|store| Some((store, known.strip_prefix(&variable(store.name(), ""))?)))
                 .min_by_key(|(_, field)| field.len())?;
             let field = field.to_ascii_lowercase();
             (field != "provider" && store.schema().field(&field).is_none())

@@ -8,6 +8,7 @@ use crate::config::lookup;
 use crate::identity::keypair::locate;
 #[cfg(unix)]
 use crate::words::error::shell_word;
+#[cfg(unix)]
 use crate::words::shown::ShownPath as _;
 use crate::written;
 

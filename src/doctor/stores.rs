@@ -11,12 +11,15 @@ use crate::http::Deadline;
 use crate::providers::{Account, Services};
 use crate::store::Store;
 use crate::words::batch::Filter;
-use crate::words::error::{Cause, Error};
+use crate::words::error::{Cause, Error, Kind};
 
 const CHECK: &str = "store";
 
 /// No secret begins so: what is asked is asked for the answer alone.
 const NOTHING: &str = "keyfob-doctor-asks-for-nothing";
+
+/// What is said of a built-in store that nobody uses.
+const NEVER: &str = "it was never set up";
 
 /// What a store may take beyond its deadline, where something does not keep to it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -62,11 +65,14 @@ async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
         Rc::new(patient.services.bounded_by(Deadline::after(patient.limit)));
     let store = match Store::open_configured(config, &services) {
         Ok(store) => store,
+        Err(error) if error.kind() == Kind::Config && !patient.means(config) => {
+            return Finding::skipped(CHECK, name, NEVER);
+        }
         Err(error) => return Finding::error(CHECK, name, &error),
     };
     let account = store.account().await;
     if !patient.means(config) && !has_credential(&account) {
-        return Finding::skipped(CHECK, name, "it was never set up");
+        return Finding::skipped(CHECK, name, NEVER);
     }
     let asked = Instant::now();
     let nothing = Filter {
@@ -80,11 +86,17 @@ async fn examine_store(config: &StoreConfig, patient: &Patient<'_>) -> Finding {
             finding
         }
         Err(error) => fault(config, &error),
-        Ok(_) => Finding::ok(
-            CHECK,
-            name,
-            described(&account.unwrap_or_default(), asked.elapsed()),
-        ),
+        Ok(_) => {
+            let mut detail = described(&account.unwrap_or_default(), asked.elapsed());
+            if services.sessions.shared_place().is_none()
+                && let Some(forgone) = store.spec().without_cache
+            {
+                detail.push_str(&format!(
+                    "; no token is kept (KEYFOB_TOKEN_CACHE), and {forgone}"
+                ));
+            }
+            Finding::ok(CHECK, name, detail)
+        }
     }
 }
 

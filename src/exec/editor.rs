@@ -27,6 +27,10 @@ pub async fn edit(
     withheld: &BTreeSet<String>,
 ) -> Result<Option<Asked>> {
     let cannot = |error: io::Error| {
+        if cfg!(windows) && error.kind() == io::ErrorKind::NotFound {
+            return Error::failed("the editor cannot be run: there is no sh in the PATH")
+                .hint("Git for Windows brings one");
+        }
         Error::failed(format!("the editor cannot be run: {}", io_reason(&error))).made_of(error)
     };
     let mut command = Command::new("sh");

@@ -2,6 +2,8 @@
 
 #[cfg(unix)]
 pub mod again;
+#[cfg(any(not(unix), test))]
+mod beside;
 #[cfg(unix)]
 mod copy;
 pub mod editor;

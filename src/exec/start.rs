@@ -6,15 +6,21 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::process::Command;
 
 #[cfg(unix)]
 use super::again::end_with_parent;
+#[cfg(not(unix))]
+use super::beside;
 
 use crate::credential;
 use crate::providers::registry;
-use crate::words::env::Environment;
+#[cfg(not(unix))]
+use crate::redact::mask::Masker;
+use crate::words::env::{Environment, same_name};
 use crate::words::error::{Error, Result};
+#[cfg(unix)]
 use crate::words::memory;
 use crate::words::secret::SecretValue;
 
@@ -52,12 +58,25 @@ pub fn child_environment(
             .collect()
     };
     for (name, value) in secrets {
-        if policy.keep_existing && vars.contains_key(OsStr::new(name)) {
+        let there = set_as(&vars, OsStr::new(name));
+        if policy.keep_existing && there.is_some() {
             continue;
         }
-        vars.insert(name.into(), os_value(name, value)?);
+        let value = os_value(name, value)?;
+        if let Some(there) = there {
+            vars.remove(&there);
+        }
+        vars.insert(name.into(), value);
     }
     Ok(vars)
+}
+
+/// The name under which the variable `name` is set already: on Windows perhaps in other letters.
+fn set_as(vars: &BTreeMap<OsString, OsString>, name: &OsStr) -> Option<OsString> {
+    match cfg!(windows) {
+        true => vars.keys().find(|there| same_name(there, name)).cloned(),
+        false => vars.contains_key(name).then(|| name.to_owned()),
+    }
 }
 
 #[cfg(unix)]
@@ -111,20 +130,20 @@ pub fn exec_beside(command: &[OsString], env: &Environment) -> (u8, Error) {
     exec(command, vars.collect())
 }
 
-/// Runs `command` and ends with its exit code; there is no exec on this platform.
+/// Runs `command`, with what it prints masked where there is a `masker`, and ends with its exit code:
+/// nothing replaces a process on this platform. Returns only when that fails, with the exit code and why.
 #[cfg(not(unix))]
-pub fn exec(command: &[OsString], vars: BTreeMap<OsString, OsString>) -> (u8, Error) {
+pub fn exec(
+    command: &[OsString],
+    vars: BTreeMap<OsString, OsString>,
+    masker: Option<&Masker>,
+) -> (u8, Error) {
     let Some((program, args)) = command.split_first() else {
         return (KEYFOB_FAILED, Error::usage("there is no command to run"));
     };
-    let path = vars.get(OsStr::new("PATH")).cloned();
-    match Command::new(program)
-        .args(args)
-        .env_clear()
-        .envs(vars)
-        .status()
-    {
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+    let path = beside::variable(&vars, "PATH").map(OsStr::to_owned);
+    match beside::run(program, args, vars, masker) {
+        Ok(code) => std::process::exit(code),
         Err(error) => failure(program, path.as_deref(), error),
     }
 }

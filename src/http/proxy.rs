@@ -115,7 +115,7 @@ enum What {
     All,
     /// A network: its address and how many of its bits count.
     Network(IpAddr, u8),
-    /// A host, and all below it; in lower case.
+    /// A host, and all below it; in lower case and ASCII.
     Domain(String),
 }
 
@@ -149,10 +149,21 @@ fn entry(text: &str) -> Option<Exempt> {
             if domain.is_empty() {
                 return None;
             }
-            What::Domain(domain.to_lowercase())
+            What::Domain(in_ascii(domain))
         }
     };
     Some(Exempt { what, port })
+}
+
+/// `domain` as it stands in a URL: in lower case, and an international one in Punycode.
+fn in_ascii(domain: &str) -> String {
+    let lower = domain.to_lowercase();
+    if lower.is_ascii() {
+        return lower;
+    }
+    let url = Url::parse(&format!("https://{lower}/"));
+    let host = url.ok().and_then(|url| url.host_str().map(str::to_owned));
+    host.unwrap_or(lower)
 }
 
 /// `text` without the brackets around an address of IPv6.
@@ -238,6 +249,9 @@ mod tests {
             ("", "https://example.com", false),
             (",,", "https://example.com", false),
             (".", "https://example.com", false),
+            ("Bücher.example", "https://api.bücher.example", true),
+            ("xn--bcher-kva.example", "https://bücher.example", true),
+            ("bücher.example", "https://b.example", false),
             ("*:8443", "https://example.com", false),
         ] {
             let vars = [("HTTPS_PROXY", "http://p:1"), ("NO_PROXY", list)];

@@ -6,7 +6,9 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::state;
-use crate::words::error::{Error, Result, shell_word};
+#[cfg(unix)]
+use crate::words::error::shell_word;
+use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
 /// Larger than any identity file, and small enough to read by mistake.

@@ -309,7 +309,7 @@ fn found(file: &str, environment: &asking::Variables) -> Option<PathBuf> {
     let mut folders = split_paths(path);
     folders.find_map(|folder| {
         let path = folder.join(format!("{file}{}", std::env::consts::EXE_SUFFIX));
-        let path = path.canonicalize().ok()?;
+        let path = dunce::canonicalize(&path).ok()?;
         is_program(&path).then_some(path)
     })
 }

@@ -41,6 +41,9 @@ use memory::Memory;
 use ring::Fault;
 pub use ring::{Ring, Unreachable};
 
+/// What this platform's keyring is called.
+pub const NAME: &str = gate::NAME;
+
 /// The variable that says what all calls of a process together may take; `0` is as long as they
 /// like.
 pub const TIMEOUT_VARIABLE: &str = "KEYFOB_KEYRING_TIMEOUT";

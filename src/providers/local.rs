@@ -61,6 +61,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     lacks: &[],
     composite: None,
     credentials: &[],
+    without_cache: None,
     open: |config, services| {
         let vault = vault(config, services)?;
         Ok(Box::new(LocalVault::new(vault, services.http.log())))

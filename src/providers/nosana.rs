@@ -84,6 +84,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     lacks: &[],
     composite: None,
     credentials: &[],
+    without_cache: None,
     open: |config, services| Ok(Box::new(Nosana::open(config, services)?)),
 };
 

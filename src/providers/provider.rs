@@ -345,6 +345,8 @@ pub struct ProviderSpec {
     /// The ways to sign in with what `login` can keep; it asks for the first that the store's `auth`
     /// does not rule out.
     pub credentials: &'static [Method],
+    /// What its stores forgo where nothing is kept from one command to the next, for `doctor`.
+    pub without_cache: Option<&'static str>,
     /// Opens a store of this provider. Touches neither network nor keyring.
     pub open: Open,
 }

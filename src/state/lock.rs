@@ -48,7 +48,7 @@ impl Lock {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let mut paths = folders
             .iter()
-            .map(|folder| fs::canonicalize(folder).map_err(|error| cannot_lock(folder, error)))
+            .map(|folder| dunce::canonicalize(folder).map_err(|error| cannot_lock(folder, error)))
             .collect::<Result<Vec<_>>>()?;
         // In one order everywhere, so that no two processes wait for each other.
         paths.sort();
@@ -78,13 +78,16 @@ impl Lock {
 /// `failed` where it cannot be made or locked.
 pub fn share(path: &Path) -> Result<(File, bool)> {
     let shared = || {
-        let file = open(path)?.ok_or(io::ErrorKind::PermissionDenied)?;
+        let opened = || io::Result::Ok(open(path)?.ok_or(io::ErrorKind::PermissionDenied)?);
+        let file = opened()?;
         let alone = match file.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => false,
             Err(TryLockError::Error(error)) => return Err(error),
         };
-        // In place of the exclusive lock, where that was to be had.
+        // Closed, it is nobody's: on Windows the exclusive lock would stay beside the shared one.
+        drop(file);
+        let file = opened()?;
         file.try_lock_shared()?;
         Ok((file, alone))
     };

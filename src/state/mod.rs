@@ -4,7 +4,9 @@
 //! own files that of [`file`].
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Permissions, TryLockError};
+#[cfg(unix)]
+use std::fs::Permissions;
+use std::fs::{self, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,7 @@
 //! remembers of the vault, and one that nobody may have written who could read it is not written
 //! to until the user has accepted it.
 
+#[cfg(unix)]
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,9 +66,9 @@ fn seen(document: &Document<'_>) -> Seen {
 
 /// `path` without symbolic links, as far as it exists.
 pub(super) fn canonical(path: &Path) -> PathBuf {
-    let whole = fs::canonicalize(path).ok();
+    let whole = dunce::canonicalize(path).ok();
     let folder = || {
-        let folder = fs::canonicalize(state::folder_of(path)).ok()?;
+        let folder = dunce::canonicalize(state::folder_of(path)).ok()?;
         Some(folder.join(path.file_name()?))
     };
     whole.or_else(folder).unwrap_or_else(|| path.to_owned())

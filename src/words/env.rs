@@ -3,6 +3,7 @@
 //! Nothing else in the crate reads `std::env`, and nothing at all writes it, so that what a
 //! command depends on can be seen in its arguments.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -50,15 +51,27 @@ impl Environment {
 
     /// The variable's value in the platform's own encoding, where it is set and not empty.
     pub fn var_os(&self, name: &str) -> Option<&OsStr> {
-        self.vars
-            .get(OsStr::new(name))
-            .map(OsString::as_os_str)
-            .filter(|value| !value.is_empty())
+        self.raw(name).filter(|value| !value.is_empty())
     }
 
     /// The variable's value as it is, an empty one too.
     pub fn raw(&self, name: &str) -> Option<&OsStr> {
-        self.vars.get(OsStr::new(name)).map(OsString::as_os_str)
+        let name = OsStr::new(name);
+        let found = match cfg!(windows) {
+            true => self.vars.iter().find(|(key, _)| same_name(key, name)),
+            false => self.vars.get_key_value(name),
+        };
+        found.map(|(_, value)| value.as_os_str())
+    }
+
+    /// The names of all variables that are text, as they are set, and as keyfob knows them: in
+    /// capitals where the platform tells no case apart.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let names = self.vars.keys().filter_map(|name| name.to_str());
+        names.map(|name| match cfg!(windows) {
+            true => (name, Cow::Owned(name.to_ascii_uppercase())),
+            false => (name, Cow::Borrowed(name)),
+        })
     }
 
     /// Whether the variable is set to something that means yes: anything but nothing, `0`,
@@ -114,6 +127,14 @@ impl Environment {
     }
 }
 
+/// Whether two names are those of one variable: on Windows case is no difference.
+pub fn same_name(one: &OsStr, other: &OsStr) -> bool {
+    match cfg!(windows) {
+        true => one.eq_ignore_ascii_case(other),
+        false => one == other,
+    }
+}
+
 /// Where keyfob keeps its own files, by the platform's conventions.
 #[derive(Clone, Debug)]
 pub struct Folders {
@@ -164,6 +185,15 @@ mod tests {
         let env = Environment::from_vars([("A", ""), ("B", "0"), ("C", "1")], "/");
         assert_eq!(env.var("A"), None);
         assert!(!env.flag("A") && !env.flag("B") && env.flag("C"));
+    }
+
+    #[test]
+    fn case_tells_names_apart_but_on_windows() {
+        let env = Environment::from_vars([("Path", "p")], "/");
+        assert_eq!(env.var("PATH").is_some(), cfg!(windows));
+        assert_eq!(env.var("Path"), Some("p"));
+        let known: Vec<_> = env.names().map(|(_, known)| known).collect();
+        assert_eq!(known, [if cfg!(windows) { "PATH" } else { "Path" }]);
     }
 
     #[test]

@@ -103,6 +103,10 @@ impl Trouble {
     /// What happened, to follow a name of the command. Nothing that it printed is repeated.
     pub fn words(&self) -> String {
         match self {
+            Self::Io(error) if cfg!(windows) && error.kind() == io::ErrorKind::NotFound => {
+                "cannot be run: there is no sh in the PATH, as Git for Windows brings one"
+                    .to_owned()
+            }
             Self::Io(error) => format!("cannot be run: {}", io_reason(error)),
             Self::TooLong => "printed too much".to_owned(),
             Self::TimedOut => "did not finish in time".to_owned(),

@@ -5,6 +5,8 @@
 mod memory;
 
 use std::any::Any;
+#[cfg(unix)]
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -19,6 +21,8 @@ use keyfob::testing::{Keyring, Sessions, Store, StoreName, TokenCache};
 use keyfob::testing::{NoProgress, ProviderSpec, Result, Schema, Services, registry};
 use serde_json::json;
 
+#[cfg(unix)]
+use crate::openbao::real::{self, Bao};
 use crate::support::home::Home;
 use crate::support::servers::{
     ByteNite, Neo, Northflank, Nosana, OpenBao, Server, bytenite, neo, northflank, openbao,
@@ -140,6 +144,27 @@ impl Subject {
         }
     }
 
+    /// A path of its own in the real server, which this node of it is asked for.
+    #[cfg(unix)]
+    fn of_bao(bao: &Bao, at: usize, case: usize) -> Self {
+        let mut variables = vec![
+            ("BASE_URL".to_owned(), bao.url(at).to_owned()),
+            ("TOKEN".to_owned(), bao.token.clone()),
+            ("PATH".to_owned(), format!("cases/{case}")),
+        ];
+        if let Some(tls) = &bao.tls {
+            let file = tls.ca_file().display().to_string();
+            variables.push(("CA_FILE".to_owned(), file));
+        }
+        Self {
+            spec: spec("openbao"),
+            variables,
+            name: |number| format!("name {number} ü"),
+            server: None,
+            home: Home::new(),
+        }
+    }
+
     fn neo() -> Self {
         let server = Neo::start();
         Self {
@@ -216,7 +241,7 @@ impl conformance::Subject for Subject {
 }
 
 /// Runs every case over a store of its own, and says which ones failed.
-fn conforms(subject: fn() -> Subject) {
+fn conforms(subject: impl Fn() -> Subject) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -228,6 +253,24 @@ fn conforms(subject: fn() -> Subject) {
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// The same cases on what the strict server stands for: one node, and three through one that does
+/// not lead.
+#[cfg(unix)]
+#[test]
+fn openbao_itself() {
+    let Some(program) = real::bao("openbao_itself") else {
+        return;
+    };
+    for bao in [Bao::dev(program.clone()), Bao::cluster(program.clone())] {
+        let at = bao.leader().map_or(0, |leader| (leader + 1) % bao.nodes());
+        let case = Cell::new(0);
+        conforms(|| {
+            case.set(case.get() + 1);
+            Subject::of_bao(&bao, at, case.get())
+        });
+    }
 }
 
 macro_rules! providers {

@@ -1,4 +1,5 @@
-//! What keyfob 0.1 left open: its journal is read, shown, finished and undone.
+//! What keyfob 0.1 left on a disk: its vaults, configuration and trust are read, and its journal is
+//! shown, finished and undone.
 
 use age::x25519::Identity;
 use serde_json::{Value, json};
@@ -6,6 +7,13 @@ use sha2::{Digest, Sha256};
 
 use crate::neo::{assert_nothing_open, set_up};
 use crate::support::home::Home;
+
+/// A file that 0.1.0 itself has written.
+macro_rules! file {
+    ($name:literal) => {
+        include_bytes!(concat!("from_0_1/", $name))
+    };
+}
 
 const KEY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 const BEGUN: &str = "2026-11-25T18:20:58.021491505Z";
@@ -190,4 +198,62 @@ fn without_a_stamp_an_identity_of_the_environment_takes_none() {
         given(args).code(13).stderr_has("bears no stamp");
     }
     assert!(server.secrets().is_empty());
+}
+
+/// A home as 0.1.0 left it: three vaults, a configuration of the user's, and a project's that was trusted.
+fn left() -> Home {
+    let home = Home::new();
+    for folder in [home.data(), home.config()] {
+        std::fs::create_dir_all(folder).expect("a folder");
+    }
+    home.write_private(home.data().join("identity.txt"), file!("identity.txt"));
+    home.write_private(home.data().join("vault.age"), file!("vault.age"));
+    home.write_private(home.home().join("mine.age"), file!("mine.age"));
+    home.write_private("team.age", file!("team.age"));
+    home.write(home.config().join("config.toml"), file!("config.toml"));
+    let project = home.write("keyfob.toml", file!("keyfob.toml"));
+    let project = std::fs::canonicalize(project).expect("a file");
+    let record = String::from_utf8_lossy(file!("trusted.json"));
+    let record = record.replace("@FILE@", project.to_str().expect("text"));
+    home.write_private(home.config().join("trusted.json"), record);
+    home
+}
+
+#[test]
+fn vaults_configuration_and_trust_are_read() {
+    let home = left();
+    home.run(["get", "A"]).ok().quiet().stdout_is("two");
+    home.run(["get", "MULTI"]).ok().stdout_is("line 1\nline 2");
+    home.run(["get", "-s", "mine", "M"]).ok().stdout_is("m");
+    let shown = home.run(["--json", "show", "A"]).ok().json();
+    assert_eq!(shown["description"], "what it is for");
+    assert_eq!(shown["created_at"], "2026-11-26T04:31:22Z");
+    // The project's file counts, as it was trusted, and it leads to a vault beside it.
+    let run = home.run(["run", "--", "sh", "-c", "echo $TOKEN $A"]);
+    run.ok().stdout_is("t0 two\n");
+    let history = home.run(["--json", "history", "A"]).ok().json();
+    assert_eq!(history.as_array().expect("a list").len(), 2);
+    let info = home.run(["--json", "vault", "info"]).ok().json();
+    assert_eq!(info["format"], 1);
+    home.run(["doctor"]).lacks("damaged").lacks("untrusted");
+}
+
+#[test]
+fn what_is_written_on_top_loses_nothing_of_it() {
+    let home = left();
+    home.keyfob(["set", "NEW"]).stdin("n").run().ok();
+    home.run(["restore", "A"]).ok();
+    home.run(["get", "A"]).ok().stdout_is("one");
+    home.run(["get", "MULTI"]).ok().stdout_is("line 1\nline 2");
+    home.run(["get", "NEW"]).ok().stdout_is("n");
+    let shown = home.run(["--json", "show", "A"]).ok().json();
+    assert_eq!(shown["description"], "what it is for");
+    assert_eq!(shown["created_at"], "2026-11-26T04:31:22Z");
+    let info = home.run(["--json", "vault", "info"]).ok().json();
+    assert_eq!(info["format"], 2);
+    // What was trusted was that content, and no other.
+    home.write("keyfob.toml", "[env]\nA = \"keyfob://local/MULTI\"\n");
+    home.run(["run", "--", "true"])
+        .code(125)
+        .stderr_has("keyfob trust");
 }

@@ -55,6 +55,8 @@ mod nosana_jobs;
 mod nosana_types;
 mod odds;
 mod openbao;
+#[cfg(unix)]
+mod packages;
 mod pipes;
 #[cfg(unix)]
 mod profiles;

@@ -1,5 +1,7 @@
 //! The way to a server: deadlines, proxies and redirects, the same for every provider.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use crate::support::home::Home;
@@ -127,6 +129,33 @@ fn https_goes_through_the_proxy_and_tells_it_nothing() {
             .ok();
         assert!(direct.heads().is_empty());
     }
+}
+
+#[test]
+fn an_international_host_is_asked_for_in_ascii() {
+    let (_server, mut home) = set_up(Listen::Http);
+    home.set("KEYFOB_NOSANA_BASE_URL", "https://bücher.example");
+    let proxy = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = proxy.local_addr().unwrap();
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = proxy.accept().unwrap();
+        let mut asked = String::new();
+        BufReader::new(&stream).read_line(&mut asked).unwrap();
+        stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        asked
+    });
+    home.keyfob(["get", "A"])
+        .env("HTTPS_PROXY", format!("http://{address}"))
+        .run()
+        .code(8)
+        .stderr_has("xn--bcher-kva.example");
+    let asked = asked.join().unwrap();
+    assert!(
+        asked.starts_with("CONNECT xn--bcher-kva.example:443 "),
+        "{asked}"
+    );
 }
 
 #[test]

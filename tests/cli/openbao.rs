@@ -3,7 +3,10 @@
 
 mod changing;
 #[cfg(unix)]
-mod real;
+mod cluster;
+#[cfg(unix)]
+pub mod real;
+mod remembering;
 mod signing_in;
 
 use serde_json::json;
@@ -466,4 +469,43 @@ fn an_address_for_other_tools_is_no_trouble_of_other_stores() {
         .env("KEYFOB_OPENBAO_BASE_URL", "http://10.0.0.1")
         .run()
         .code(11);
+}
+
+#[test]
+fn commands_cost_so_many_requests() {
+    let server = OpenBao::start();
+    for path in ["app", "app/sub", "other"] {
+        server.put(path, "K", "v");
+    }
+    let home = home(&server);
+    let many: serde_json::Map<_, _> = (0..100)
+        .map(|n| (format!("many/K{n}"), json!(format!("v{n}"))))
+        .collect();
+    let many = json!(many).to_string();
+    let steps: [(&[&str], &str, usize); 9] = [
+        (&["get", "app/K"], "", 2),
+        (&["set", "app/K"], "w", 4),
+        (&["set", "app/K"], "w", 2),
+        (&["set", "new/K"], "v", 4),
+        (&["import", "-y", "--format=json", "-"], &many, 5),
+        (&["list", "--prefix", "app/"], "", 5),
+        (&["run", "-e", "A=app/K", "--", "true"], "", 2),
+        (
+            &["run", "-e", "A=app/K", "-e", "B=other/K", "--", "true"],
+            "",
+            3,
+        ),
+        (&["delete", "-y", "new/K"], "", 5),
+    ];
+    for (args, stdin, requests) in steps {
+        server.forget_requests();
+        let mut command = home.keyfob(args.iter().copied());
+        if !stdin.is_empty() {
+            command = command.stdin(stdin);
+        }
+        command.run().ok();
+        let asked = server.asked();
+        println!("{}: {}", args.join(" "), asked.join(", "));
+        assert_eq!(asked.len(), requests, "{}: {asked:?}", args.join(" "));
+    }
 }

@@ -13,7 +13,8 @@ use crate::support::home::{BINARY, Home, set_mode};
 use crate::support::run::Run;
 use crate::support::servers::faults::Fault;
 use crate::support::servers::northflank::API_TOKEN;
-use crate::support::servers::{Northflank, Nosana};
+use crate::support::servers::openbao::{Granted, Policy};
+use crate::support::servers::{Answer, Listen, Northflank, Nosana, OpenBao, Request, Server};
 use crate::support::solana::Keypair;
 
 type Variables = BTreeMap<String, String>;
@@ -112,6 +113,8 @@ fn every_block_of_the_section_is_run_here() {
         ".github/workflows/deploy.yml",
         "keyfob.toml",
         ".gitlab-ci.yml",
+        ".github/workflows/release.yml",
+        ".gitlab/release.yml",
         "beside the job's definition",
         ".nosana-ci.yml",
         "deploy.sh",
@@ -226,12 +229,6 @@ fn github_actions() {
             continue;
         }
         let script = text(&step["run"]);
-        if let Some(condition) = step["if"].as_str() {
-            assert_eq!(condition, "steps.keyfob.outputs.cache-hit != 'true'");
-            left_out(&format!("{script}, which is for where the cache is empty"));
-            skipped.push("cargo install");
-            continue;
-        }
         let own = variables(&step["env"]);
         let own = own
             .iter()
@@ -241,10 +238,7 @@ fn github_actions() {
         run.ok();
         shown.push_str(&run.text());
     }
-    assert_eq!(
-        skipped,
-        ["actions/checkout", "actions/cache", "cargo install"]
-    );
+    assert_eq!(skipped, ["actions/checkout", "keyfob/keyfob"]);
 
     let migrate = environment_of(&home, "migrate");
     assert_eq!(migrate["DATABASE_URL"], URL);
@@ -306,6 +300,100 @@ fn gitlab_ci() {
         assert_eq!(deploy["DATABASE_URL"], URL);
         assert_eq!(deploy.get("OTHER"), None);
         assert_eq!(deploy.get("NORTHFLANK_API_TOKEN"), None);
+    }
+}
+
+/// What stands in the place of the server's address in the recipes.
+const BAO: &str = "https://bao.example:8200";
+
+const ID_TOKEN: &str = "eyJ.id-token-of-the-job.c2ln";
+
+/// A server that takes the id token for the role `ci`, and these variables with its address.
+fn bao(mut variables: Variables) -> (OpenBao, Variables) {
+    let server = OpenBao::start();
+    server.put("ci/app", "TOKEN", TOKEN);
+    server.put("ci/app", "OTHER", "not-asked-for");
+    let may = Policy::none().allowing("secret/data/ci/*", &["read"]);
+    server.methods(|methods| {
+        let role = (
+            Some("ci".to_owned()),
+            ID_TOKEN.to_owned(),
+            Granted::new(may),
+        );
+        methods.jwt.insert("jwt".to_owned(), vec![role]);
+    });
+    assert_eq!(variables["BAO_ADDR"], BAO);
+    variables.insert("BAO_ADDR".to_owned(), server.url());
+    (server, variables)
+}
+
+/// Checks what the program saw of the job's secrets.
+fn saw_the_token_alone(home: &Home, server: &OpenBao, run: &Run) {
+    run.ok().lacks(ID_TOKEN).lacks("not-asked-for");
+    let deploy = environment_of(home, "deploy");
+    assert_eq!(deploy["TOKEN"], TOKEN);
+    for name in ["OTHER", "VAULT_ID_TOKEN", "BAO_TOKEN"] {
+        assert_eq!(deploy.get(name), None, "{name}");
+    }
+    assert_eq!(server.logins(), 1);
+}
+
+#[test]
+fn github_signs_in_with_its_id_token() {
+    if !have("bash", "github_signs_in_with_its_id_token") {
+        return;
+    }
+    let workflow = yaml(".github/workflows/release.yml");
+    // Without it there is nothing to ask for.
+    assert_eq!(workflow["permissions"]["id-token"], "write");
+    let job = &workflow["jobs"]["release"];
+    let runner = Server::start(Listen::Http, |request: &Request| {
+        let asked = request.parameter("audience").as_deref() == Some("https://bao.example")
+            && request.header("authorization") == Some("Bearer request-token");
+        match asked {
+            true => Answer::json(200, &json!({"value": ID_TOKEN})),
+            false => Answer::status(401),
+        }
+    });
+    let (server, env) = bao(variables(&job["env"]));
+    let home = Home::new();
+    program(&home, "deploy");
+    let url = format!("{}/token?api-version=2.0", runner.url());
+    let request_token = "request-token".to_owned();
+    let given = Variables::from([
+        ("ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(), url),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN".to_owned(), request_token),
+    ]);
+    let mut job_of = Runner {
+        env,
+        ..Runner::default()
+    };
+    for step in job["steps"].as_array().unwrap() {
+        let run = job_of.step(&home, text(&step["run"]), &given);
+        saw_the_token_alone(&home, &server, &run);
+    }
+}
+
+#[test]
+fn gitlab_signs_in_with_its_id_token() {
+    if !have("bash", "gitlab_signs_in_with_its_id_token") {
+        return;
+    }
+    let job = &yaml(".gitlab/release.yml")["release"];
+    let (server, variables) = bao(variables(&job["variables"]));
+    let home = Home::new();
+    program(&home, "deploy");
+    let tokens = job["id_tokens"].as_object().unwrap();
+    for line in job["script"].as_array().unwrap() {
+        let mut run = home.program("bash", ["-eo", "pipefail", "-c", text(line)]);
+        for (name, value) in &variables {
+            run = run.env(name, value);
+        }
+        for name in tokens.keys() {
+            run = run.env(name, ID_TOKEN);
+        }
+        let run = with_keyfob_on_the_path(run.env("CI", "true")).run();
+        saw_the_token_alone(&home, &server, &run);
     }
 }
 

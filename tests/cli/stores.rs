@@ -149,3 +149,20 @@ fn a_removed_store_keeps_its_secrets() {
         .ok();
     home.run(["get", "-s", "dev", "A"]).ok().stdout_is("1");
 }
+
+#[test]
+fn login_and_logout_take_the_store_as_every_command_does() {
+    let home = Home::new();
+    for command in ["login", "logout"] {
+        for args in [
+            &[command, "-s", "local"][..],
+            &["-s", "local", command],
+            &[command, "local"],
+        ] {
+            home.run(args).ok().stderr_has("local");
+        }
+        // The one that is named is meant.
+        home.run(["-s", "missing", command, "local"]).ok();
+        home.run([command, "-s", "missing"]).code(3);
+    }
+}

@@ -55,20 +55,29 @@ async fn interruptible(work: impl Future<Output = Result<()>>, app: &App) -> Res
         result = work => return result,
         signal = signals::asked_to_end() => signal,
     };
-    let left = match open::is_any(app) {
-        Ok(false) => Error::failed("interrupted, and nothing is open"),
-        _ => Error::failed("interrupted").hint(
-            "keyfob rotate --list shows what is open; --resume finishes it, --undo reverts it",
-        ),
-    };
+    let left = interrupted(app);
     app.ui.error(&left);
     signals::end_by(signal);
     Err(left)
 }
 
+/// The same where it is the console that asks.
 #[cfg(not(unix))]
-async fn interruptible(work: impl Future<Output = Result<()>>, _: &App) -> Result<()> {
-    work.await
+async fn interruptible(work: impl Future<Output = Result<()>>, app: &App) -> Result<()> {
+    tokio::select! {
+        result = work => result,
+        Ok(()) = tokio::signal::ctrl_c() => Err(interrupted(app)),
+    }
+}
+
+/// That work was ended, and what that has left.
+fn interrupted(app: &App) -> Error {
+    match open::is_any(app) {
+        Ok(false) => Error::failed("interrupted, and nothing is open"),
+        _ => Error::failed("interrupted").hint(
+            "keyfob rotate --list shows what is open; --resume finishes it, --undo reverts it",
+        ),
+    }
 }
 
 async fn rotate(args: &RotateArgs, tools: &Tools<'_>, app: &App) -> Result<()> {

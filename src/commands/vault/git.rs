@@ -15,7 +15,7 @@ use crate::words::shown::{self, ShownPath as _};
 /// The vault that the file at `path`, which may be a copy of it, is opened as: that of the store
 /// whose place `place` is, else of the first store with an identity that opens it.
 fn opening(path: &Path, place: &Path, app: &App) -> Result<Vault> {
-    let canonical = |path: &Path| std::fs::canonicalize(path).ok();
+    let canonical = |path: &Path| dunce::canonicalize(path).ok();
     let place = canonical(place);
     let mut vaults = all(app)?;
     if place.is_some() {
@@ -239,7 +239,7 @@ pub fn set_up(armor: bool, app: &App) -> Result<()> {
 fn program(app: &App) -> Result<String> {
     let own = std::env::current_exe()
         .map_err(|error| Error::io("keyfob could not find out where it is", error))?;
-    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let real = |path: &Path| dunce::canonicalize(path).ok();
     let folders = app.env.var_os("PATH").map(std::env::split_paths);
     let found = folders
         .into_iter()

@@ -103,7 +103,7 @@ impl World {
     /// One in which a project's file counts when it was trusted.
     fn distrusting() -> Self {
         let temporary = tempfile::tempdir().unwrap();
-        let root = std::fs::canonicalize(temporary.path()).unwrap();
+        let root = dunce::canonicalize(temporary.path()).unwrap();
         let home = root.join("home");
         let world = Self {
             folders: Folders::below(&home),

@@ -80,6 +80,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         auth: None,
         fields: &["api_key"],
     }],
+    without_cache: None,
     open: |config, services| Ok(Box::new(ByteNite::open(config, services)?)),
 };
 

@@ -67,6 +67,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         auth: None,
         fields: &["api_key"],
     }],
+    without_cache: None,
     open: |config, services| Ok(Box::new(Neo::open(config, services)?)),
 };
 

@@ -85,6 +85,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         auth: None,
         fields: &["api_token"],
     }],
+    without_cache: None,
     open: |config, services| Ok(Box::new(Northflank::open(config, services)?)),
 };
 

@@ -1,16 +1,18 @@
 //! Earlier versions. The server counts those of a path; of one key they are those in which its value
 //! changed.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::OpenBao;
-use super::change::{Edit, unversioned};
+use super::edit::{Edit, unversioned};
 use super::name::{Path, Place};
 use crate::providers::{Versions, bulk, missing};
-use crate::words::batch::{Action, Restored, Version};
+use crate::words::batch::{Action, Past, Restored, Version};
 use crate::words::error::{Error, Result};
-use crate::words::secret::{Name, SecretValue};
+use crate::words::secret::{Entry, Name, SecretValue};
 
 /// How many versions a path keeps where nobody has said otherwise.
 const KEPT: u32 = 10;
@@ -74,6 +76,42 @@ impl OpenBao {
         Ok((place, all))
     }
 
+    /// What of `path` was deleted, and can be restored.
+    async fn gone(&self, path: &Path) -> Result<Gone> {
+        let numbers = self.numbers(path).await?;
+        let Some((current, earlier)) = numbers.split_last() else {
+            return Ok(Gone::default());
+        };
+        let now = self.requests.read_version(path, Some(*current)).await?;
+        let is_whole = now.version == *current && now.data.is_none() && !now.beside.destroyed;
+        let mut gone = Gone::default();
+        let mut since = now
+            .beside
+            .deleted_at
+            .filter(|_| is_whole)
+            .or(now.beside.created_at);
+        let there = now.data.unwrap_or_default();
+        for number in earlier.iter().rev() {
+            let before = self.requests.read_version(path, Some(*number)).await?;
+            let written = before.beside.created_at;
+            for key in before.data.unwrap_or_default().into_keys() {
+                if !there.contains_key(&key) {
+                    gone.keys.entry(key).or_insert(since);
+                }
+            }
+            since = written;
+        }
+        match self.layout.one_key().filter(|_| is_whole) {
+            Some(key) => drop(
+                gone.keys
+                    .entry(key.to_owned())
+                    .or_insert(now.beside.deleted_at),
+            ),
+            None => gone.is_untold = is_whole && gone.keys.is_empty(),
+        }
+        Ok(gone)
+    }
+
     /// The numbers of the versions that are kept, the oldest first.
     async fn numbers(&self, path: &Path) -> Result<Vec<u32>> {
         if let Some((versions, current)) = self.requests.versions(path).await? {
@@ -87,6 +125,15 @@ impl OpenBao {
         let first = current.saturating_sub(KEPT - 1).max(1);
         Ok((first..=current).filter(|_| current > 0).collect())
     }
+}
+
+/// What of a path was deleted.
+#[derive(Default)]
+struct Gone {
+    /// The keys that an earlier version has and the current one has not, and when they went.
+    keys: BTreeMap<String, Option<Timestamp>>,
+    /// Whether there may be others: the path was deleted whole, and nothing tells what it held.
+    is_untold: bool,
 }
 
 /// Those of the versions in which the key's value changed, the oldest first.
@@ -120,6 +167,56 @@ impl Versions for OpenBao {
             true => Err(missing(name)),
             false => Ok(versions),
         }
+    }
+
+    async fn deleted(&self) -> Result<Vec<Entry>> {
+        bulk::concurrency(&self.services.env)?;
+        if !self.requests.keeps_versions().await? {
+            return Ok(Vec::new());
+        }
+        let paths = self.paths("").await?;
+        let found = bulk::each(
+            &self.services,
+            "looking for what was deleted",
+            &paths,
+            |path| self.gone(path),
+        );
+        let mut entries = Vec::new();
+        let mut untold = Vec::new();
+        for (path, gone) in paths.iter().zip(found.await?) {
+            let Gone { keys, is_untold } = gone?;
+            if is_untold {
+                untold.push(path.text());
+            }
+            entries.extend(keys.into_iter().filter_map(|(key, at)| {
+                let mut entry = Entry::new(self.layout.name(path, &key)?);
+                entry.updated_at = at;
+                Some(entry)
+            }));
+        }
+        self.requests.access.keep().await;
+        if !untold.is_empty() {
+            (self.services.notice)(&format!(
+                "deleted whole, so that the server does not tell which keys of these paths can be restored: {}",
+                untold.join(", ")
+            ));
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    async fn past(&self, name: &Name) -> Result<Option<Vec<Past>>> {
+        if !self.requests.keeps_versions().await? {
+            return Ok(None);
+        }
+        let (_, all) = self.timeline(name).await?;
+        let changes = changes(&all);
+        let earlier = changes.len().saturating_sub(1);
+        let past = changes.into_iter().take(earlier).map(|at| Past {
+            updated_at: at.at,
+            value: at.value.clone(),
+        });
+        Ok(Some(past.collect()))
     }
 
     async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {

@@ -15,19 +15,24 @@ use super::{
 };
 use crate::config::StoreConfig;
 use crate::config::schema::{Field, Schema, Shape};
-use crate::words::batch::{Batch, Filter, Outcome, Reading, Selection, Write};
+use crate::words::batch::{Action, Batch, Filter, Metadata, Outcome, Reading, Selection, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Form, Name, SecretValue};
 
 mod access;
+mod bare;
 mod change;
+mod edit;
 mod history;
+mod id_token;
 mod name;
 mod requests;
 mod sign_in;
+mod storing;
 mod wire;
+mod wrapping;
 
-use change::{DESCRIPTION, Edit, description_of};
+use edit::{DESCRIPTION, Edit, description_of};
 use name::{Layout, Path, Place, is_unprintable};
 use requests::Requests;
 use wire::Keys;
@@ -180,6 +185,9 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             fields: &["token"],
         },
     ],
+    without_cache: Some(
+        "in a cluster a command may then read what was there before the write of the last one",
+    ),
     open: |config, services| Ok(Box::new(OpenBao::open(config, services)?)),
 };
 
@@ -225,7 +233,7 @@ impl OpenBao {
     async fn paths(&self, prefix: &str) -> Result<Vec<Path>> {
         let base = &self.layout.base;
         let mut paths = BTreeSet::new();
-        if !base.is_root() && !self.layout.is_one_a_path() {
+        if !base.is_root() && self.layout.one_key().is_none() {
             paths.insert(base.clone());
         }
         let mut folders = vec![base.clone()];
@@ -411,20 +419,10 @@ impl Provider for OpenBao {
                 write.value.len()
             ));
         }
-        if let Some(text) = &write.metadata.description {
-            if description_of(&place.key).len() > LONGEST_CUSTOM_KEY {
-                return refuse(format!(
-                    "is too long to be described: its key has {} bytes",
-                    place.key.len()
-                ));
-            }
-            if text.len() > LONGEST_DESCRIPTION || text.chars().any(is_unprintable) {
-                return refuse(format!(
-                    "has a description that the server does not take: it is one line of at most {LONGEST_DESCRIPTION} bytes"
-                ));
-            }
+        match &write.metadata.description {
+            Some(text) => check_description(&write.name, &place.key, text),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     async fn list(&self, filter: &Filter) -> Result<Vec<Entry>> {
@@ -478,6 +476,18 @@ impl Provider for OpenBao {
         self.change("storing secrets", edits).await
     }
 
+    async fn annotate(&self, name: &Name, metadata: Metadata) -> Result<Action> {
+        let Place { path, key } = self.layout.place(name)?;
+        let description = metadata.description.unwrap_or_default();
+        check_description(name, &key, &description)?;
+        let annotated = self
+            .requests
+            .annotate(&path, &key, name, &description)
+            .await;
+        self.requests.access.keep().await;
+        annotated
+    }
+
     async fn delete(&self, names: &[Name]) -> Result<Vec<Outcome>> {
         bulk::concurrency(&self.services.env)?;
         let mut edits = Vec::with_capacity(names.len());
@@ -520,4 +530,23 @@ impl Provider for OpenBao {
             Some(_) => None,
         }
     }
+}
+
+/// Checks that `description` can stand beside `key`.
+///
+/// # Errors
+/// `invalid_data` that says what the server does not take.
+fn check_description(name: &Name, key: &str, description: &str) -> Result<()> {
+    if description_of(key).len() > LONGEST_CUSTOM_KEY {
+        return Err(Error::invalid_data(format!(
+            "{name} is too long to be described: its key has {} bytes",
+            key.len()
+        )));
+    }
+    if description.len() > LONGEST_DESCRIPTION || description.chars().any(is_unprintable) {
+        return Err(Error::invalid_data(format!(
+            "{name} has a description that the server does not take: it is one line of at most {LONGEST_DESCRIPTION} bytes"
+        )));
+    }
+    Ok(())
 }

@@ -183,9 +183,9 @@ impl Layout {
         Some(Name::any(name))
     }
 
-    /// Whether each path has one secret.
-    pub fn is_one_a_path(&self) -> bool {
-        self.key.is_some()
+    /// The key of each path's one secret, where there is one a path.
+    pub fn one_key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// Whether something at or below the folder `path` may have a name that begins with `prefix`.

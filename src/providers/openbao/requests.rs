@@ -123,6 +123,18 @@ impl Requests {
         }
     }
 
+    /// Sends a PATCH, again for a while where a node does not have the path yet: it looks for that in
+    /// its own copy, before it passes anything on.
+    async fn patch(&self, make: impl Fn() -> Result<Request>) -> Result<Response> {
+        let started = Instant::now();
+        loop {
+            let response = self.ask(&make).await?;
+            if !wire::is_behind(&response) || !self.waits(started).await {
+                return Ok(response);
+            }
+        }
+    }
+
     fn url(&self, what: Option<&str>, path: &Path) -> Result<Url> {
         let mount = self.mount.split('/');
         self.access.url(mount.chain(what).chain(path.segments()))
@@ -194,7 +206,7 @@ impl Requests {
                     wire::bare(&self.ask(make).await?)?
                 }
             };
-            let awaited = self.access.awaited(&path.text());
+            let awaited = self.access.awaited(&self.address(path));
             if !keeps_versions || awaited.is_none_or(|awaited| secret.version >= awaited) {
                 return Ok(secret);
             }
@@ -202,6 +214,11 @@ impl Requests {
                 return Ok(secret);
             }
         }
+    }
+
+    /// What tells `path` from those of other mounts and namespaces.
+    pub fn address(&self, path: &Path) -> String {
+        [self.place.as_str(), &path.text()].join("\n")
     }
 
     /// Waits a moment, unless that was so long already that what is not there will not come.
@@ -239,7 +256,7 @@ impl Requests {
             let make = || self.getting("list the keys", Some("subkeys"), path);
             let response = self.ask(make).await?;
             let stale = |keys: &Keys| {
-                let awaited = self.access.awaited(&path.text());
+                let awaited = self.access.awaited(&self.address(path));
                 awaited.is_some_and(|awaited| keys.version < awaited)
             };
             match wire::keys(&response)? {
@@ -311,7 +328,11 @@ impl Requests {
     /// # Errors
     /// What the server refuses for good.
     pub async fn write(&self, path: &Path, data: Data<'_>) -> Result<Wrote> {
-        let sent = self.ask(|| self.writing(path, data)).await;
+        let make = || self.writing(path, data);
+        let sent = match data.is_whole {
+            true => self.ask(make).await,
+            false => self.patch(make).await,
+        };
         let response = match self.heard(sent)? {
             Ok(response) => response,
             Err(wrote) => return Ok(wrote),
@@ -368,7 +389,8 @@ impl Requests {
                     true => (Method::DELETE, "delete the secrets"),
                     false => (Method::POST, "store the secrets"),
                 };
-                let request = Request::new(operation, method, url).repeatable();
+                // Not repeatable: what was there before tells whether it was carried out.
+                let request = Request::new(operation, method, url);
                 match keys.is_empty() {
                     true => Ok(request),
                     false => Ok(sensitive(request.json(&Sent(keys))?, keys)),
@@ -399,7 +421,8 @@ impl Requests {
             }
             Err(error) => return Err(error),
         };
-        if wire::is_outdated(&response) || wire::is_absent(&response) {
+        if wire::is_outdated(&response) || wire::is_absent(&response) || wire::is_behind(&response)
+        {
             return Ok(Err(Wrote::Outdated));
         }
         if wire::is_refused_for_now(&response) {
@@ -459,7 +482,7 @@ impl Requests {
             custom_metadata: &'a BTreeMap<String, Option<String>>,
         }
         let response = self
-            .ask(|| {
+            .patch(|| {
                 let url = self.url(Some("metadata"), path)?;
                 // A second one does what the first has done.
                 Request::new("describe the secrets", Method::PATCH, url)

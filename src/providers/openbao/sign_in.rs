@@ -3,40 +3,31 @@
 
 use std::cell::RefCell;
 
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use super::id_token::{self, REQUEST_TOKEN, REQUEST_URL, read_token};
 use super::wire;
+use super::wrapping::{is_wrapped, unwrap};
 use crate::config::StoreConfig;
 use crate::credential::{Credential, Means, Source};
-use crate::http::{Peer, Request, Response};
+use crate::http::{Request, Response};
 use crate::keyring::Keyring;
 use crate::providers::Given;
-use crate::providers::endpoint::{DIALECT, Endpoint};
+use crate::providers::endpoint::Endpoint;
 use crate::words::digest;
 use crate::words::env::Environment;
-use crate::words::error::{Error, Kind, Result, io_reason};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::object::Object;
 use crate::words::shown::ShownPath as _;
 
 /// Where a pod finds its token.
 const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/// Where GitHub's runner gives a job its id token, and what it asks for in return.
-const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
-const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
-
 /// Under which name GitLab's documentation has jobs ask for one.
 pub const GITLAB: &str = "VAULT_ID_TOKEN";
-
-/// A secret that was wrapped is sent as the token that opens it; these begin so.
-const WRAPPED: [&str; 5] = ["s.", "b.", "hvs.", "hvb.", "sbs."];
-
-/// The shortest token.
-const TOKEN: usize = 20;
 
 /// A token as the server gives it.
 pub struct Token {
@@ -495,138 +486,9 @@ impl SignIn {
             IdToken::File(path) => read_token(&path),
             IdToken::GitLab(token) => Ok(Zeroizing::new(token)),
             IdToken::GitHub { url, token } => {
-                ask_github(endpoint, &url, &Zeroizing::new(token), audience.as_deref()).await
+                id_token::ask_github(endpoint, &url, &Zeroizing::new(token), audience.as_deref())
+                    .await
             }
-        }
-    }
-}
-
-/// Whether a secret id is the token that opens the wrapping around it.
-fn is_wrapped(text: &str) -> bool {
-    let is_token = |prefix: &str| {
-        let rest = text.strip_prefix(prefix);
-        rest.is_some_and(|rest| {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-            rest.len() >= TOKEN && rest.bytes().all(plain)
-        })
-    };
-    WRAPPED.iter().any(|prefix| is_token(prefix))
-}
-
-/// Opens the wrapping around a secret id, which works once.
-async fn unwrap(endpoint: &Endpoint, token: &str) -> Result<Zeroizing<String>> {
-    #[derive(Deserialize)]
-    struct Whole {
-        data: Object<Inner>,
-    }
-    #[derive(Deserialize)]
-    struct Inner {
-        secret_id: String,
-    }
-    let url = endpoint.url(&["v1", "sys", "wrapping", "unwrap"])?;
-    let empty = std::collections::BTreeMap::<&str, &str>::new();
-    // Not repeatable: a second one would be refused for the first.
-    let request = Request::new("unwrap the secret id", Method::POST, url)
-        .may_be_referred()
-        .json(&empty)?;
-    let response = endpoint.send_as(token, request).await?;
-    if !response.is_success() {
-        return Err(match response.status {
-            StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN => response
-                .error(Kind::Unauthenticated)
-                .hint("a wrapped secret id is opened once, and soon: where this is the first time, somebody else has opened it; make another"),
-            _ => wire::failure(&response),
-        });
-    }
-    let Object(Whole {
-        data: Object(Inner { secret_id }),
-    }) = response.json()?;
-    Ok(Zeroizing::new(secret_id))
-}
-
-/// The token in the file at `path`.
-fn read_token(path: &std::path::Path) -> Result<Zeroizing<String>> {
-    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|error| {
-        Error::unauthenticated(format!(
-            "the id token in {} cannot be read: {}",
-            path.shown(),
-            io_reason(&error)
-        ))
-        .made_of(error)
-    })?;
-    let text = std::str::from_utf8(&bytes)
-        .map(str::trim)
-        .unwrap_or_default();
-    match text.is_empty() {
-        false => Ok(Zeroizing::new(text.to_owned())),
-        true => Err(Error::unauthenticated(format!(
-            "there is no id token in {}",
-            path.shown()
-        ))),
-    }
-}
-
-/// Asks GitHub's runner for the job's id token.
-async fn ask_github(
-    endpoint: &Endpoint,
-    url: &str,
-    token: &str,
-    audience: Option<&str>,
-) -> Result<Zeroizing<String>> {
-    #[derive(Deserialize)]
-    struct Answer {
-        value: String,
-    }
-    let bad = || Error::unauthenticated(format!("{REQUEST_URL} is no address to ask"));
-    crate::config::check::base_url(url.split('?').next().unwrap_or_default()).map_err(|_| bad())?;
-    let mut url = Url::parse(url).map_err(|_| bad())?;
-    if let Some(audience) = audience {
-        url.query_pairs_mut().append_pair("audience", audience);
-    }
-    let peer = Peer {
-        ca_file: None,
-        identity: None,
-        dialect: DIALECT,
-    };
-    let request = Request::new("get the job's id token", Method::GET, url).secret_header(
-        AUTHORIZATION,
-        "Bearer ",
-        token,
-    );
-    let response = endpoint.services.http.send(&peer, &request).await?;
-    if !response.is_success() {
-        return Err(match response.status {
-            status if status.is_client_error() => response.error(Kind::Unauthenticated),
-            _ => response.status_error(),
-        });
-    }
-    let Object(Answer { value }) = response.json()?;
-    match value.is_empty() {
-        false => Ok(Zeroizing::new(value)),
-        true => Err(response.nonsense("no token")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_wrapped;
-
-    #[test]
-    fn a_wrapped_secret_id_is_a_token() {
-        for token in [
-            "s.3C0aolbwMm4WwtmZ3hWMrpqV",
-            "hvs.CAESIJlU9JMYEhOPYv4igdhm9PnZDrabYTobQ4Ymnlq1qY",
-            "s.3C0aolbwMm4WwtmZ3hWMrpqV.ns1id",
-        ] {
-            assert!(is_wrapped(token), "{token}");
-        }
-        for id in [
-            "99346397-db77-4407-94e5-e76312f5f459",
-            "s.short",
-            "s.with a blank in it, and long",
-            "",
-        ] {
-            assert!(!is_wrapped(id), "{id}");
         }
     }
 }

@@ -315,10 +315,24 @@ pub fn warnings(response: &Response) -> Vec<String> {
         .unwrap_or_default()
 }
 
+/// Makes sure that the answer tells of a token.
+///
+/// # Errors
+/// `invalid_data` for one that does not.
+pub fn looked_up(response: &Response) -> Result<()> {
+    let ttl = read::<i64>(&data(response)?, "ttl");
+    ttl.map(drop).ok_or_else(|| nonsense(response))
+}
+
 /// Whether the server itself says that there is nothing.
 pub fn is_absent(response: &Response) -> bool {
     response.status == StatusCode::NOT_FOUND
         && errors(response).is_some_and(|errors| errors.is_empty())
+}
+
+/// Whether the answer is that of a node to a PATCH of what it does not have, or not yet.
+pub fn is_behind(response: &Response) -> bool {
+    response.status == StatusCode::NOT_FOUND && response.body.is_empty()
 }
 
 /// Whether the answer refuses a write because the version is another than it expects.
@@ -371,10 +385,14 @@ pub fn is_token_rejection(response: &Response) -> bool {
     }
 }
 
-/// Texts of a 500 that no second try changes.
+/// Texts of a 500 that no second try changes, and what they mean.
 const TOO_LARGE: [&str; 2] = [
     "put failed due to value being too large",
     "put failed due to key being too large",
+];
+const LARGE: [&str; 2] = [
+    "a path holds up to 1 MiB, all of its keys together",
+    "the path is too long: shorten the name",
 ];
 
 /// Texts of a 400 that pass: a mount made or changed a moment ago.
@@ -382,6 +400,9 @@ const UPGRADING: [&str; 2] = [
     "Upgrading from non-versioned to versioned data",
     "Waiting for the primary to upgrade",
 ];
+
+/// What a sealed server says of everything.
+const SEALED: &str = "Vault is sealed";
 
 fn says(body: &[u8], texts: &[&str]) -> bool {
     let body = String::from_utf8_lossy(body);
@@ -399,10 +420,18 @@ pub fn is_transient(status: StatusCode, body: &[u8]) -> bool {
     }
 }
 
-/// Whether the server itself says that it has done nothing, as it cannot now.
+/// Whether the server itself says that it has done nothing, as it cannot now. A node that refers to
+/// the active one says no such thing: it may have passed the request on to one that has carried it out
+/// and was gone before it could answer.
 pub fn is_refused_for_now(response: &Response) -> bool {
-    let own = response.status == StatusCode::TEMPORARY_REDIRECT || errors(response).is_some();
-    own && is_transient(response.status, &response.body)
+    let own = errors(response).is_some();
+    own && match response.status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_REQUEST => {
+            is_transient(response.status, &response.body)
+        }
+        StatusCode::SERVICE_UNAVAILABLE => says(&response.body, &[SEALED]),
+        _ => false,
+    }
 }
 
 /// The error for a success or an absence that makes no sense.
@@ -422,11 +451,10 @@ pub fn failure(response: &Response) -> Error {
             "the cluster has no active node; it chooses another within seconds, as a rule",
         ),
         StatusCode::PRECONDITION_FAILED => response.error(Kind::Unavailable),
-        StatusCode::INTERNAL_SERVER_ERROR if says(&response.body, &TOO_LARGE) => hinted(
-            Kind::InvalidData,
-            "a path holds up to 1 MiB, all of its keys together",
-        )
-        .caused_by(Cause::Other),
+        StatusCode::INTERNAL_SERVER_ERROR if says(&response.body, &TOO_LARGE) => {
+            let is_path = says(&response.body, &TOO_LARGE[1..]);
+            hinted(Kind::InvalidData, LARGE[usize::from(is_path)]).caused_by(Cause::Other)
+        }
         StatusCode::FORBIDDEN if denial(response) != Denial::Foreign => {
             hinted(Kind::Forbidden, MISSING)
         }

@@ -34,6 +34,7 @@ pub static SPEC: LazyLock<ProviderSpec> = LazyLock::new(|| {
         lacks: &[],
         composite: None,
         credentials: &[],
+        without_cache: None,
         open: |config, services| {
             let drawer = services
                 .folders

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::home;
-use crate::support::servers::openbao::Node;
-use crate::support::servers::{Fault, OpenBao};
+use super::{home, home_with};
+use crate::support::servers::openbao::{Node, Policy};
+use crate::support::servers::{Answer, Fault, OpenBao};
 
 /// Has somebody else store a key right before the first request with this method.
 fn meanwhile(server: &Arc<OpenBao>, method: &str, key: &'static str, value: &'static str) {
@@ -54,7 +54,7 @@ fn nobody_s_write_is_lost() {
 fn a_delete_takes_nothing_of_others() {
     let server = Arc::new(OpenBao::start());
     server.put("app", "A", "1");
-    meanwhile(&server, "POST", "B", "theirs");
+    meanwhile(&server, "PATCH", "B", "theirs");
     home(&server).run(["delete", "-y", "app/A"]).ok();
     assert_eq!(
         server.map("app"),
@@ -175,6 +175,12 @@ fn earlier_versions_are_those_in_which_the_key_changed() {
     home.run(["get", "app/A"]).ok().stdout_is("one");
     home.run(["delete", "-y", "app/A", "app/B"]).ok();
     home.run(["get", "app/A"]).code(3);
+    home.run(["restore", "app/A"]).ok();
+    home.run(["get", "app/A"]).ok().stdout_is("one");
+    home.run(["get", "app/B"]).code(3);
+    // Whoever else deletes deletes the whole, and it comes back as such.
+    home.run(["restore", "app/B"]).ok();
+    server.delete("app");
     home.run(["restore", "app/A"])
         .ok()
         .stderr_has("other keys: B");
@@ -215,4 +221,242 @@ fn two_keys_of_one_path_are_rotated_together() {
     assert_eq!(map["A"], map["B"]);
     assert_ne!(map["A"], "old");
     assert_eq!(map["C"], "theirs");
+}
+
+#[test]
+fn a_path_without_keys_is_deleted_and_nothing_newer_with_it() {
+    let server = Arc::new(OpenBao::start());
+    server.put("app", "A", "1");
+    let theirs = Arc::clone(&server);
+    let hook = Fault::before(move || theirs.put("app", "B", "theirs"));
+    server
+        .faults()
+        .once_on("POST", "/v1/secret/delete/app", hook);
+    home(&server).run(["delete", "-y", "app/A"]).ok();
+    assert_eq!(
+        server.map("app"),
+        *json!({"B": "theirs"}).as_object().unwrap()
+    );
+    // Who may not delete leaves an empty map, and the key is gone all the same.
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let may = Policy::none().allowing("secret/data/*", &["read", "patch"]);
+    let home = home_with(&server, may);
+    home.run(["delete", "-y", "app/A"])
+        .ok()
+        .stderr_has("could not be deleted");
+    home.run(["get", "app/A"]).code(3);
+}
+
+#[test]
+fn what_was_deleted_is_listed_and_comes_back() {
+    let server = OpenBao::start();
+    let home = home(&server);
+    for name in ["app/A", "app/B", "one/K", "kept/K"] {
+        home.keyfob(["set", name]).stdin(name).run().ok();
+    }
+    home.run(["delete", "-y", "app/A", "one/K"]).ok();
+    server.put("theirs", "X", "1");
+    server.delete("theirs");
+    let run = home.run(["--json", "list", "--deleted"]);
+    let listed = run.ok().stderr_has("deleted whole").json();
+    let names: Vec<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["app/A", "one/K"]);
+    run.stderr_has("theirs");
+    home.run(["restore", "one/K"]).ok();
+    home.run(["get", "one/K"]).ok().stdout_is("one/K");
+    // One secret a path has a name whatever it held.
+    let single = home.with("KEYFOB_OPENBAO_KEY", "X");
+    let listed = single.run(["--json", "list", "--deleted"]).ok().json();
+    assert_eq!(listed[0]["name"], "theirs");
+    single.run(["restore", "theirs"]).ok();
+    assert_eq!(server.map("theirs")["X"], "1");
+}
+
+#[test]
+fn what_is_said_of_a_secret_changes_without_its_value() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let home = home(&server);
+    let say = |text: &str| home.run(["set", "app/A", "--keep-value", "--description", text]);
+    say("the first").ok().stderr_has("updated");
+    assert_eq!(server.custom("app")["description:A"], "the first");
+    assert_eq!(server.version("app"), 1);
+    say("the first").ok().stderr_has("same already");
+    say("two\nlines").code(13);
+    say("").ok();
+    assert!(!server.custom("app").contains_key("description:A"));
+    home.run(["set", "app/B", "--keep-value", "--description", "x"])
+        .code(3);
+    server.mount("old", 1);
+    home.with("KEYFOB_OPENBAO_MOUNT", "old")
+        .run(["set", "app/B", "--keep-value", "--description", "x"])
+        .code(7);
+}
+
+#[test]
+fn earlier_versions_go_along_to_where_they_are_taken() {
+    let server = OpenBao::start();
+    let home = home(&server);
+    for value in ["one", "two", "three"] {
+        home.keyfob(["set", "app/A"]).stdin(value).run().ok();
+    }
+    home.run(["move", "app/A", "keyfob://local/A"])
+        .ok()
+        .stderr_lacks("earlier versions");
+    home.run(["restore", "keyfob://local/A", "1"]).ok();
+    home.run(["get", "keyfob://local/A"]).ok().stdout_is("one");
+    // A server that dates each write itself takes none.
+    home.run(["move", "keyfob://local/A", "keyfob://openbao/app/A"])
+        .ok()
+        .stderr_has("earlier versions");
+}
+
+#[test]
+fn what_cannot_be_settled_is_said_to_be_unknown() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let faults = server.faults();
+    faults.once_on("PATCH", "/v1/secret/data/app", Fault::close_applied());
+    faults.add(
+        |request| request.method == "GET" && request.path == "/v1/secret/data/app",
+        1,
+        1000,
+        Fault::status(503),
+    );
+    let set = home(&server)
+        .keyfob(["--timeout", "2s", "set", "app/A"])
+        .stdin("2")
+        .run();
+    set.code(8)
+        .stderr_has("it is not known whether app was changed");
+    assert_eq!(server.map("app")["A"], "2");
+}
+
+#[test]
+fn a_node_that_is_behind_does_not_make_a_write_another_s() {
+    for has_index in [true, false] {
+        let server = OpenBao::start();
+        server.set_index(has_index);
+        server.set_node(Node::Standby);
+        server.catch_up_after(4);
+        let close = Fault::close_applied();
+        server
+            .faults()
+            .once_on("POST", "/v1/secret/data/app", close);
+        home(&server)
+            .keyfob(["set", "--if-absent", "app/A"])
+            .stdin("2")
+            .run()
+            .ok()
+            .stderr_has("created");
+        assert_eq!(server.version("app"), 1);
+    }
+}
+
+#[test]
+fn a_server_without_an_index_is_asked_until_it_has_the_version_written() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    server.set_index(false);
+    server.set_node(Node::Standby);
+    server.catch_up_after(3);
+    home(&server).keyfob(["set", "app/A"]).stdin("2").run().ok();
+    let read = "GET /v1/secret/data/app?version=2";
+    assert!(server.asked().iter().filter(|it| *it == read).count() > 1);
+}
+
+#[test]
+fn an_editor_s_value_does_not_replace_another_s() {
+    let server = Arc::new(OpenBao::start());
+    server.put("app", "A", "1");
+    server.put("app", "B", "x");
+    let home = home(&server).with("EDITOR", "sed -i s/1/2/");
+    meanwhile(&server, "PATCH", "A", "3");
+    home.run(["edit", "app/A"]).code(6);
+    assert_eq!(server.map("app")["A"], "3");
+    // What becomes of other keys of the path is no conflict.
+    meanwhile(&server, "PATCH", "B", "y");
+    home.with("EDITOR", "sed -i s/3/4/")
+        .run(["edit", "app/A"])
+        .ok();
+    assert_eq!(
+        server.map("app"),
+        *json!({"A": "4", "B": "y"}).as_object().unwrap()
+    );
+}
+
+#[test]
+fn a_referral_says_nothing_of_what_became_of_a_write() {
+    // A node passes a write on, the active one carries it out and is gone: the node refers to it.
+    let refer = || {
+        let gone = "http://127.0.0.1:9/v1/secret/data/app";
+        Fault::changed(move |_, _| Answer::status(307).header("location", gone))
+    };
+    let server = OpenBao::start();
+    server
+        .faults()
+        .once_on("POST", "/v1/secret/data/app", refer());
+    home(&server)
+        .keyfob(["set", "--if-absent", "app/A"])
+        .stdin("1")
+        .run()
+        .ok()
+        .stderr_has("created");
+    server
+        .faults()
+        .once_on("PATCH", "/v1/secret/data/app", refer());
+    home(&server)
+        .with("EDITOR", "sed -i s/1/2/")
+        .run(["edit", "app/A"])
+        .ok()
+        .stderr_has("updated");
+    assert_eq!(server.map("app")["A"], "2");
+    assert_eq!(server.version("app"), 2);
+    server
+        .faults()
+        .once_on("PATCH", "/v1/secret/data/app", refer());
+    home(&server)
+        .run(["rotate", "app/A", "--generate", "hex:16"])
+        .ok();
+    assert_eq!(server.version("app"), 3);
+    // On a mount without versions it is what is there that tells.
+    server.mount("old", 1);
+    let old = home(&server).with("KEYFOB_OPENBAO_MOUNT", "old");
+    server.faults().once_on("POST", "/v1/old/app", refer());
+    old.keyfob(["set", "app/A"]).stdin("1").run().ok();
+    assert_eq!(server.count("POST", "/v1/old/app"), 1);
+    assert_eq!(server.bare("old", "app"), Some(json!({"A": "1"})));
+}
+
+#[test]
+fn a_node_that_does_not_have_the_path_yet_is_asked_again() {
+    let server = OpenBao::start();
+    server.set_node(Node::Standby);
+    server.catch_up_after(3);
+    let home = home(&server).with("KEYFOB_OPENBAO_PATH", "new");
+    // More than one request holds: the path is made, and then patched.
+    let many: serde_json::Map<_, _> = (0..500).map(|n| (format!("K{n}"), json!("v"))).collect();
+    let import = ["import", "-q", "-y", "--format=json", "-"];
+    home.keyfob(import)
+        .stdin(json!(many).to_string())
+        .run()
+        .ok();
+    assert_eq!(server.map("new"), many);
+    assert!(server.count("PATCH", "/v1/secret/data/new") > 1);
+    // So it is with what is said of it.
+    let server = OpenBao::start();
+    server.set_node(Node::Standby);
+    server.catch_up_after(3);
+    super::home(&server)
+        .keyfob(["set", "other/K", "--description", "what it is"])
+        .stdin("v")
+        .run()
+        .ok();
+    assert_eq!(server.custom("other")["description:K"], "what it is");
 }

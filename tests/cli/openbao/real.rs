@@ -16,12 +16,12 @@ use crate::support::home::Home;
 use crate::support::servers::tls::{Certificate, Tls};
 
 /// So long a server may take to come up on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const ROOT: &str = "root-token-for-tests";
 
 /// The program; says that `test` is left out where there is none.
-fn bao(test: &str) -> Option<PathBuf> {
+pub fn bao(test: &str) -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("target"),
         PathBuf::from,
@@ -34,7 +34,7 @@ fn bao(test: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-fn is_long() -> bool {
+pub fn is_long() -> bool {
     std::env::var_os("KEYFOB_OPENBAO_LONG").is_some()
 }
 
@@ -47,7 +47,7 @@ fn free_port() -> u16 {
 struct Process(Child);
 
 impl Process {
-    fn start(bao: &Path, folder: &Path, args: &[&str]) -> Self {
+    pub fn start(bao: &Path, folder: &Path, args: &[&str]) -> Self {
         let child = Command::new(bao)
             .args(args)
             .env_clear()
@@ -68,19 +68,19 @@ impl Drop for Process {
 }
 
 /// Servers and how to reach them.
-struct Bao {
+pub struct Bao {
     program: PathBuf,
-    folder: TempDir,
+    pub folder: TempDir,
     nodes: Vec<Option<Process>>,
     urls: Vec<String>,
-    token: String,
+    pub token: String,
     unseal: String,
-    tls: Option<Tls>,
+    pub tls: Option<Tls>,
 }
 
 impl Bao {
     /// One node in memory.
-    fn dev(program: PathBuf) -> Self {
+    pub fn dev(program: PathBuf) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let listen = format!("-dev-listen-address=127.0.0.1:{port}");
@@ -104,7 +104,7 @@ impl Bao {
     }
 
     /// Three nodes with TLS.
-    fn cluster(program: PathBuf) -> Self {
+    pub fn cluster(program: PathBuf) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let tls = Tls::new(Certificate::Good);
         let ports: Vec<(u16, u16)> = (0..3).map(|_| (free_port(), free_port())).collect();
@@ -189,7 +189,7 @@ impl Bao {
         bao
     }
 
-    fn start(&mut self, at: usize) {
+    pub fn start(&mut self, at: usize) {
         let config = format!(
             "-config={}",
             self.folder.path().join(format!("n{at}.hcl")).display()
@@ -199,18 +199,18 @@ impl Bao {
     }
 
     /// Unseals a node, which a joining one may need more than once.
-    fn open(&self, at: usize) {
+    pub fn open(&self, at: usize) {
         self.until("it is unsealed", || {
             self.try_say(at, &["operator", "unseal", &self.unseal]);
             self.try_say(at, &["status"]).0
         });
     }
 
-    fn kill(&mut self, at: usize) {
+    pub fn kill(&mut self, at: usize) {
         self.nodes[at] = None;
     }
 
-    fn leader(&self) -> Option<usize> {
+    pub fn leader(&self) -> Option<usize> {
         let alive = (0..self.nodes.len()).filter(|at| self.nodes[*at].is_some());
         alive.into_iter().find(|at| {
             let (done, said) = self.try_say(*at, &["status", "-format=json"]);
@@ -220,7 +220,7 @@ impl Bao {
     }
 
     /// What `bao` says, and whether it is content.
-    fn try_say(&self, at: usize, args: &[&str]) -> (bool, String) {
+    pub fn try_say(&self, at: usize, args: &[&str]) -> (bool, String) {
         let mut command = Command::new(&self.program);
         command
             .args(args)
@@ -241,15 +241,25 @@ impl Bao {
         )
     }
 
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The address of a node.
+    pub fn url(&self, at: usize) -> &str {
+        &self.urls[at]
+    }
+
     #[track_caller]
-    fn say(&self, args: &[&str]) -> String {
+    pub fn say(&self, args: &[&str]) -> String {
         let (done, said) = self.try_say(0, args);
         assert!(done, "{args:?}: {said}");
         said
     }
 
     #[track_caller]
-    fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    pub fn until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let started = Instant::now();
         while !is_so() {
             assert!(started.elapsed() < PATIENCE, "in time: {what}");
@@ -258,7 +268,7 @@ impl Bao {
     }
 
     /// A home whose store asks this node, with the tokens' cache of the kernel.
-    fn home(&self, at: usize) -> Home {
+    pub fn home(&self, at: usize) -> Home {
         let mut home = Home::new()
             .with("KEYFOB_STORE", "openbao")
             .with("BAO_ADDR", &self.urls[at])
@@ -394,50 +404,4 @@ fn the_real_server_lets_an_approle_and_a_person_in() {
     good.with("KEYFOB_OPENBAO_PASSWORD", "wrong")
         .run(["get", "ci/x/K"])
         .code(4);
-}
-
-#[test]
-fn a_real_cluster_loses_its_leader() {
-    let Some(program) = bao("a_real_cluster_loses_its_leader") else {
-        return;
-    };
-    let mut bao = Bao::cluster(program);
-    let leader = bao.leader().expect("a leader");
-    let standby = (leader + 1) % 3;
-    // Read back through the standby, which is behind: each write is seen at once.
-    let home = bao.home(standby);
-    for round in 0..if is_long() { 200 } else { 5 } {
-        let value = format!("value {round}");
-        home.keyfob(["set", "app/K"])
-            .stdin(value.as_str())
-            .run()
-            .ok();
-    }
-    // Two write keys of one path through both standbys, and none is lost.
-    let rounds = if is_long() { 100 } else { 5 };
-    thread::scope(|scope| {
-        for (at, who) in [(standby, "a"), ((leader + 2) % 3, "b")] {
-            let home = bao.home(at);
-            scope.spawn(move || {
-                for round in 0..rounds {
-                    let name = format!("both/{who}{round}");
-                    home.keyfob(["set", &name]).stdin("x").run().ok();
-                }
-            });
-        }
-    });
-    let path = bao.say(&["kv", "get", "-format=json", "secret/both"]);
-    let path: Value = serde_json::from_str(&path).expect("JSON");
-    assert_eq!(
-        path["data"]["data"].as_object().expect("a map").len(),
-        2 * rounds
-    );
-    assert_eq!(path["data"]["metadata"]["version"], 2 * rounds);
-    // The leader is gone: a write waits for the next one, a read does not.
-    bao.kill(leader);
-    let home = bao.home(standby);
-    home.keyfob(["set", "app/K"]).stdin("after").run().ok();
-    home.run(["get", "app/K"]).ok();
-    bao.start(leader);
-    bao.open(leader);
 }

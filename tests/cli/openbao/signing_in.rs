@@ -6,12 +6,12 @@ use crate::support::servers::{
     Answer, Listen, Neo, Northflank, OpenBao, Request, Server, neo, northflank,
 };
 
-fn policy() -> Policy {
+pub fn policy() -> Policy {
     Policy::none().allowing("secret/*", &["create", "read", "update", "patch", "list"])
 }
 
 /// A home that signs in so.
-fn home(server: &OpenBao, auth: &str, fields: &[(&str, &str)]) -> Home {
+pub fn home(server: &OpenBao, auth: &str, fields: &[(&str, &str)]) -> Home {
     let mut home = Home::new()
         .with("KEYFOB_STORE", "openbao")
         .with("KEYFOB_OPENBAO_BASE_URL", server.url())
@@ -22,7 +22,7 @@ fn home(server: &OpenBao, auth: &str, fields: &[(&str, &str)]) -> Home {
     home
 }
 
-fn with_approle(server: &OpenBao, secret: Option<&str>, granted: Granted) {
+pub fn with_approle(server: &OpenBao, secret: Option<&str>, granted: Granted) {
     server.methods(|methods| {
         let role = ("the-role".to_owned(), secret.map(str::to_owned), granted);
         methods.approle.insert("approle".to_owned(), vec![role]);
@@ -381,4 +381,93 @@ fn a_vault_keeps_the_credentials_of_the_others() {
     home.run(["store", "add", "gn", "neo", "api_key=hunter2hunter2"])
         .code(2)
         .lacks("hunter2");
+}
+
+#[test]
+fn each_credential_has_its_turn() {
+    let server = OpenBao::start();
+    server.put("app", "K", "v");
+    with_approle(&server, None, Granted::new(policy()));
+    let tokens: Vec<String> = (0..5).map(|_| server.token(policy())).collect();
+    let mut home = Home::new()
+        .with("KEYFOB_STORE", "openbao")
+        .with("BAO_ADDR", server.url())
+        .with("VAULT_ADDR", "https://127.0.0.1:1")
+        .with("KEYFOB_OPENBAO_TOKEN", &tokens[0])
+        .with("BAO_TOKEN", &tokens[1])
+        .with("VAULT_TOKEN", &tokens[2])
+        .with(
+            "KEYFOB_OPENBAO_TOKEN_COMMAND",
+            format!("echo {}", tokens[3]),
+        )
+        .with("KEYFOB_OPENBAO_AUTH", "approle")
+        .with("KEYFOB_OPENBAO_ROLE_ID", "the-role");
+    home.write(home.home().join(".vault-token"), &tokens[4]);
+    let sent = |home: &Home| {
+        server.forget_requests();
+        home.run(["get", "app/K"]).ok().stdout_is("v");
+        let last = server.requests().pop().unwrap();
+        last.header("x-vault-token").unwrap().to_owned()
+    };
+    let variables = [
+        "KEYFOB_OPENBAO_TOKEN",
+        "BAO_TOKEN",
+        "VAULT_TOKEN",
+        "KEYFOB_OPENBAO_TOKEN_COMMAND",
+    ];
+    for (variable, token) in variables.into_iter().zip(&tokens) {
+        assert_eq!(sent(&home), *token, "{variable}");
+        home.unset(variable);
+    }
+    let own = sent(&home);
+    assert!(!tokens.contains(&own));
+    assert_eq!(server.logins(), 1);
+    home.unset("KEYFOB_OPENBAO_AUTH");
+    assert_eq!(sent(&home), tokens[4]);
+    // An address of one's own goes before those of the tools.
+    home.set("BAO_ADDR", "https://127.0.0.1:1");
+    home.set("BAO_TOKEN", &tokens[1]);
+    home.set("KEYFOB_OPENBAO_BASE_URL", server.url());
+    sent(&home);
+}
+
+#[test]
+fn without_an_address_nobody_is_asked() {
+    let home = Home::new().with("BAO_TOKEN", "s.token-for-nobody-0123");
+    home.run(["get", "-s", "openbao", "app/K"])
+        .code(11)
+        .stderr_has("KEYFOB_OPENBAO_BASE_URL or BAO_ADDR or VAULT_ADDR");
+    home.run(["status"]).ok().stdout_has("has no `base_url`");
+    // What no cache costs is told.
+    let server = OpenBao::start();
+    super::home(&server)
+        .run(["doctor", "-s", "openbao"])
+        .stdout_has("KEYFOB_TOKEN_CACHE");
+    // Nobody has set it up, which is no fault.
+    Home::new().run(["doctor"]).stdout_lacks("base_url");
+}
+
+#[test]
+fn a_file_says_how_a_server_is_asked() {
+    let server = OpenBao::start();
+    server.namespace("team/a");
+    server.mount("team/a|kv/app", 2);
+    let home = Home::new()
+        .with("KEYFOB_TRUST", "1")
+        .with("KEYFOB_BAO_TOKEN", crate::support::servers::openbao::TOKEN);
+    let file = |version: &str| {
+        format!(
+            "default_store = \"bao\"\n[stores.bao]\nprovider = \"openbao\"\nbase_url = \"{}\"\nnamespace = \"team/a\"\nmount = \"kv/app\"\nkv_version = {version}\npath = \"ci\"\n",
+            server.url()
+        )
+    };
+    for version in ["2", "\"2\"", "\"auto\""] {
+        home.write("keyfob.toml", file(version));
+        home.keyfob(["set", "K"]).stdin(version).run().ok();
+        home.run(["get", "K"]).ok().stdout_is(version);
+    }
+    for version in ["3", "\"v2\"", "2.0"] {
+        home.write("keyfob.toml", file(version));
+        home.run(["get", "K"]).code(11).stderr_has("kv_version");
+    }
 }

@@ -94,6 +94,14 @@ impl Mount {
         (!newest.is_gone()).then(|| newest.data.clone())
     }
 
+    /// Deletes the newest version.
+    pub fn delete(&mut self, path: &str, time: String) {
+        let newest = self.records.get_mut(path).map(|it| &mut it.versions);
+        if let Some(newest) = newest.and_then(|it| it.last_mut()) {
+            newest.deleted.get_or_insert(time);
+        }
+    }
+
     pub fn paths(&self) -> Vec<String> {
         self.records.keys().cloned().collect()
     }
@@ -206,6 +214,13 @@ impl State {
         if !(allowed(capability) || may_try) {
             return denied();
         }
+        if !writes && is_behind && self.before.is_some() {
+            match &mut self.behind_for {
+                Some(0) => self.before = None,
+                Some(left) => *left -= 1,
+                None => {}
+            }
+        }
         let kept = match &self.before {
             Some(before) if is_behind => &before[&mount],
             _ => &self.mounts[&mount],
@@ -224,6 +239,21 @@ impl State {
                 _ => answered(404, Value::Null).with_warning(),
             };
         }
+        // A standby looks for what is to be patched in its own copy.
+        if request.method == "PATCH"
+            && self.node == Node::Standby
+            && let Some(copy) = &self.before
+            && copy[&mount].record(below).is_none()
+        {
+            match &mut self.behind_for {
+                Some(0) => self.before = None,
+                Some(left) => *left -= 1,
+                None => {}
+            }
+            if self.before.is_some() {
+                return Answer::status(404);
+            }
+        }
         let before = self.mounts.clone();
         let answer = match version {
             1 => self.write_bare(request, &mount, below),
@@ -233,7 +263,7 @@ impl State {
             return answer;
         }
         if self.node == Node::Standby {
-            self.before = Some(before);
+            self.before.get_or_insert(before);
         }
         self.wrote(answer)
     }
@@ -285,13 +315,7 @@ impl State {
             ("data", "POST" | "PUT") => store(kept, path, &body, &time),
             ("data", "PATCH") => patch(kept, path, &body, &time),
             ("data", "DELETE") => {
-                if let Some(newest) = kept
-                    .records
-                    .get_mut(path)
-                    .and_then(|it| it.versions.last_mut())
-                {
-                    newest.deleted.get_or_insert(time);
-                }
+                kept.delete(path, time);
                 Answer::status(204)
             }
             ("delete", "POST" | "PUT") => {

@@ -101,6 +101,8 @@ pub struct State {
     mounts: BTreeMap<String, Mount>,
     /// What a standby has not seen yet.
     before: Option<BTreeMap<String, Mount>>,
+    /// How many reads it answers until it has; `None` where it never does.
+    behind_for: Option<usize>,
     tokens: BTreeMap<String, Known>,
     made: u64,
     methods: Methods,
@@ -127,6 +129,7 @@ impl Default for State {
         Self {
             mounts: BTreeMap::from([("secret".to_owned(), Mount::new(2))]),
             before: None,
+            behind_for: None,
             tokens: BTreeMap::from([(TOKEN.to_owned(), root)]),
             made: 0,
             methods: Methods::default(),
@@ -160,6 +163,22 @@ impl OpenBao {
         let mut state = self.kept();
         state.node = node;
         state.leaderless_for = None;
+    }
+
+    /// After how many reads a standby has seen a write (never).
+    pub fn catch_up_after(&self, reads: usize) {
+        self.kept().behind_for = Some(reads);
+    }
+
+    /// Deletes the newest version of a path, as somebody else would.
+    pub fn delete(&self, path: &str) {
+        let mut state = self.kept();
+        let time = state.ticks.next();
+        state
+            .mounts
+            .get_mut("secret")
+            .expect("the mount")
+            .delete(path, time);
     }
 
     /// The next so many writes find no active node; then it is one.
@@ -416,7 +435,7 @@ impl State {
             return answer;
         }
         if let Some(mount) = path.strip_prefix("sys/internal/ui/mounts/") {
-            return self.mount_of(&known, mount);
+            return self.mount_of(&known, &namespace, mount);
         }
         self.kv(request, &namespace, &path, &known, writes, is_behind)
     }
@@ -455,12 +474,14 @@ impl State {
         token
     }
 
-    fn mount_of(&self, known: &Known, path: &str) -> Answer {
-        let found = self
-            .mounts
-            .iter()
-            .find(|(mount, _)| path == mount.as_str() || path.starts_with(&format!("{mount}/")));
-        let allowed = |mount: &String| known.policy.as_ref().is_none_or(|it| it.touches(mount));
+    fn mount_of(&self, known: &Known, namespace: &str, path: &str) -> Answer {
+        let mut mounts = self.mounts.iter().filter_map(|(mount, kept)| {
+            let (own, name) = mount.split_once('|').unwrap_or(("", mount));
+            (own == namespace).then_some((name, kept))
+        });
+        let found =
+            mounts.find(|(mount, _)| path == *mount || path.starts_with(&format!("{mount}/")));
+        let allowed = |mount: &str| known.policy.as_ref().is_none_or(|it| it.touches(mount));
         let Some((mount, kept)) = found.filter(|(mount, _)| allowed(mount)) else {
             return refuse(
                 403,

@@ -11,15 +11,16 @@ use crate::config::{Config, StoreConfig};
 use crate::journal::Open;
 use crate::providers::groups::Groups;
 use crate::providers::{
-    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, Versions, registry,
+    Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, registry,
 };
-use crate::words::batch::{
-    Action, Batch, Filter, Metadata, Outcome, Past, Reading, Restored, Selection, Version, Write,
-};
-use crate::words::error::{Cause, Error, Kind, Result};
+use crate::words::batch::{Action, Batch, Filter, Metadata, Outcome, Reading, Selection, Write};
+use crate::words::error::{Cause, Error, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
-use crate::written::{Intent, Known, Record, Writing};
+use crate::written::Intent;
+
+mod earlier;
+mod remembered;
 
 /// An open store.
 pub struct Store {
@@ -380,78 +381,6 @@ impl Store {
         forgotten.map_err(|error| self.named(error))
     }
 
-    /// The versions of `name`, newest first.
-    ///
-    /// # Errors
-    /// `unsupported` where there is no history; `not_found` where there never was such a secret,
-    /// or not for long.
-    pub async fn history(&self, name: &Name) -> Result<Vec<Version>> {
-        let versions = self.versions()?.history(name).await;
-        versions.map_err(|error| self.never(name, error))
-    }
-
-    /// Makes the value of an earlier version the current one again, as a new version: that of
-    /// `number`, else the newest earlier one that has a value. Deleted secrets come back so.
-    ///
-    /// # Errors
-    /// `unsupported` where there is no history; `not_found` where there is no such secret or
-    /// version; `usage` for a version in which the secret was deleted.
-    pub async fn restore(&self, name: &Name, number: Option<u32>) -> Result<Restored> {
-        let versions = self.versions()?;
-        let _writing = self.begin(vec![Intent::from(name)]).await?;
-        let restored = versions.restore(name, number).await;
-        restored.map_err(|error| self.never(name, error))
-    }
-
-    /// As [`about`](Self::about), of a secret that may be a deleted one.
-    fn never(&self, name: &Name, error: Error) -> Error {
-        match error.cause() {
-            Cause::NoSecret => {
-                let deleted = format!("keyfob list -s {} --deleted", self.name);
-                self.missing(name)
-                    .also_hint(format!("{deleted} what can be restored"))
-            }
-            _ => self.named(error),
-        }
-    }
-
-    /// The secrets that are deleted and can be restored, sorted by name; `updated_at` is when they
-    /// were deleted.
-    ///
-    /// # Errors
-    /// `unsupported` where there is no history, or the backend does not list them.
-    pub async fn deleted(&self) -> Result<Vec<Entry>> {
-        let versions = self.provider.versions();
-        let versions = versions.ok_or_else(|| self.cannot(Capability::History, "--deleted"))?;
-        match versions.deleted().await {
-            // Nothing was deleted where nothing was ever stored.
-            Err(error) if error.cause() == Cause::NotMade => Ok(Vec::new()),
-            deleted => deleted.map_err(|error| self.named(error)),
-        }
-    }
-
-    /// The versions of `name` before the current one, oldest first, with their values; `None` where
-    /// there is no history, or the backend does not give it along.
-    ///
-    /// # Errors
-    /// Whatever the backend answers.
-    pub async fn past(&self, name: &Name) -> Result<Option<Vec<Past>>> {
-        match self.provider.versions() {
-            Some(versions) => versions.past(name).await.map_err(|error| self.named(error)),
-            None => Ok(None),
-        }
-    }
-
-    /// Whether a write takes along the versions that [go before it](Write::past).
-    pub fn takes_past(&self) -> bool {
-        self.provider.versions().is_some_and(Versions::takes_past)
-    }
-
-    fn versions(&self) -> Result<&dyn Versions> {
-        let versions = self.provider.versions();
-        versions.ok_or_else(|| self.cannot(Capability::History, "an earlier version"))
-    }
-
     /// Its groups. Errors of theirs do not name the store.
     ///
     /// # Errors
@@ -464,73 +393,6 @@ impl Store {
     /// Ends whatever still runs for it, before another program takes this one's place.
     pub async fn close(self) {
         self.provider.close().await;
-    }
-
-    /// What keyfob remembers of what it stored here, where that cannot be read back; a record that
-    /// is damaged is told of and says nothing. To be compared with a list that was made before.
-    ///
-    /// # Errors
-    /// As [`scope`](Self::scope).
-    pub async fn known(&self) -> Result<Known> {
-        let record = self.record().await?;
-        Ok(record.read().unwrap_or_else(|error| {
-            (self.services.notice)(&format!(
-                "what was stored in {} is not known any more: {}",
-                self.name,
-                error.message()
-            ));
-            Known::default()
-        }))
-    }
-
-    async fn record(&self) -> Result<Record> {
-        Ok(Record::new(&self.services.folders, self.scope().await?))
-    }
-
-    /// Takes back what is remembered of what is about to change.
-    async fn begin(&self, intents: Vec<Intent<'_>>) -> Result<Option<Writing>> {
-        if self.can(Capability::Read) {
-            return Ok(None);
-        }
-        let record = self.record().await?;
-        let error = match record.begin(&intents) {
-            Ok(writing) => return Ok(writing),
-            Err(error) => error,
-        };
-        // While another process holds the lock, it may remember something yet.
-        let stands = error.kind() == Kind::Unavailable || record.forget().is_err();
-        if stands {
-            return Err(self.named(error.context(format!(
-                "nothing was changed in {}, as what keyfob remembers of it cannot be corrected",
-                self.name
-            ))));
-        }
-        self.tell_of_oblivion(&error);
-        Ok(None)
-    }
-
-    /// Remembers what was stored.
-    fn end(
-        &self,
-        writing: Option<Writing>,
-        outcomes: Result<Vec<Outcome>>,
-    ) -> Result<Vec<Outcome>> {
-        let outcomes = outcomes.map_err(|error| self.named(error))?;
-        if let Some(Err(error)) = writing.map(|writing| writing.end(&outcomes)) {
-            self.tell_of_oblivion(&error);
-        }
-        Ok(outcomes)
-    }
-
-    /// Says, once, that what is stored will not be known.
-    fn tell_of_oblivion(&self, error: &Error) {
-        if !self.told.replace(true) {
-            (self.services.notice)(&format!(
-                "what is stored in {} cannot be remembered, and a later sync will store it again: {}",
-                self.name,
-                error.message()
-            ));
-        }
     }
 
     /// The error for a secret that this store does not hold.

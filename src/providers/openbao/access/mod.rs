@@ -1,0 +1,349 @@
+//! Who asks, and what is known of the server from one request to the next: the token, and beside it
+//! the newest index, by which any node of a cluster knows what must be in its answers.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use reqwest::header::HeaderName;
+use reqwest::{Method, StatusCode, Url};
+use zeroize::Zeroizing;
+
+use self::notes::Notes;
+use super::sign_in::SignIn;
+use super::wire::{self, Denial};
+use crate::config::{Origin, StoreConfig};
+use crate::credential::Credential;
+use crate::http::{ClientCertificate, Deadline, Request, Response};
+use crate::providers::Services;
+use crate::providers::endpoint::{DIALECT, Endpoint, Vendor};
+use crate::session::SessionKey;
+use crate::words::error::{Error, Kind, Result};
+use crate::words::shown::ShownPath as _;
+
+mod beside;
+mod notes;
+mod sessions;
+
+const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+const INDEX: HeaderName = HeaderName::from_static("x-vault-index");
+const INCONSISTENT: HeaderName = HeaderName::from_static("x-vault-inconsistent");
+
+/// The file in which `bao login` leaves its token, in the home folder.
+const TOKEN_FILE: &str = ".vault-token";
+
+/// The variables that name another one.
+const TOKEN_FILES: [&str; 2] = ["BAO_TOKEN_PATH", "VAULT_TOKEN_PATH"];
+
+/// Variables that would have certificates not checked, and are not obeyed.
+const SKIPS: [&str; 2] = ["BAO_SKIP_VERIFY", "VAULT_SKIP_VERIFY"];
+
+const VENDOR: Vendor = Vendor {
+    authorize: |request, token| request.secret_header(TOKEN, "", token),
+    dialect: DIALECT,
+    is_rejection: wire::is_token_rejection,
+};
+
+thread_local! {
+    /// What the newest write of this process was answered with, by address.
+    static NEWEST: RefCell<BTreeMap<String, String>> = RefCell::default();
+}
+
+/// Whose token is sent.
+enum Who {
+    /// One that was given.
+    Given(Zeroizing<String>),
+    /// The one of a session.
+    Session,
+}
+
+/// An OpenBao as one store asks it.
+pub struct Access {
+    /// The API.
+    pub endpoint: Endpoint,
+    token: Credential,
+    sign_in: Option<SignIn>,
+    namespace: Option<String>,
+    notes: RefCell<Notes>,
+    /// Whether the notes were looked for.
+    loaded: Cell<bool>,
+    /// What of the notes is in the cache.
+    kept: RefCell<Notes>,
+    /// Whether the session was renewed, or could not be.
+    renewed: Cell<bool>,
+    /// Whether it was obtained by this process.
+    is_fresh: Cell<bool>,
+    file: OnceCell<Option<Zeroizing<String>>>,
+    told: RefCell<BTreeSet<String>>,
+}
+
+impl Access {
+    /// The server of the store that `config` describes. Asks nobody.
+    pub fn new(config: &StoreConfig, services: &Rc<Services>) -> Result<Self> {
+        let identity = match (config.path("client_cert"), config.path("client_key")) {
+            (Some(certificate), Some(key)) => Some(ClientCertificate {
+                certificate: certificate.to_owned(),
+                key: key.to_owned(),
+            }),
+            (Some(_), None) => return Err(incomplete(config, "client_key")),
+            (None, Some(_)) => return Err(incomplete(config, "client_cert")),
+            (None, None) => None,
+        };
+        let url = config.require("base_url")?;
+        let endpoint = Endpoint::new(config, services, url, &VENDOR)?.with_identity(identity);
+        Ok(Self {
+            token: Credential::new(config, &endpoint.shown(), "token", &[]),
+            sign_in: SignIn::of(config, &endpoint.shown())?,
+            namespace: config
+                .text("namespace")
+                .map(|text| text.trim_matches('/').to_owned())
+                .filter(|text| !text.is_empty()),
+            endpoint,
+            notes: RefCell::default(),
+            loaded: Cell::default(),
+            kept: RefCell::default(),
+            renewed: Cell::default(),
+            is_fresh: Cell::default(),
+            file: OnceCell::new(),
+            told: RefCell::default(),
+        })
+    }
+
+    fn services(&self) -> &Rc<Services> {
+        &self.endpoint.services
+    }
+
+    /// How long there is for all of it.
+    pub fn deadline(&self) -> &Deadline {
+        self.services().http.deadline()
+    }
+
+    /// The address of `segments` below `/v1`.
+    pub fn url<'s>(&self, segments: impl IntoIterator<Item = &'s str>) -> Result<Url> {
+        let all: Vec<&str> = ["v1"].into_iter().chain(segments).collect();
+        self.endpoint.url(&all)
+    }
+
+    /// Sends what `make` makes with the token that there is, which is renewed once where it is the
+    /// one of a session.
+    ///
+    /// # Errors
+    /// `unauthenticated` and `forbidden` for a 403; what keeps an answer from coming.
+    pub async fn call(&self, make: impl Fn() -> Result<Request>) -> Result<Response> {
+        let who = self.who().await?;
+        let key = self.key(&who).await?;
+        self.load(&key);
+        let decorated = || Ok(self.decorated(make()?));
+        let sent = match &who {
+            Who::Given(token) => self.endpoint.send_as(token, decorated()?).await,
+            Who::Session => {
+                self.renew(&key).await;
+                let sign_in = async || self.log_in().await;
+                self.endpoint
+                    .send_in_session(&key, sign_in, decorated)
+                    .await
+            }
+        };
+        let response = sent.map_err(|error| self.explained(error))?;
+        self.hear(&response);
+        if response.status != StatusCode::FORBIDDEN {
+            return Ok(response);
+        }
+        let denial = match wire::denial(&response) {
+            Denial::Unclear => self.look_up(&who, &key).await,
+            denial => denial,
+        };
+        match denial {
+            Denial::Token => Err(self.refused(&who, &response)),
+            _ => Ok(response),
+        }
+    }
+
+    /// With the headers of the namespace and, for a read, of what must be in the answer.
+    fn decorated(&self, mut request: Request) -> Request {
+        let mut add = |name: &HeaderName, value: &str| {
+            request.headers.push(crate::http::Header {
+                name: name.clone(),
+                value: Zeroizing::new(value.to_owned()),
+                secret: false,
+            });
+        };
+        if let Some(namespace) = &self.namespace {
+            add(&NAMESPACE, namespace);
+        }
+        if request.method == Method::GET
+            && let Some(index) = self.newest()
+        {
+            add(&INDEX, &index);
+            add(&INCONSISTENT, "forward-active-node");
+        }
+        request.may_be_referred().transient(wire::is_transient)
+    }
+
+    /// The newest index of this server that this process knows, by whichever of its stores.
+    fn newest(&self) -> Option<String> {
+        let heard = NEWEST.with_borrow(|newest| newest.get(&self.endpoint.shown()).cloned());
+        heard.or_else(|| self.notes.borrow().index.clone())
+    }
+
+    /// Notes what an answer says beside what was asked for.
+    fn hear(&self, response: &Response) {
+        let index = response.headers.get(INDEX);
+        let index = index.and_then(|index| index.to_str().ok());
+        if let Some(index) = index.filter(|index| !index.is_empty()) {
+            self.notes.borrow_mut().index = Some(index.to_owned());
+            let url = self.endpoint.shown();
+            NEWEST.with_borrow_mut(|newest| drop(newest.insert(url, index.to_owned())));
+        }
+        for warning in wire::warnings(response) {
+            let warning = response.shown(&warning);
+            if self.told.borrow_mut().insert(warning.clone()) {
+                (self.services().notice)(&format!("the server says: {warning}"));
+            }
+        }
+    }
+
+    /// Asks the server whether the token is good, where its answer does not tell.
+    async fn look_up(&self, who: &Who, key: &SessionKey) -> Denial {
+        let token = match who {
+            Who::Given(token) => token.clone(),
+            Who::Session => match self.services().sessions.peek(key) {
+                Some(session) => session.token,
+                None => return Denial::Unclear,
+            },
+        };
+        let request = self
+            .url(["auth", "token", "lookup-self"])
+            .map(|url| Request::new("look the token up", Method::GET, url));
+        let Ok(request) = request else {
+            return Denial::Unclear;
+        };
+        match self.endpoint.send_as(&token, self.decorated(request)).await {
+            Ok(response) if response.status == StatusCode::FORBIDDEN => wire::denial(&response),
+            _ => Denial::Policy,
+        }
+    }
+
+    /// Which token is sent.
+    ///
+    /// # Errors
+    /// `unauthenticated` where there is none, with the ways to give one.
+    async fn who(&self) -> Result<Who> {
+        let means = self.endpoint.means();
+        if self.token.configured().is_some() {
+            return Ok(Who::Given(self.token.get(&means).await?.to_owned().into()));
+        }
+        if self.sign_in.is_some() {
+            return Ok(Who::Session);
+        }
+        match self.token.get(&means).await {
+            Ok(token) => Ok(Who::Given(token.to_owned().into())),
+            Err(error) if error.kind() == Kind::Unauthenticated => match self.file_token() {
+                Some(token) => Ok(Who::Given(token.clone())),
+                None => Err(error.also_hint("or sign in by 'auth'")),
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the session, or what is kept of a given token, is cached under.
+    async fn key(&self, who: &Who) -> Result<SessionKey> {
+        let namespace = self.namespace.as_deref().unwrap_or_default();
+        Ok(match (who, &self.sign_in) {
+            (Who::Session, Some(sign_in)) => {
+                let account = sign_in.account(&self.endpoint).await?;
+                self.endpoint.session_key(&account, namespace)
+            }
+            (Who::Session, None) => self.endpoint.session_key("", namespace),
+            (Who::Given(token), _) => self
+                .endpoint
+                .session_key(token, &format!("beside:{namespace}")),
+        })
+    }
+
+    /// The token that `bao login` has left, where this store's address is the user's own word.
+    fn file_token(&self) -> Option<&Zeroizing<String>> {
+        let read = || {
+            let path = self.token_file()?;
+            let bytes = Zeroizing::new(std::fs::read(path).ok()?);
+            let text = std::str::from_utf8(&bytes).ok()?.trim();
+            (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
+        };
+        self.file.get_or_init(read).as_ref()
+    }
+
+    fn token_file(&self) -> Option<PathBuf> {
+        let services = self.services();
+        let own = match self.endpoint.config.origin("base_url")? {
+            Origin::Environment { .. } => true,
+            Origin::File { folder, .. } => {
+                let config = &services.folders.config;
+                **folder == **config
+                    || dunce::canonicalize(config).is_ok_and(|config| **folder == *config)
+            }
+        };
+        if !own {
+            return None;
+        }
+        let env = &services.env;
+        let named = TOKEN_FILES.iter().find_map(|name| env.var(name));
+        match named {
+            Some(named) => Some(env.resolve(named, env.cwd())),
+            None => Some(env.resolve(&format!("~/{TOKEN_FILE}"), env.cwd())),
+        }
+    }
+
+    /// The error for a token that the server refuses.
+    fn refused(&self, who: &Who, response: &Response) -> Error {
+        let error = response.error(Kind::Unauthenticated);
+        match who {
+            Who::Session => {
+                error.hint("the server refuses even a new token: is this the server that gave it?")
+            }
+            Who::Given(_) => match self.source() {
+                Some(source) => error.hint(format!(
+                    "the token from {source} is wrong, expired, revoked or of another server"
+                )),
+                None => error,
+            },
+        }
+    }
+
+    /// `error`, with a word on what of the environment is not obeyed.
+    fn explained(&self, error: Error) -> Error {
+        let env = &self.services().env;
+        let set = SKIPS.iter().find(|name| env.var(name).is_some());
+        match set {
+            Some(name) if error.message().contains("certificate") => error.also_hint(format!(
+                "{name} is not obeyed: name the authority in ca_file or BAO_CACERT"
+            )),
+            _ => error,
+        }
+    }
+
+    /// Where the token comes from, in words.
+    fn source(&self) -> Option<String> {
+        if let Some(source) = self.token.configured() {
+            return Some(source.to_string());
+        }
+        if let Some(sign_in) = &self.sign_in {
+            return Some(sign_in.source(&self.services().env));
+        }
+        if let Some(source) = self.token.source(&self.services().keyring) {
+            return Some(source.to_string());
+        }
+        self.file_token()?;
+        Some(self.token_file()?.shown().to_string())
+    }
+}
+
+/// The error for one half of a certificate and its key.
+fn incomplete(config: &StoreConfig, field: &str) -> Error {
+    Error::config(format!(
+        "client_cert and client_key go together, and the store `{}` has no `{field}`",
+        config.name()
+    ))
+    .store(config.name().as_str())
+}
