@@ -281,8 +281,9 @@ impl Http {
             let headers = answer.headers().clone();
             let told = answer
                 .content_length()
-                .and_then(|told| usize::try_from(told).ok());
-            let mut body = Wiped::from(Vec::with_capacity(told.unwrap_or_default().min(MAX_BODY)));
+                .and_then(|told| usize::try_from(told).ok())
+                .unwrap_or_default();
+            let mut body = Wiped::from(Vec::with_capacity(told.min(LARGE)));
             let mut large = None;
             while let Some(chunk) = answer.chunk().await.map_err(trouble)? {
                 let length = body.len() + chunk.len();
@@ -291,6 +292,8 @@ impl Http {
                 }
                 if length > LARGE && large.is_none() {
                     large = self.large.acquire().await.ok();
+                    // Only now: what each has room for it fills sooner or later.
+                    body.make_room(told.min(MAX_BODY));
                 }
                 body.push(&chunk);
             }

@@ -14,11 +14,18 @@ impl Wiped {
     pub fn push(&mut self, bytes: &[u8]) {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
-            let roomier = Vec::with_capacity(needed.max(self.0.capacity() * 2));
-            let outgrown = std::mem::replace(self, Self::from(roomier));
-            self.0.extend_from_slice(&outgrown);
+            self.make_room(needed.max(self.0.capacity() * 2));
         }
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Makes room for so many bytes in all. Memory that is outgrown is wiped.
+    pub fn make_room(&mut self, capacity: usize) {
+        if capacity > self.0.capacity() {
+            let roomier = Self::from(Vec::with_capacity(capacity));
+            let outgrown = std::mem::replace(self, roomier);
+            self.0.extend_from_slice(&outgrown);
+        }
     }
 
     /// Hands the bytes on, to be wiped by whoever has them then.
