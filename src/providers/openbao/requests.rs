@@ -66,6 +66,8 @@ pub enum Wrote {
     Later(Error),
     /// It may have been done.
     Unclear(Error),
+    /// The same, and as a rule it was not: the node does not have the path yet, or no more.
+    Behind(Error),
 }
 
 /// A write of some keys, or of the whole map.
@@ -123,7 +125,7 @@ impl Requests {
         }
     }
 
-    /// Sends a PATCH, again for a while where a node does not have the path yet: it looks for that in
+    /// Sends a PATCH that may be sent twice, again for a while where a node does not have the path yet: it looks for that in
     /// its own copy, before it passes anything on.
     async fn patch(&self, make: impl Fn() -> Result<Request>) -> Result<Response> {
         let started = Instant::now();
@@ -328,11 +330,7 @@ impl Requests {
     /// # Errors
     /// What the server refuses for good.
     pub async fn write(&self, path: &Path, data: Data<'_>) -> Result<Wrote> {
-        let make = || self.writing(path, data);
-        let sent = match data.is_whole {
-            true => self.ask(make).await,
-            false => self.patch(make).await,
-        };
+        let sent = self.ask(|| self.writing(path, data)).await;
         let response = match self.heard(sent)? {
             Ok(response) => response,
             Err(wrote) => return Ok(wrote),
@@ -400,7 +398,9 @@ impl Requests {
         match self.heard(sent)? {
             Ok(response) if response.is_success() => Ok(None),
             Ok(response) => Err(wire::failure(&response)),
-            Err(Wrote::Later(error) | Wrote::Unclear(error)) => Ok(Some(error)),
+            Err(Wrote::Later(error) | Wrote::Unclear(error) | Wrote::Behind(error)) => {
+                Ok(Some(error))
+            }
             Err(_) => Err(Error::failed("a mount without versions has none to expect")),
         }
     }
@@ -421,9 +421,11 @@ impl Requests {
             }
             Err(error) => return Err(error),
         };
-        if wire::is_outdated(&response) || wire::is_absent(&response) || wire::is_behind(&response)
-        {
+        if wire::is_outdated(&response) || wire::is_absent(&response) {
             return Ok(Err(Wrote::Outdated));
+        }
+        if wire::is_behind(&response) {
+            return Ok(Err(Wrote::Behind(wire::failure(&response))));
         }
         if wire::is_refused_for_now(&response) {
             return Ok(Err(Wrote::Later(wire::failure(&response))));

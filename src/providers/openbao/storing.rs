@@ -81,7 +81,9 @@ impl Requests {
             .collect();
         let mut pauses = http::pauses(TRIES);
         let mut in_doubt: Option<Error> = None;
+        let started = Instant::now();
         loop {
+            let mut is_behind = false;
             let error = match self.write(path, data).await {
                 Ok(Wrote::Version(made)) => {
                     self.access.note_written(&self.address(path), made);
@@ -153,7 +155,7 @@ impl Requests {
                             };
                         }
                         Ok(Wrote::Later(error)) => error,
-                        Ok(Wrote::Unclear(error)) => {
+                        Ok(Wrote::Unclear(error) | Wrote::Behind(error)) => {
                             in_doubt = Some(error.clone());
                             error
                         }
@@ -166,11 +168,21 @@ impl Requests {
                     in_doubt = Some(error.clone());
                     error
                 }
+                Ok(Wrote::Behind(error)) => {
+                    in_doubt = Some(error.clone());
+                    is_behind = !data.is_whole;
+                    error
+                }
             };
             if let Some(doubt) = &in_doubt {
                 match self.look(path, version, &target, false).await {
                     Ok(Whose::Ours) => return Ok(self.done(path, version, target, base).await),
                     Ok(Whose::Others) => return Ok(Changed::Outdated),
+                    Ok(Whose::Nobodys) if is_behind && self.waits(started).await => continue,
+                    // It is there no more, for the active node as well.
+                    Ok(Whose::Nobodys) if is_behind && self.read(path).await?.data.is_none() => {
+                        return Ok(Changed::Outdated);
+                    }
                     Ok(Whose::Nobodys) if error.kind() != Kind::Unavailable => return Err(error),
                     Ok(Whose::Nobodys) => {}
                     Ok(Whose::Unknown) | Err(_) => return Err(self.not_known(path, doubt)),
