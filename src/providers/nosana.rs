@@ -40,6 +40,10 @@ use crate::words::secret::{Entry, Name, SecretValue};
 const MAINNET: &str = "https://secrets.nosana.ci";
 const DEVNET: &str = "https://secrets.k8s.dev.nos.ci";
 
+/// How many writes are at most names that somebody named: each that is not listed is asked for. Of
+/// more, as an import brings them, the list is believed.
+const NAMED: usize = 16;
+
 /// The one for mainnet by the vendor's own libraries.
 const MAINNET_OF_SDK: &str = "https://secrets.k8s.prd.nos.ci";
 
@@ -241,9 +245,7 @@ impl Provider for Nosana {
     async fn read(&self, selection: &Selection) -> Result<BTreeMap<Name, SecretValue>> {
         let stored = match selection {
             Selection::Names(names) => self.fetch_named(names).await?,
-            Selection::Listed(names) if names.len() <= read_back::NAMED => {
-                self.fetch_named(names).await?
-            }
+            Selection::Listed(names) if names.len() <= NAMED => self.fetch_named(names).await?,
             Selection::All | Selection::Listed(_) => self.fetch().await?,
         };
         let mut values = BTreeMap::new();

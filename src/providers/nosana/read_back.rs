@@ -11,16 +11,12 @@ use crate::words::batch::{Action, Batch, Outcome, Write};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, SecretValue};
 
-/// How many writes are at most names that somebody named: each that is not listed is asked for. Of
-/// more, as an import brings them, the list is believed.
-pub(super) const NAMED: usize = 16;
-
 impl Nosana {
     /// What is to be done with each of the writes, by what the server has `before`.
     pub(super) async fn plan(&self, batch: &Batch, before: &Listed) -> Result<Vec<Outcome>> {
         // A list may be short: what must not be there must not be overwritten, and what replaces a
         // value is not told as new. Where names are alike, the server may take them for one.
-        let all = batch.if_absent || batch.writes.len() <= NAMED;
+        let all = batch.if_absent || batch.writes.len() <= super::NAMED;
         let doubtful: Vec<Name> = batch
             .writes
             .iter()
