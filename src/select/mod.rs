@@ -3,6 +3,7 @@
 //! First a [`Plan`] made of the options and the configuration alone; then the stores are asked for
 //! what it [wants](Plan::wants); then it [names](Plan::choose) what was found.
 
+mod chosen;
 mod except;
 mod found;
 mod harmful;
@@ -11,66 +12,23 @@ mod listed;
 mod tests;
 mod values;
 mod variables;
+mod wanted;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use chosen::{Chosen, Source};
 use except::Except;
 pub use found::{Answers, Found, Wants};
 pub use listed::Listed;
 pub use values::{leave_unfit_out, with_reasons};
 pub use variables::{Destination, Naming};
+pub use wanted::{FileValue, IfMissing, TableValue, Wanted};
 
 use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::glob::{self, Glob};
 use crate::words::secret::{Name, Reference, SecretValue, StoreName, Target};
-
-/// What the user asked for, free of how it was written on the command line.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Names or patterns of names in the selected store, or references.
-    pub only: Vec<String>,
-    /// Names, variables, references or patterns to leave out.
-    pub except: Vec<String>,
-    /// The beginning of names in the selected store.
-    pub prefix: Option<String>,
-    /// Variables and what they stand for, from `-e`.
-    pub mapped: Vec<(String, Target)>,
-    /// Variables from files: references, or values as they stand.
-    pub files: Vec<(String, FileValue)>,
-    /// All of the selected store.
-    pub all: bool,
-}
-
-/// What a dotenv file says of a variable.
-#[derive(Clone, Debug)]
-pub enum FileValue {
-    /// It stands for a secret.
-    Reference(Reference),
-    /// It is a value as it stands.
-    Literal(SecretValue),
-}
-
-/// What the configuration's `[env]` says of a variable.
-#[derive(Clone, Debug)]
-pub enum TableValue {
-    /// It stands for a secret.
-    Secret(Target, IfMissing),
-    /// It is a value as it stands.
-    Literal(SecretValue),
-}
-
-/// What becomes of a variable whose secret is not there.
-#[derive(Clone, Debug)]
-pub enum IfMissing {
-    /// That is an error.
-    Fail,
-    /// There is no such variable then.
-    LeaveOut,
-    /// It has this value.
-    Take(SecretValue),
-}
 
 /// Which names of the selected store are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -600,75 +558,5 @@ impl Reach {
     pub fn has(&self, name: &Name) -> bool {
         let name = name.as_str();
         name.starts_with(&self.prefix) && !self.except.iter().any(|except| except.matches(name))
-    }
-}
-
-/// What a variable gets its value from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Source {
-    /// A secret.
-    Secret(Reference),
-    /// A file, where it stands as it is.
-    Literal(SecretValue),
-}
-
-impl Source {
-    /// The secret, where it is one.
-    pub fn secret(&self) -> Option<&Reference> {
-        match self {
-            Source::Secret(reference) => Some(reference),
-            Source::Literal(_) => None,
-        }
-    }
-}
-
-/// The variables of a selection.
-#[derive(Debug, Default)]
-pub struct Chosen {
-    /// What each variable gets its value from.
-    pub variables: BTreeMap<String, Source>,
-    /// Those whose names will not do there, which were left out.
-    pub skipped: Vec<Reference>,
-    /// The variables that were asked for by name.
-    pub asked: BTreeSet<String>,
-    /// The variables that have no secret, and can do without.
-    pub missing: Vec<String>,
-    /// What was left out as the user wished, and what it would have been called.
-    left_out: Vec<(Reference, String)>,
-    /// What becomes of variables whose secret is not there.
-    optional: BTreeMap<String, IfMissing>,
-}
-
-impl Chosen {
-    /// The secrets among what was chosen, each once.
-    ///
-    /// # Errors
-    /// `not_found` for a secret that is not in `found`.
-    pub fn secrets<'f>(
-        &self,
-        found: &'f Found<'_, SecretValue>,
-    ) -> Result<BTreeMap<&Reference, &'f SecretValue>> {
-        let sources = self.variables.values();
-        sources
-            .filter_map(Source::secret)
-            .map(|reference| Ok((reference, found.get(reference)?)))
-            .collect()
-    }
-
-    /// The values by variable.
-    ///
-    /// # Errors
-    /// `not_found` for a secret that is not in `found`.
-    pub fn values(self, found: &Found<'_, SecretValue>) -> Result<BTreeMap<String, SecretValue>> {
-        let variables = self.variables.into_iter();
-        variables
-            .map(|(variable, source)| {
-                let value = match source {
-                    Source::Secret(reference) => found.get(&reference)?.clone(),
-                    Source::Literal(value) => value,
-                };
-                Ok((variable, value))
-            })
-            .collect()
     }
 }

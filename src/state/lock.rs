@@ -328,7 +328,14 @@ mod tests {
         const WAITERS: usize = 40;
         let folder = tempfile::tempdir().unwrap();
         let queue = folder.path().join(format!("{LOCK_FILE}-queue"));
-        let in_line = || fs::read_dir(&queue).map_or(0, Iterator::count);
+        // A ticket counts once it is held: until then whoever comes next takes it for a dead one's.
+        let is_held = |ticket: &fs::DirEntry| {
+            File::open(ticket.path()).is_ok_and(|ticket| ticket.try_lock_shared().is_err())
+        };
+        let in_line = || {
+            let tickets = fs::read_dir(&queue).into_iter().flatten().flatten();
+            tickets.filter(is_held).count()
+        };
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
             let first = Lock::acquire(&[folder.path()], None).unwrap();

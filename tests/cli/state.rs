@@ -252,7 +252,10 @@ fn writers_of_one_vault_get_their_turn_in_the_order_of_their_coming() {
     for number in 0..WRITERS {
         let set = home.keyfob(["--timeout", "0", "set", "A"]);
         running.push(set.stdin(number.to_string()).spawn());
-        let stands = || fs::read_dir(&queue).is_ok_and(|tickets| tickets.count() > number);
+        let stands = || {
+            let tickets = fs::read_dir(&queue).into_iter().flatten().flatten();
+            tickets.filter(is_held).count() > number
+        };
         until("the writer stands in line", stands);
     }
     running.remove(WRITERS / 2).kill();
@@ -271,6 +274,12 @@ fn writers_of_one_vault_get_their_turn_in_the_order_of_their_coming() {
         names(&home.data()),
         ["identity.txt", "vault.age", "vaults.json"]
     );
+}
+
+/// Whether somebody stands in line with the ticket: until it is locked, whoever comes next takes it for
+/// a dead one's.
+fn is_held(ticket: &fs::DirEntry) -> bool {
+    fs::File::open(ticket.path()).is_ok_and(|ticket| ticket.try_lock_shared().is_err())
 }
 
 /// The vault that `home` has.

@@ -125,8 +125,8 @@ impl Requests {
         }
     }
 
-    /// Sends a PATCH that may be sent twice, again for a while where a node does not have the path yet: it looks for that in
-    /// its own copy, before it passes anything on.
+    /// Sends a PATCH that may be sent twice, again for a while where a node does not have the path yet:
+    /// it looks for that in its own copy, before it passes anything on.
     async fn patch(&self, make: impl Fn() -> Result<Request>) -> Result<Response> {
         let started = Instant::now();
         loop {

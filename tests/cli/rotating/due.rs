@@ -75,7 +75,7 @@ fn keyfobs_own_record_tells_what_is_due_where_the_store_has_no_times() {
     let run = home.run(["rotate", "--check"]);
     run.code(1)
         .stdout_has("unknown")
-        .stderr_has("1 of 1 secrets is due");
+        .stderr_has("the one secret with a policy is due");
     home.run(["rotate", "--due"])
         .code(7)
         .stderr_has("--accept-no-undo");
