@@ -23,7 +23,7 @@ const MOUNT: &str = "secret";
 /// So long a version that was written is waited for on a server that has no index.
 const STALE: Duration = Duration::from_secs(2);
 
-/// The pauses while it is.
+/// The shortest pause while it is; they become longer.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a mount that is being made is asked again.
@@ -225,9 +225,11 @@ impl Requests {
 
     /// Waits a moment, unless that was so long already that what is not there will not come.
     pub async fn waits(&self, since: Instant) -> bool {
-        let may = since.elapsed() < STALE && self.services.http.deadline().allows(PAUSE);
+        let waited = since.elapsed();
+        let pause = PAUSE.max(waited / 2);
+        let may = waited < STALE && self.services.http.deadline().allows(pause);
         if may {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
         }
         may
     }
