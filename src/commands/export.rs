@@ -41,10 +41,10 @@ With nothing named: all of the store that -s or KEYFOB_STORE names; else the [en
 configuration where there is one; else all of the default store.
 
 Formats:
-  dotenv   is read alike by shells, docker compose, direnv, just and mise, node and its library, and
-           the libraries of Python and Ruby, but for values of several lines, which direnv and Ruby's
-           before 3 do not take; a value that they would read otherwise is refused. dotenv-expand (Vite,
-           Next.js) puts variables in the place of $NAME even so
+  dotenv   is read alike by shells, docker compose, direnv, just and mise, node and its library,
+           and the libraries of Python and Ruby, but for values of several lines, which direnv
+           and Ruby's before 3 do not take; a value that they would read otherwise is refused.
+           dotenv-expand (Vite, Next.js) puts variables in the place of $NAME even so
   github   hides the values in the job's log, by commands on stdout, and then appends the variables
            to the file that GITHUB_ENV names, for the steps to come; values of fewer than five bytes
            are not hidden, with a warning
