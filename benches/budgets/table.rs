@@ -17,7 +17,7 @@ impl Table {
         Self { rows: Vec::new() }
     }
 
-    /// Measures `ours` beside `theirs`, at least `runs` times each: commands that a user would type
+    /// Measures `ours` beside `theirs`, `runs` times each: commands that a user would type
     /// one after another, whose times are added. `budget` is how much of their time ours may take.
     pub fn row(
         &mut self,

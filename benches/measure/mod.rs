@@ -34,7 +34,7 @@ pub fn installed(programs: &[&str], left_out: &str) -> bool {
 /// In how many rounds commands take turns, so that a neighbour who disturbs one disturbs all.
 const ROUNDS: u32 = 5;
 
-/// The times of `commands` in milliseconds: the fastest of at least `runs` runs each, in which the
+/// The times of `commands` in milliseconds: the fastest of `runs` runs each, in which the
 /// rest of the machine disturbed least. All write to nowhere, and succeed.
 pub fn fastest(home: &Home, runs: u32, commands: &[&str]) -> Vec<f64> {
     let mut fastest = vec![f64::INFINITY; commands.len()];
@@ -49,12 +49,13 @@ pub fn fastest(home: &Home, runs: u32, commands: &[&str]) -> Vec<f64> {
                 "--warmup",
                 &each.min(3).to_string(),
             ])
-            .args(["--min-runs", &each.to_string(), "--export-json"])
+            .args(["--runs", &each.to_string(), "--export-json"])
             .arg(&results)
             .args(commands)
             .env_clear()
             .envs(home.variables())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .status();
         assert!(ran.is_ok_and(|status| status.success()), "hyperfine ran");
         let text = std::fs::read_to_string(&results).expect("results");
