@@ -299,7 +299,11 @@ impl Ui {
             self.stderr(&serde_json::json!({ key: { "message": message } }).to_string());
             return;
         }
-        let message = for_whom(escape(&message));
+        // What is typed as it stands is left so: no shell takes `~` behind a `=` for a home.
+        let message = match voice {
+            Voice::Hint => escape(&message),
+            _ => for_whom(escape(&message)),
+        };
         self.stderr(&match voice.word() {
             "" => message,
             word => format!("{color}{word}:{PLAIN} {message}"),
