@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::support::home::Home;
-use crate::support::servers::{Answer, Certificate, Fault, Listen, Nosana, Proxy};
+use crate::support::servers::{Answer, Certificate, Fault, Listen, Nosana, Port, Proxy};
 use crate::support::solana::Keypair;
 
 /// A server, and a home that knows it and has a keypair.
@@ -77,9 +77,8 @@ fn a_wait_beyond_the_deadline_is_told_at_once() {
 
 #[test]
 fn what_is_in_the_way_of_any_store_can_be_looked_into() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let refusing = format!("http://{}", closed.local_addr().unwrap());
-    drop(closed);
+    let closed = Port::take();
+    let refusing = format!("http://{}", closed.address());
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("https://{}", mute.local_addr().unwrap());
     thread::spawn(move || mute.incoming().flatten().for_each(drop));
@@ -113,9 +112,8 @@ fn what_is_in_the_way_of_any_store_can_be_looked_into() {
 #[test]
 fn the_proxy_is_named_where_the_trouble_is_its() {
     let (server, home) = set_up(Listen::Tls(Certificate::Good));
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = closed.local_addr().unwrap();
-    drop(closed);
+    let closed = Port::take();
+    let gone = closed.address();
     let through = |proxy: String| {
         home.keyfob(["--timeout", "1s", "get", "A"])
             .env("https_proxy", proxy)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use crate::support::client::Plain;
 use crate::support::servers::{Answer, Certificate, Ending, Fault, Listen, Proxy, Request, Server};
@@ -285,6 +286,11 @@ fn a_stopped_server_refuses_connections() {
         .send("GET", &server.url(), &[], "")
         .unwrap_err();
     assert!(error.is_connect(), "{error:?}");
+    // Nor is its port given to a server of another test.
+    if cfg!(target_os = "linux") {
+        let another = TcpSocket::new_v4().unwrap().bind(server.address());
+        assert_eq!(another.unwrap_err().kind(), ErrorKind::AddrInUse);
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 //! measurements, too.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::home::Home;
+use crate::support::servers::Port;
 use crate::support::servers::tls::{Certificate, Tls};
 
 /// So long a server may take to come up on a machine that has much else to do.
@@ -36,11 +36,6 @@ pub fn bao(test: &str) -> Option<PathBuf> {
 
 pub fn is_long() -> bool {
     std::env::var_os("KEYFOB_OPENBAO_LONG").is_some()
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket").port()
 }
 
 /// A server's process, which is killed when it is dropped.
@@ -76,24 +71,27 @@ pub struct Bao {
     pub token: String,
     unseal: String,
     pub tls: Option<Tls>,
+    // The nodes' for as long as they live, whether they run or not.
+    _ports: Vec<Port>,
 }
 
 impl Bao {
     /// One node in memory.
     pub fn dev(program: PathBuf) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = free_port();
-        let listen = format!("-dev-listen-address=127.0.0.1:{port}");
+        let port = Port::take();
+        let listen = format!("-dev-listen-address={}", port.address());
         let root = format!("-dev-root-token-id={ROOT}");
         let args = ["server", "-dev", "-dev-no-store-token", &listen, &root];
         let bao = Self {
             nodes: vec![Some(Process::start(&program, folder.path(), &args))],
-            urls: vec![format!("http://127.0.0.1:{port}")],
+            urls: vec![format!("http://{}", port.address())],
             program,
             folder,
             token: ROOT.to_owned(),
             unseal: String::new(),
             tls: None,
+            _ports: vec![port],
         };
         bao.until("it serves", || {
             bao.try_say(0, &["kv", "list", "secret"])
@@ -107,7 +105,9 @@ impl Bao {
     pub fn cluster(program: PathBuf) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let tls = Tls::new(Certificate::Good);
-        let ports: Vec<(u16, u16)> = (0..3).map(|_| (free_port(), free_port())).collect();
+        let held: Vec<Port> = (0..6).map(|_| Port::take()).collect();
+        let numbers: Vec<u16> = held.iter().map(|port| port.address().port()).collect();
+        let ports: Vec<(u16, u16)> = (0..3).map(|at| (numbers[at], numbers[at + 3])).collect();
         for (at, (api, cluster)) in ports.iter().enumerate() {
             let data = folder.path().join(format!("n{at}"));
             fs::create_dir(&data).expect("a folder");
@@ -139,6 +139,7 @@ impl Bao {
             token: String::new(),
             unseal: String::new(),
             tls: Some(tls),
+            _ports: held,
         };
         (0..3).for_each(|at| bao.start(at));
         let mut made = None;

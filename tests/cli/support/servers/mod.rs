@@ -6,7 +6,6 @@
 pub mod backend;
 pub mod bytenite;
 pub mod clock;
-
 pub mod faults;
 pub mod jwt;
 pub mod limit;
@@ -15,6 +14,7 @@ pub mod neo;
 pub mod northflank;
 pub mod nosana;
 pub mod openbao;
+pub mod port;
 pub mod proxy;
 pub mod server;
 pub mod tls;
@@ -27,6 +27,7 @@ pub use neo::Neo;
 pub use northflank::Northflank;
 pub use nosana::Nosana;
 pub use openbao::OpenBao;
+pub use port::Port;
 pub use proxy::Proxy;
 pub use server::{Listen, Server};
 pub use tls::Certificate;

@@ -23,6 +23,7 @@ use super::super::wait::PATIENCE;
 use super::clock::Clock;
 use super::faults::{Ending, Fault, Faults};
 use super::message::{Answer, Request};
+use super::port::Port;
 use super::tls::{Certificate, Tls};
 use super::wire::{Gauge, Orders, Script, Step, Wire};
 
@@ -59,9 +60,10 @@ pub enum Listen {
     Tls(Certificate),
 }
 
-/// A server on a port of its own on 127.0.0.1. It stops when it is dropped.
+/// A server on a port of its own on 127.0.0.1, which stays its own when it stops. It stops when it
+/// is dropped.
 pub struct Server {
-    address: SocketAddr,
+    port: Port,
     tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
     accepting: AbortHandle,
@@ -95,14 +97,12 @@ impl Server {
             open: Arc::default(),
             working: Arc::default(),
         });
-        let listener = RUNTIME
-            .block_on(TcpListener::bind(("127.0.0.1", 0)))
-            .expect("a free port");
-        let address = listener.local_addr().expect("a bound socket");
+        let port = Port::take();
+        let listener = port.listen();
         let (alive, stopped) = mpsc::channel();
         let accepting = RUNTIME.spawn(accept(listener, tls.clone(), Arc::clone(&shared), alive));
         Self {
-            address,
+            port,
             tls,
             shared,
             accepting: accepting.abort_handle(),
@@ -113,12 +113,12 @@ impl Server {
     /// The base URL, without a slash at its end.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        format!("{scheme}://{}", self.port.address())
     }
 
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// The certificate of the authority to trust, of a server that speaks TLS.
