@@ -1,7 +1,8 @@
-//! What keyfob 0.1 left on a disk: its vaults, configuration and trust are read, and its journal is
-//! shown, finished and undone.
+//! What keyfob 0.1 left on a disk: its vaults, configuration, trust, snapshots and records are read, and
+//! its journal is shown, finished and undone.
 
 use age::x25519::Identity;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -256,4 +257,78 @@ fn what_is_written_on_top_loses_nothing_of_it() {
     home.run(["run", "--", "true"])
         .code(125)
         .stderr_has("keyfob trust");
+}
+
+#[test]
+fn a_snapshot_is_used() {
+    let mut home = Home::new();
+    // Where 0.1 took it. Nobody but root can listen there, and nobody does.
+    home.set("KEYFOB_STORE", "northflank")
+        .set("KEYFOB_NORTHFLANK_BASE_URL", "http://127.0.0.1:9")
+        .set("KEYFOB_NORTHFLANK_PROJECT", "p")
+        .set("KEYFOB_NORTHFLANK_GROUP", "web")
+        .set("NORTHFLANK_API_TOKEN", "t")
+        .set("KEYFOB_FALLBACK_KEY", KEY);
+    let folder = home.data().join("fallback");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let named = "562766b0fcf28160dbf850f1ef841cb5197da6a584311ea40ff8a589d3bbffb8";
+    home.write_private(folder.join(format!("{named}.age")), file!("fallback.age"));
+    home.write_private(folder.join(format!("{named}.json")), file!("fallback.json"));
+    let print = |max_stale| {
+        home.keyfob(["run", "--fallback", "--max-stale", max_stale, "--timeout"])
+            .args(["500ms", "--", "sh", "-c", "echo \"$A\""])
+            .run()
+    };
+    print("3650d")
+        .ok()
+        .stdout_is("kept by 0.1\n")
+        .stderr_has("2026-11-26T08:09:02Z");
+    print("1s").code(125);
+    home.run(["logout", "northflank"])
+        .ok()
+        .stderr_has("the fallback snapshot ");
+    assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_record_of_what_was_written_is_known() {
+    let (server, home) = set_up();
+    server.put("A", "v");
+    let url = server.url();
+    let secret = server.secret("A").expect("a secret");
+    let shown = home.run(["--json", "show", "A"]).ok().json();
+    let created_at = shown["created_at"].as_str().expect("a time");
+    let scope = digest(&["provider", "neo", "url", &url, "account", ""]);
+    let mark = digest(&[&secret.id, created_at, created_at]);
+    let key = [7; 32];
+    let tag = |parts: &[&str]| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_le_bytes());
+            mac.update(part.as_bytes());
+        }
+        let digits = mac.finalize().into_bytes();
+        let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits[..32].to_owned()
+    };
+    let digests = json!({
+        "mark": tag(&["mark", &scope, "A", &mark]),
+        "value": tag(&["value", &scope, "A", "v"]),
+    });
+    let record = json!({
+        "keyfob": 1,
+        "key": tag(&["key"]),
+        "begun": "dff86c2903f411ca15b6f526c7f118de",
+        "secrets": {tag(&["name", &scope, "A", ""]): digests},
+    });
+    let folder = home.data().join("written");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    home.write_private(folder.join("key"), key);
+    home.write_private(folder.join(format!("{scope}.json")), record.to_string());
+    for (value, plan) in [("v", "1 unchanged"), ("w", "1 to update")] {
+        home.write("new.env", format!("A={value}\n"));
+        home.run(["import", "--dry-run", "new.env"])
+            .ok()
+            .stderr_has(plan);
+    }
 }

@@ -8,9 +8,14 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use keyfob::testing::{Folders, Keyring, Name, Vault, VaultOptions, generate};
+#[cfg(target_os = "linux")]
+use keyfob::testing::generate;
+use keyfob::testing::{Folders, Keyring, Name, Vault, VaultOptions};
 
-use crate::support::home::{Home, copy_binary};
+use crate::support::home::Home;
+#[cfg(target_os = "linux")]
+use crate::support::home::copy_binary;
+#[cfg(target_os = "linux")]
 use crate::support::programs::installed;
 use crate::support::wait::until;
 
