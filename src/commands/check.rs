@@ -9,7 +9,6 @@ use serde_json::json;
 use super::selected::WaitArg;
 use crate::app::App;
 use crate::store::Store;
-use crate::ui::Table;
 use crate::words::batch::Filter;
 use crate::words::error::{Error, Result, shell_word};
 use crate::words::secret::{Name, Reference, StoreName};
@@ -180,7 +179,7 @@ fn show(items: &[Item], states: &[State], app: &App) -> Result<()> {
             .note("the configuration names no variable and no policy");
         return Ok(());
     }
-    let mut table = Table::new(&["VARIABLE", "STORE", "NAME", "STATE", ""]);
+    let mut table = app.ui.table(&["VARIABLE", "STORE", "NAME", "STATE", ""]);
     for (item, state) in items.iter().zip(states) {
         let secret = item.secret.as_ref();
         let optional = *state == State::Missing && !item.required;

@@ -9,7 +9,6 @@ use super::selected::NameArgs;
 use crate::app::App;
 use crate::select::Listed;
 use crate::transfer::{Comparison, Difference, Held};
-use crate::ui::Table;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
@@ -98,7 +97,7 @@ fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
             "differences": differences,
         }));
     }
-    let mut table = Table::new(&["NAME", "DIFFERENCE"]);
+    let mut table = app.ui.table(&["NAME", "DIFFERENCE"]);
     for (name, difference) in differences {
         table.row([name.to_string(), in_words(*difference, args)]);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::doctor::{self, Finding, Patient, Status};
-use crate::ui::{self, Table, colored, escape, shortened, wrapped};
+use crate::ui::{self, colored, escape, shortened, wrapped};
 use crate::words::error::{Error, Result};
 
 /// Examine configuration, keys, keyring, network and stores, and say what to do about faults
@@ -66,7 +66,7 @@ fn print(report: &[Finding], app: &App) -> Result<()> {
     if app.ui.stdout_is_terminal() {
         return show(report, app);
     }
-    let mut table = Table::new(&["STATUS", "CHECK", "SUBJECT", "FOUND"]);
+    let mut table = app.ui.table(&["STATUS", "CHECK", "SUBJECT", "FOUND"]);
     for finding in report {
         table.row([
             finding.status.as_str().to_owned(),

@@ -7,7 +7,6 @@ use super::trust::configured;
 use crate::app::App;
 use crate::providers::Account;
 use crate::store::Store;
-use crate::ui::Table;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
 
@@ -31,7 +30,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         None => config.stores().map(|store| store.name().clone()).collect(),
     };
     let default = app.default_store()?;
-    let mut table = Table::new(&[
+    let mut table = app.ui.table(&[
         "",
         "STORE",
         "PROVIDER",

@@ -10,7 +10,6 @@ use crate::app::{App, consent};
 use crate::config::review::{self, Review, State};
 use crate::config::trust::TrustRecord;
 use crate::config::{Config, Files, lookup};
-use crate::ui::Table;
 use crate::words::error::{Error, Result, shell_word};
 use crate::words::shown::ShownPath as _;
 
@@ -136,7 +135,7 @@ fn revoke(file: &Path, record: &TrustRecord, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let files = review::list(&app.load_options()?)?;
     let mut documents = Vec::new();
-    let mut table = Table::new(&["FILE", "STATE", "WHY"]);
+    let mut table = app.ui.table(&["FILE", "STATE", "WHY"]);
     for file in files {
         let (state, why) = match &file.state {
             State::Trusted => ("trusted", None),

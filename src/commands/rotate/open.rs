@@ -9,7 +9,7 @@ use crate::journal::{Direction, Journal, Open, State};
 use crate::rotate::engine::Report;
 use crate::rotate::open;
 use crate::rotate::tools::Tools;
-use crate::ui::{self, Table};
+use crate::ui;
 use crate::words::duration::age;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, StoreName, Target};
@@ -106,7 +106,9 @@ fn show(all: &[Open], journal: &Journal, app: &App) -> Result<()> {
         return Ok(());
     }
     let now = Timestamp::now();
-    let mut table = Table::new(&["ROTATION", "STATE", "TARGET", "HOLDS", "BEGUN", "AGE"]);
+    let mut table = app
+        .ui
+        .table(&["ROTATION", "STATE", "TARGET", "HOLDS", "BEGUN", "AGE"]);
     for open in all {
         let change = &open.change;
         let state = match (&change.announced, change.direction) {
