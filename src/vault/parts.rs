@@ -11,7 +11,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize as _;
 
 use super::format::{Document, Sink, Slot, Table};
-use super::record::{self, Part};
+use super::record::{self, Part, Times};
 use crate::words::error::Result;
 use crate::words::secret::Name;
 
@@ -73,6 +73,7 @@ fn pass<'a, P: Part>(
     let mut parts = Parts::<P> {
         wanted,
         last: None,
+        times: Times::default(),
         found: Vec::new(),
         is_odd: false,
     };
@@ -85,6 +86,7 @@ fn pass<'a, P: Part>(
 struct Parts<'a, 'w, P: Part> {
     wanted: &'w Wanted<'w>,
     last: Option<Cow<'a, str>>,
+    times: Times,
     found: Vec<P::Is>,
     is_odd: bool,
 }
@@ -98,7 +100,7 @@ impl<'a, P: Part> Sink<'a> for Parts<'a, '_, P> {
 
     fn take(&mut self, _table: Table, name: Cow<'a, str>, json: P::Json<'a>) {
         let part = Name::new(name.as_ref()).ok();
-        let part = part.and_then(|name| P::of(name, json));
+        let part = part.and_then(|name| P::of(name, json, &mut self.times));
         self.is_odd |= part.is_none() || self.last.as_ref().is_some_and(|last| *last >= name);
         self.found.extend(part);
         self.last = Some(name);
@@ -146,6 +148,7 @@ fn look_up<'a, P: Part>(
     };
     let secrets = &plaintext[table..];
     let mut found = Vec::with_capacity(names.len());
+    let mut times = Times::default();
     for name in names {
         let at = place_of(secrets, name)?;
         // Behind it could be either: the other table, or a secret called "deleted".
@@ -154,7 +157,7 @@ fn look_up<'a, P: Part>(
         }
         let mut json = serde_json::Deserializer::from_slice(&secrets[at..]);
         let json = P::Json::deserialize(&mut json).ok()?;
-        found.push(P::of(Name::new(*name).ok()?, json)?);
+        found.push(P::of(Name::new(*name).ok()?, json, &mut times)?);
     }
     Some((document, found))
 }
@@ -271,7 +274,7 @@ mod tests {
             type Json<'a> = record::CurrentJson<'a>;
             type Is = ();
 
-            fn of(_: Name, _: Self::Json<'_>) -> Option<()> {
+            fn of(_: Name, _: Self::Json<'_>, _: &mut Times) -> Option<()> {
                 READ.fetch_add(1, Ordering::SeqCst);
                 Some(())
             }
