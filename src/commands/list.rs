@@ -106,6 +106,8 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
         .table(&["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"]);
     let mut above = String::new();
     let is_terminal = app.ui.stdout_is_terminal();
+    let time = |at: Option<Timestamp>| at.map(|at| app.ui.time(at)).unwrap_or_default();
+    let mut updated: (Option<Timestamp>, String) = (None, String::new());
     for entry in entries {
         let attributes: Vec<String> = entry
             .attributes
@@ -115,10 +117,13 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
         let attributes = attributes.join(" ");
         // Secrets of a group have what their group has: a person need not read it again and again.
         let is_told = is_terminal && !attributes.is_empty() && attributes == above;
-        let time = |at: Option<Timestamp>| at.map(|at| app.ui.time(at)).unwrap_or_default();
+        // Secrets of one import have one time.
+        if entry.updated_at != updated.0 {
+            updated = (entry.updated_at, time(entry.updated_at));
+        }
         table.row([
             entry.name.as_str(),
-            &time(entry.updated_at),
+            &updated.1,
             &time(entry.expires_at),
             entry.description.as_deref().unwrap_or_default(),
             if is_told { AS_ABOVE } else { &attributes },
