@@ -393,13 +393,14 @@ impl Plan {
         let mut harmful: BTreeSet<String> = BTreeSet::new();
         // What was asked for by name, or strictly, and cannot be called there as it is.
         let mut refused: Vec<Reference> = Vec::new();
-        let mut named: Vec<(String, Reference)> = Vec::new();
         let is_excepted = |reference: Option<&Reference>, variable: &str| {
             self.except
                 .iter()
                 .any(|except| except.is(reference, variable))
         };
-        for reference in self.references(&all) {
+        let references = self.references(&all);
+        let mut named: Vec<(String, Reference)> = Vec::with_capacity(references.len());
+        for reference in references {
             let asked = self.named.contains(&reference);
             let Some(variable) = naming.of(reference.name.as_str()) else {
                 if asked && !is_excepted(Some(&reference), "") {
@@ -511,6 +512,7 @@ impl Plan {
                 is_selected && whole(name) || globs.any(|(_, glob)| glob.matches(name))
             };
             let names = all(store);
+            references.reserve(names.len());
             references.extend(names.iter().filter(wanted).map(|name| Reference {
                 store: store.clone(),
                 name: (*name).clone(),
