@@ -32,6 +32,7 @@ mod leaks;
 mod local;
 #[cfg(unix)]
 mod logout;
+#[cfg(unix)]
 mod mask;
 #[cfg(unix)]
 mod matrix;
@@ -62,6 +63,7 @@ mod pipes;
 mod profiles;
 #[cfg(unix)]
 mod prompts;
+#[cfg(unix)]
 mod readme;
 #[cfg(unix)]
 mod recipes;
@@ -93,6 +95,8 @@ mod terminals;
 mod transcripts;
 #[cfg(unix)]
 mod trust;
+#[cfg(unix)]
 mod vault_git;
+#[cfg(unix)]
 mod vault_readers;
 mod versions;

@@ -10,6 +10,7 @@ pub mod bus;
 pub mod client;
 pub mod home;
 pub mod keyutils;
+pub mod programs;
 pub mod run;
 pub mod servers;
 pub mod solana;
