@@ -62,6 +62,7 @@ mod pipes;
 mod profiles;
 #[cfg(unix)]
 mod prompts;
+mod quoting;
 mod readme;
 #[cfg(unix)]
 mod recipes;
