@@ -11,9 +11,16 @@ use crate::words::error::Result;
 use crate::words::glob::Glob;
 use crate::words::secret::Entry;
 
+/// The same of what was deleted.
+pub const DELETED: &[&str] = &["NAME", "DELETED", "DESCRIPTION"];
+
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"];
+
 /// List the secrets of a store, never their values
 ///
-/// On a terminal a table; in a pipe one secret a line, its fields separated by tabs.
+/// On a terminal a table; in a pipe one secret a line, with tabs between name, updated, expires,
+/// description and attributes; of deleted ones between name, deleted and description.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -101,9 +108,7 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.documents(&entries);
     }
-    let mut table = app
-        .ui
-        .table(&["NAME", "UPDATED", "EXPIRES", "DESCRIPTION", "ATTRIBUTES"]);
+    let mut table = app.ui.table(COLUMNS);
     let mut above = String::new();
     let is_terminal = app.ui.stdout_is_terminal();
     let time = |at: Option<Timestamp>| at.map(|at| app.ui.time(at)).unwrap_or_default();
@@ -145,7 +150,7 @@ fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
         ));
         return Ok(());
     }
-    let mut table = app.ui.table(&["NAME", "DELETED", "DESCRIPTION"]);
+    let mut table = app.ui.table(DELETED);
     for entry in entries {
         table.row([
             entry.name.as_str().to_owned(),

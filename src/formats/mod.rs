@@ -36,8 +36,9 @@ pub use self::filter::Filter;
 pub use self::format::{Format, Jobs, Options, Pair, ReadOptions};
 pub use self::github::{SHORTEST_MASK, masks as github_masks};
 pub use self::guess::read_any;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::text::is_variable_name;
+use crate::words::word::{listed, shell_word};
 
 type Writer = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
 type Reader = fn(&[u8], ReadOptions) -> Result<Vec<Pair>>;
@@ -135,7 +136,7 @@ impl Format {
         match self {
             Self::K8s => k8s::RULE_OF_KEYS,
             _ if self.holds_variables() => {
-                "ASCII letters, digits and '_', not beginning with a digit"
+                "ASCII letters, digits and \"_\", not beginning with a digit"
             }
             _ => "not the empty one",
         }
@@ -216,7 +217,7 @@ fn all_refusals(format: Format, pairs: &[Pair], options: &Options, first: Error)
     }
     let reasons: Vec<String> = by_reason
         .iter()
-        .map(|(why, names)| format!("{} ({why})", names.join(", ")))
+        .map(|(why, names)| format!("{} ({why})", listed(names.iter().copied())))
         .collect();
     let error = Error::invalid_data(format!(
         "{} secrets cannot be written as {format}: {}",

@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 
 use super::harmful::is_harmful;
 use crate::formats::Format;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 use crate::words::shown::{self, Shown};
 use crate::words::text::is_variable_name;
+use crate::words::word::{listed, shell_word};
 
 /// Where selected secrets go, which decides what they may be called there, and what they may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,8 +110,7 @@ impl Naming {
     /// The error for secrets asked for by name that cannot be called there as they are.
     pub(super) fn refusal(&self, names: &[&str]) -> Error {
         // Somebody may have given a value with its name, or a key whose numbers commas part.
-        let joined = names.join(", ");
-        let all = shown::name(&joined);
+        let all = shown::names(names);
         let what = match self.destination {
             Destination::File(Format::K8s) if !self.strict => "key of a Kubernetes Secret",
             _ => "name of a variable",
@@ -120,8 +120,8 @@ impl Naming {
             _ => format!("no valid {what}: {all}"),
         };
         Error::usage(message).hint(match all {
-            Shown::Plain(_) => ways_out(names),
             Shown::Described(_) => ways_out(&["NAME"]),
+            _ => ways_out(names),
         })
     }
 }
@@ -159,7 +159,7 @@ fn check_variable(variable: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{} is no valid name of a variable: ASCII letters, digits and '_', not beginning with a digit",
+        "{} is no valid name of a variable: ASCII letters, digits and \"_\", not beginning with a digit",
         shown::quoted(variable)
     )))
 }
@@ -167,15 +167,19 @@ fn check_variable(variable: &str) -> Result<()> {
 /// The refusal of secrets called `names`, which would change how programs run.
 pub(super) fn refused(names: &BTreeSet<String>) -> Error {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (all, first) = (names.join(", "), names.first().copied().unwrap_or_default());
+    let (all, first) = (
+        listed(names.iter().copied()),
+        names.first().copied().unwrap_or_default(),
+    );
     let what = match names.len() {
         1 => format!("a secret named {all}"),
         _ => format!("secrets named {all}"),
     };
     Error::usage(format!("{what} would change how programs run")).hint(format!(
-        "--except {} leaves {} out; -e {first}={first} brings {} on purpose",
-        names.join(","),
+        "--except {} leaves {} out; -e {} brings {} on purpose",
+        shell_word(&names.join(",")),
         if names.len() == 1 { "it" } else { "them" },
+        shell_word(&format!("{first}={first}")),
         if names.len() == 1 { "it" } else { "one" },
     ))
 }

@@ -18,6 +18,7 @@ use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::shown::{self, Shown};
 use crate::words::wiped::Wiped;
+use crate::words::word::Word;
 
 /// So much of a value is read, in bytes, wherever it comes from. What a store takes is for the store
 /// to say.
@@ -135,12 +136,6 @@ macro_rules! text_name {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
@@ -171,6 +166,19 @@ macro_rules! text_name {
 
 text_name!(Name);
 text_name!(StoreName);
+
+/// The name as it stands in a sentence: see [`Word`]. Where it is data it is [`Name::as_str`].
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Word(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 /// A secret's name inside a store: any text. What more a backend asks of names its provider checks;
 /// under the empty one a backend may have something, and keyfob stores nothing.
@@ -295,7 +303,7 @@ impl StoreName {
             Ok(Self(text))
         } else {
             let error = Error::usage(format!(
-                "{} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit",
+                "{} is no store name: at most 64 lower-case letters, digits, \"-\" and \"_\", beginning with a letter or digit",
                 shown::quoted(&text)
             ));
             // A reference is what stands for a secret nearly everywhere else.
@@ -348,8 +356,8 @@ impl Reference {
     /// The reference in a message about a secret that is not there; see [`Name::shown`].
     pub fn shown(&self) -> Shown<'_> {
         match self.name.shown() {
-            Shown::Plain(_) => Shown::Plain(self.to_string().into()),
-            described => described,
+            described @ Shown::Described(_) => described,
+            _ => Shown::Named(self.to_string().into()),
         }
     }
 }
@@ -368,10 +376,10 @@ impl FromStr for Reference {
             .ok_or_else(|| bad("it does not begin with keyfob://"))?;
         let (store, name) = rest
             .split_once('/')
-            .ok_or_else(|| bad("there is no '/' after the store"))?;
+            .ok_or_else(|| bad("there is no \"/\" after the store"))?;
         let store = StoreName::new(store).map_err(|error| bad(error.message()))?;
         if !well_formed_escapes(name) {
-            return Err(bad("'%' must be followed by two hexadecimal digits"));
+            return Err(bad("\"%\" must be followed by two hexadecimal digits"));
         }
         let name = percent_decode_str(name)
             .decode_utf8()
