@@ -9,6 +9,7 @@ use serde_json::json;
 use super::selected::WaitArg;
 use crate::app::App;
 use crate::store::Store;
+use crate::ui::Table;
 use crate::words::batch::Filter;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName};
@@ -185,7 +186,7 @@ fn show(items: &[Item], states: &[State], app: &App) -> Result<()> {
             .note("the configuration names no variable and no policy");
         return Ok(());
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for (item, state) in items.iter().zip(states) {
         let secret = item.secret.as_ref();
         let optional = *state == State::Missing && !item.required;

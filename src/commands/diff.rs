@@ -10,6 +10,7 @@ use super::selected::{NameArgs, WaitArg};
 use crate::app::App;
 use crate::select::Listed;
 use crate::transfer::{Comparison, Difference, Held};
+use crate::ui::Table;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
@@ -110,7 +111,7 @@ fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
             "differences": differences,
         }));
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for (name, difference) in differences {
         table.row([name.as_str().to_owned(), in_words(*difference, args)]);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::doctor::{self, Finding, Patient, Status};
-use crate::ui::{self, colored, escape, shortened, wrapped};
+use crate::ui::{self, Table, colored, escape, shortened, wrapped};
 use crate::words::error::{Error, Result};
 
 /// The columns of the table, which the help tells of, too.
@@ -71,7 +71,7 @@ fn print(report: &[Finding], app: &App) -> Result<()> {
     if app.ui.stdout_is_terminal() {
         return show(report, app);
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for finding in report {
         table.row([
             finding.status.as_str().to_owned(),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::app::App;
 use crate::commands::selected::WaitArg;
 use crate::store::Store;
+use crate::ui::Table;
 use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::glob::Glob;
@@ -108,7 +109,7 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.documents(&entries);
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut above = String::new();
     let is_terminal = app.ui.stdout_is_terminal();
     let time = |at: Option<Timestamp>| at.map(|at| app.ui.time(at)).unwrap_or_default();
@@ -150,7 +151,7 @@ fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
         ));
         return Ok(());
     }
-    let mut table = app.ui.table(DELETED);
+    let mut table = Table::new(DELETED, &app.ui);
     for entry in entries {
         table.row([
             entry.name.as_str().to_owned(),

@@ -7,6 +7,7 @@ use super::trust::configured;
 use crate::app::App;
 use crate::providers::Account;
 use crate::store::Store;
+use crate::ui::Table;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
 
@@ -44,7 +45,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         None => config.stores().map(|store| store.name().clone()).collect(),
     };
     let default = app.default_store()?;
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut documents = Vec::new();
     let mut unused = Vec::new();
     for name in names {

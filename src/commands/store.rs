@@ -9,6 +9,7 @@ use super::trust::configured;
 use crate::app::App;
 use crate::config::{Files, edit, lookup};
 use crate::providers::{ProviderSpec, registry};
+use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::shown::{self, ShownPath as _};
@@ -97,7 +98,7 @@ pub fn run(args: StoreArgs, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let config = configured(app)?;
     let default = app.default_store()?;
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut documents = Vec::new();
     for store in config.stores() {
         let origin = store.provider_origin().map(ToString::to_string);

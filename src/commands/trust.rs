@@ -10,6 +10,7 @@ use crate::app::{App, consent};
 use crate::config::review::{self, Review, State};
 use crate::config::trust::TrustRecord;
 use crate::config::{Config, Files, lookup};
+use crate::ui::Table;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
@@ -138,7 +139,7 @@ fn revoke(file: &Path, record: &TrustRecord, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let files = review::list(&app.load_options()?)?;
     let mut documents = Vec::new();
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for file in files {
         let (state, why) = match &file.state {
             State::Trusted => ("trusted", None),

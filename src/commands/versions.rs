@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::app::App;
+use crate::ui::Table;
 use crate::words::batch::Action;
 use crate::words::error::Result;
 use crate::words::secret::Target;
@@ -66,7 +67,7 @@ pub async fn history(args: HistoryArgs, app: &App) -> Result<()> {
             .collect();
         return app.ui.document(&json!(documents));
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for version in versions {
         let mark = match (version.current, version.deleted) {
             (true, true) => "current, deleted",

@@ -103,11 +103,6 @@ impl Ui {
         }
     }
 
-    /// A table without rows, to be printed on stdout.
-    pub fn table(&self, head: &'static [&'static str]) -> Table {
-        Table::new(head, self.stdout_is_terminal())
-    }
-
     /// Writes one line of what is known of something: what it is called, and what it is.
     ///
     /// # Errors

@@ -29,9 +29,9 @@ enum Rows {
 }
 
 impl Table {
-    /// A table without rows, for a terminal or for a pipe.
-    pub(super) fn new(head: &'static [&'static str], is_for_terminal: bool) -> Self {
-        let rows = match is_for_terminal {
+    /// A table without rows, to be printed by `ui`.
+    pub fn new(head: &'static [&'static str], ui: &Ui) -> Self {
+        let rows = match ui.stdout_is_terminal() {
             true => Rows::Cells(Vec::new()),
             false => Rows::Lines(String::new()),
         };
@@ -209,12 +209,9 @@ mod tests {
 
     #[test]
     fn a_pipe_gets_a_line_for_each_row() {
-        let mut table = Table::new(HEAD, false);
-        ROWS.iter().for_each(|row| table.row(row));
-        table.row(["a\tb\\", "\n", "", ""]);
-        let Rows::Lines(text) = table.rows else {
-            panic!("for a pipe")
-        };
+        let mut text = String::new();
+        ROWS.iter().for_each(|row| push_line(&mut text, row));
+        push_line(&mut text, ["a\tb\\", "\n", "", ""]);
         assert_eq!(
             text,
             "ok\ta\t\twhat it is for, in some words\n\

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::providers::groups::{Addon, Group, Groups};
 use crate::providers::{Capability, registry};
 use crate::store::Store;
-use crate::ui::{json, prompt};
+use crate::ui::{Table, json, prompt};
 use crate::words::batch::{Action, Outcome};
 use crate::words::error::Result;
 use crate::words::secret::Name;
@@ -182,7 +182,7 @@ fn show_all(all: Vec<Group>, store: &Store, app: &App) -> Result<()> {
             store.name()
         ));
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for group in all {
         table.row([
             group.id,

@@ -9,7 +9,7 @@ use crate::providers::Capability;
 use crate::rotate::due::{self, Standing};
 use crate::rotate::history::History;
 use crate::rotate::plan::Order;
-use crate::ui;
+use crate::ui::{self, Table};
 use crate::words::batch::Filter;
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
@@ -53,7 +53,7 @@ pub async fn check(app: &App) -> Result<()> {
         app.ui
             .note("no policy of the configuration says how often a secret is to be rotated");
     } else {
-        let mut table = app.ui.table(COLUMNS);
+        let mut table = Table::new(COLUMNS, &app.ui);
         for policy in &policies {
             let standing = policy.standing;
             table.row([

@@ -9,7 +9,7 @@ use crate::journal::{Direction, Journal, Open, State};
 use crate::rotate::engine::Report;
 use crate::rotate::open;
 use crate::rotate::tools::Tools;
-use crate::ui;
+use crate::ui::{self, Table};
 use crate::words::duration::age;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, StoreName, Target};
@@ -109,7 +109,7 @@ fn show(all: &[Open], journal: &Journal, app: &App) -> Result<()> {
         return Ok(());
     }
     let now = Timestamp::now();
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for open in all {
         let change = &open.change;
         let state = match (&change.announced, change.direction) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::selected::selected;
 use crate::app::App;
 use crate::identity::recipients::Recipient;
-use crate::ui::prompt;
+use crate::ui::{Table, prompt};
 use crate::vault::Vault;
 use crate::vault::admin::RecipientInfo;
 use crate::words::batch::Action;
@@ -105,7 +105,7 @@ fn list(app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json!(recipients));
     }
-    let mut table = app.ui.table(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for recipient in &recipients {
         table.row([
             recipient.recipient.to_string(),
