@@ -15,6 +15,7 @@ use crate::exec::again::{Request, Role};
 use crate::exec::start::KEYFOB_FAILED;
 #[cfg(unix)]
 use crate::exec::{leader, start, witness};
+use crate::ui;
 use crate::words::env::Environment;
 use crate::words::error::Error;
 use crate::words::memory;
@@ -41,6 +42,7 @@ pub fn start() -> ExitCode {
         let _ = std::io::stdout().write_all(answer.as_bytes());
         return ExitCode::SUCCESS;
     }
+    ui::is_wide(env.var("COLUMNS"));
     let settings = env.vars().filter(|(name, _)| is_setting(name));
     for text in args
         .iter()
@@ -77,7 +79,10 @@ pub fn start() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            app.ui.error(&failure.error);
+            match failure.is_answer {
+                true => app.ui.answer(&failure.error),
+                false => app.ui.error(&failure.error),
+            }
             ExitCode::from(failure.code)
         }
     }

@@ -24,12 +24,12 @@ pub fn show(review: &Review, ui: &Ui) {
 /// # Errors
 /// `usage` where nothing may be asked.
 pub fn ask(review: &Review, ui: &Ui) -> Result<bool> {
-    let path = plain(&review.path.shown().to_string());
+    let path = plain(&review.path.shown().exact());
     prompt::confirm(ui, &format!("Trust {path}?"))
 }
 
 fn lines(review: &Review) -> Vec<String> {
-    let path = plain(&review.path.shown().to_string());
+    let path = plain(&review.path.shown().exact());
     if review.decides.is_empty() {
         return vec![format!("{path} decides nothing")];
     }

@@ -38,7 +38,7 @@ impl References for Referred {
                 // The secret that was asked for may well be there.
                 Kind::NotFound => Error::unauthenticated(error.message()).hint(format!(
                     "store it with: keyfob set {}",
-                    crate::words::error::shell_word(&reference.to_string())
+                    crate::words::word::shell_word(&reference.to_string())
                 )),
                 _ => error,
             }
@@ -53,7 +53,7 @@ fn check(config: &Config, wanted_by: &StoreName, reference: &Reference) -> Resul
     while let Some(name) = ahead.pop() {
         if name == *wanted_by {
             return Err(Error::config(format!(
-                "the credentials of the stores `{wanted_by}` and `{}` wait for each other",
+                "the credentials of the stores {wanted_by} and {} wait for each other",
                 reference.store
             ))
             .hint("keep one of them elsewhere")

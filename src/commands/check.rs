@@ -11,14 +11,20 @@ use crate::app::App;
 use crate::store::Store;
 use crate::ui::Table;
 use crate::words::batch::Filter;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, StoreName};
+use crate::words::word::shell_word;
+
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["VARIABLE", "STORE", "NAME", "STATE", ""];
 
 /// Check that the secrets of the configuration are there
 ///
 /// Looks for the secret of every variable of the [env] table and of every policy for rotation, without
 /// showing a value or running anything: by the stores' lists, so that it works where values cannot be
 /// read back, too. For the first step of a CI job.
+///
+/// In a pipe a line each, with tabs between variable, store, name, state and a remark.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -180,14 +186,16 @@ fn show(items: &[Item], states: &[State], app: &App) -> Result<()> {
             .note("the configuration names no variable and no policy");
         return Ok(());
     }
-    let mut table = Table::new(&["VARIABLE", "STORE", "NAME", "STATE", ""]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for (item, state) in items.iter().zip(states) {
         let secret = item.secret.as_ref();
         let optional = *state == State::Missing && !item.required;
         table.row([
             item.variable.clone().unwrap_or_default(),
             secret.map(|it| it.store.to_string()).unwrap_or_default(),
-            secret.map(|it| it.name.to_string()).unwrap_or_default(),
+            secret
+                .map(|it| it.name.as_str().to_owned())
+                .unwrap_or_default(),
             state.as_str().to_owned(),
             if optional { "not required" } else { "" }.to_owned(),
         ]);

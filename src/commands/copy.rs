@@ -7,7 +7,7 @@ use futures_util::future::try_join;
 
 use super::pair::{self, descriptions};
 use super::plan::{self, Presented};
-use super::selected;
+use super::selected::{self, WaitArg};
 use crate::app::App;
 use crate::select::{Found, Wants};
 use crate::transfer::{Held, Plan};
@@ -37,9 +37,12 @@ pub struct CopyArgs {
     /// Show what would be done, and do nothing
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+    #[command(flatten)]
+    pub wait: WaitArg,
 }
 
 pub async fn run(args: CopyArgs, app: &App) -> Result<()> {
+    app.waits(args.wait.wait);
     let mut wants = Wants::default();
     let mut origins: BTreeMap<Name, Reference> = BTreeMap::new();
     let mut names = Vec::with_capacity(args.secrets.len());

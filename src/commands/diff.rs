@@ -4,8 +4,9 @@ use clap::Args;
 use futures_util::future::try_join;
 use serde_json::json;
 
+use super::Failure;
 use super::pair;
-use super::selected::NameArgs;
+use super::selected::{NameArgs, WaitArg};
 use crate::app::App;
 use crate::select::Listed;
 use crate::transfer::{Comparison, Difference, Held};
@@ -13,6 +14,9 @@ use crate::ui::Table;
 use crate::words::batch::Selection;
 use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
+
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["NAME", "DIFFERENCE"];
 
 /// Compare two stores, never printing a value
 ///
@@ -25,6 +29,8 @@ use crate::words::secret::StoreName;
 /// itself, as keyed digests in your data folder; everything else there is unknown, and counts as a
 /// difference. So does what somebody else has replaced since: neo shows that by ids and times,
 /// bytenite only by another access key.
+///
+/// In a pipe a line each, with a tab between name and difference.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -43,9 +49,18 @@ pub struct DiffArgs {
     pub b: StoreName,
     #[command(flatten)]
     pub names: NameArgs,
+    #[command(flatten)]
+    pub wait: WaitArg,
 }
 
-pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
+pub async fn run(args: DiffArgs, app: &App) -> Result<(), Failure> {
+    app.waits(args.wait.wait);
+    let comparison = compare(&args, app).await?;
+    print(&comparison, &args, app)?;
+    verdict(&comparison, &args, app).map_err(Failure::answer)
+}
+
+async fn compare(args: &DiffArgs, app: &App) -> Result<Comparison> {
     pair::refuse_store_option(app, "diff")?;
     let (a, b) = (app.open(&args.a)?, app.open(&args.b)?);
     pair::differ(&a, &b).await?;
@@ -70,15 +85,13 @@ pub async fn run(args: DiffArgs, app: &App) -> Result<()> {
             args.b
         )));
     }
-    let comparison = Comparison::of(&of_a, &of_b, |name| {
+    Ok(Comparison::of(&of_a, &of_b, |name| {
         (only.is_empty() || only.has(name.as_str()))
             && prefix
                 .as_ref()
                 .is_none_or(|prefix| name.as_str().starts_with(prefix))
             && !except.has(name.as_str())
-    });
-    print(&comparison, &args, app)?;
-    verdict(&comparison, &args, app)
+    }))
 }
 
 fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
@@ -98,9 +111,9 @@ fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
             "differences": differences,
         }));
     }
-    let mut table = Table::new(&["NAME", "DIFFERENCE"]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for (name, difference) in differences {
-        table.row([name.to_string(), in_words(*difference, args)]);
+        table.row([name.as_str().to_owned(), in_words(*difference, args)]);
     }
     table.print(&app.ui)
 }

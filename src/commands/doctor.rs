@@ -10,12 +10,17 @@ use crate::doctor::{self, Finding, Patient, Status};
 use crate::ui::{self, Table, colored, escape, shortened, wrapped};
 use crate::words::error::{Error, Result};
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["STATUS", "CHECK", "SUBJECT", "FOUND"];
+
 /// Examine configuration, keys, keyring, network and stores, and say what to do about faults
 ///
 /// Asks the server of each store that is configured or has a credential, all at once and each with
 /// 10 seconds of its own, or what --timeout says. A built-in store that was never set up is no
 /// fault. Fails where a fault was found; a warning is none. With --store only that store. Tells of
 /// rotations that were interrupted, too.
+///
+/// In a pipe a line each, with tabs between status, check, subject and what was found.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -66,7 +71,7 @@ fn print(report: &[Finding], app: &App) -> Result<()> {
     if app.ui.stdout_is_terminal() {
         return show(report, app);
     }
-    let mut table = Table::new(&["STATUS", "CHECK", "SUBJECT", "FOUND"]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for finding in report {
         table.row([
             finding.status.as_str().to_owned(),

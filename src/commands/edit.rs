@@ -16,10 +16,11 @@ use crate::state;
 use crate::state::scratch::{self, Scratch};
 use crate::store::Store;
 use crate::words::batch::{Action, Batch, Outcome, Reading, Selection, Write};
-use crate::words::error::{Cause, Error, Kind, Result, shell_word};
+use crate::words::error::{Cause, Error, Kind, Result};
 use crate::words::secret::{Form, MAX_VALUE, Name, Reference, SecretValue, Target};
 use crate::words::shown::ShownPath as _;
 use crate::words::text::drop_newline;
+use crate::words::word::shell_word;
 
 /// Edit a value in $VISUAL or $EDITOR
 ///
@@ -183,7 +184,7 @@ fn no_text(store: &Store, name: &Name) -> Error {
 }
 
 fn word(name: &Name) -> String {
-    shell_word(&name.shown().to_string())
+    name.shown().typed()
 }
 
 /// The command that edits.

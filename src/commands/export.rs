@@ -19,6 +19,7 @@ use crate::words::secret::SecretValue;
 use crate::words::shown::ShownPath as _;
 use crate::words::text::is_variable_name;
 use crate::words::wiped::Wiped;
+use crate::words::word::listed;
 
 /// Write secrets in a file format
 ///
@@ -97,7 +98,7 @@ pub async fn run(args: ExportArgs, app: &App) -> Result<()> {
         Some(path) if app.ui.json => {
             let names: Vec<&String> = pairs.iter().map(|(name, _)| name).collect();
             app.ui.document(&json!({
-                "path": path.shown().to_string(),
+                "path": path.shown().exact(),
                 "format": format.to_string(),
                 "names": names,
             }))
@@ -188,7 +189,7 @@ fn warn_of_odd_names<'a>(jobs: Jobs, odd: impl Iterator<Item = &'a str>, app: &A
         app.ui.warn(&format!(
             "{} names variables after secrets, and these are no names of variables: {}",
             jobs.vendor,
-            odd.join(", ")
+            listed(odd)
         ));
     }
 }
@@ -239,7 +240,7 @@ async fn github(args: &ExportArgs, file: &Path, options: &Options, app: &App) ->
     if !short.is_empty() {
         app.ui.warn(&format!(
             "too short to be hidden, and shown where a step prints it: {}",
-            short.join(", ")
+            listed(short)
         ));
     }
     app.ui.data_that_matters(&masks)?;

@@ -1,4 +1,4 @@
-//! How a command fails: with an error and an exit code.
+//! How a command ends otherwise than well: with an error and an exit code.
 
 use crate::exec::start::KEYFOB_FAILED;
 use crate::words::error::Error;
@@ -9,6 +9,8 @@ pub struct Failure {
     pub error: Error,
     /// The process's exit code.
     pub code: u8,
+    /// Whether nothing has failed: the answer to what was asked is one that the exit code tells.
+    pub is_answer: bool,
 }
 
 impl From<Error> for Failure {
@@ -16,6 +18,7 @@ impl From<Error> for Failure {
         Self {
             code: error.kind().exit_code(),
             error,
+            is_answer: false,
         }
     }
 }
@@ -26,6 +29,15 @@ impl Failure {
         Self {
             error,
             code: KEYFOB_FAILED,
+            is_answer: false,
+        }
+    }
+
+    /// The answer that `error` is: people are told it without the word, programs as an error.
+    pub fn answer(error: Error) -> Self {
+        Self {
+            is_answer: true,
+            ..error.into()
         }
     }
 }

@@ -80,7 +80,7 @@ fn show(app: &App) -> Result<()> {
             "location": location.to_string(),
         });
         if let Location::Kept(path) | Location::Named(path) = &location {
-            document["path"] = json!(path.shown().to_string());
+            document["path"] = json!(path.shown().exact());
         }
         return app.ui.document(&document);
     }
@@ -114,7 +114,7 @@ fn export(file: Option<&Path>, yes: bool, app: &App) -> Result<()> {
         state::write_new(&app.env.cwd().join(file), &content)?;
         if app.ui.json {
             return app.ui.document(&json!({
-                "path": file.shown().to_string(),
+                "path": file.shown().exact(),
                 "public_key": key.key(),
             }));
         }

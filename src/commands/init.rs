@@ -25,11 +25,9 @@ pub fn run(args: InitArgs, app: &App) -> Result<()> {
     let file = app.env.cwd().join(lookup::PROJECT_FILE);
     app.edit(|options| edit::create(options, &file, args.default.as_ref()))?;
     if app.ui.json {
-        return app
-            .ui
-            .document(&json!({ "path": file.shown().to_string() }));
+        return app.ui.document(&json!({ "path": file.shown().exact() }));
     }
     app.ui.note(&format!("made {}", file.shown()));
-    app.ui.note("add a store with `keyfob store add --project NAME PROVIDER`, or store a secret in your local vault with `keyfob set NAME`");
+    app.ui.note("add a store with: keyfob store add --project NAME PROVIDER; or store a secret in your local vault with: keyfob set NAME");
     Ok(())
 }

@@ -143,7 +143,7 @@ pub async fn run(args: InjectArgs, app: &App) -> Result<()> {
             let names = template.variables();
             let filled = names.iter().filter(|name| variables.contains_key(**name));
             app.ui.document(&json!({
-                "path": path.shown().to_string(),
+                "path": path.shown().exact(),
                 "references": references,
                 "variables": filled.collect::<Vec<_>>(),
             }))

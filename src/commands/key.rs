@@ -81,7 +81,7 @@ fn new(output: Option<PathBuf>, app: &App) -> Result<()> {
     if app.ui.json {
         return app
             .ui
-            .document(&json!({ "address": address, "path": path.shown().to_string() }));
+            .document(&json!({ "address": address, "path": path.shown().exact() }));
     }
     app.ui.note(&format!(
         "made {}; whoever has this file has the account: keep a copy in a safe place",
@@ -94,7 +94,7 @@ fn address(file: Option<PathBuf>, app: &App) -> Result<()> {
     let (located, of) = match file {
         Some(path) => {
             let keypair = from_file(&path)?;
-            let source = path.shown().to_string();
+            let source = path.shown().exact();
             (Located { keypair, source }, "path")
         }
         None => (of_store(app)?, "source"),

@@ -89,13 +89,25 @@ fn given(app: &App, store: &Store) -> Result<Given> {
     check_keyring(app, store, &missing)?;
     if io::stdin().is_terminal() {
         for field in missing {
-            let text = prompt::credential(&app.ui, &what(field))?;
+            let text = prompt::credential(&app.ui, &capital(&what(field)))?;
             given.insert(field, SecretValue::from(text.as_str()));
         }
         return Ok(given);
     }
     let text = input::stdin_text(MAX_CREDENTIAL)?;
-    read(&text, &missing, what)
+    read(&text, &missing, what).map_err(|error| {
+        error.hint(format!(
+            "pipe it in, or run keyfob login {} on a terminal",
+            store.name()
+        ))
+    })
+}
+
+/// `text` as a question begins: with a capital letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
 }
 
 /// Checks that there is an OS keyring to keep `fields` in.
@@ -118,10 +130,10 @@ fn check_keyring(app: &App, store: &Store, fields: &[&str]) -> Result<()> {
 fn read(text: &str, fields: &[&'static str], what: impl Fn(&str) -> String) -> Result<Given> {
     let mut lines = text.trim().splitn(fields.len(), '\n').map(str::trim);
     let value = |field: &&'static str| match lines.next() {
-        None | Some("") => Err(
-            Error::usage(format!("input is needed: the {}", what(field)))
-                .hint("pipe it in, or run keyfob login on a terminal"),
-        ),
+        None | Some("") => Err(Error::usage(format!(
+            "input is needed: the {}",
+            what(field)
+        ))),
         Some(line) => Ok((*field, SecretValue::from(line))),
     };
     fields.iter().map(value).collect()

@@ -214,8 +214,8 @@ fn template(keyfob: &clap::Command) -> StyledStr {
     use std::fmt::Write as _;
 
     // As clap wraps the rest of it.
-    let told = || std::env::var("COLUMNS").ok()?.parse().ok();
-    let columns = ui::columns_of_any().map(usize::from).or_else(told);
+    let columns = ui::columns_of_any().map(usize::from);
+    let columns = columns.or_else(ui::told_columns);
     let columns = columns.unwrap_or(WIDEST);
     let columns = columns.clamp(2 * INDENT.len(), WIDEST);
     let styles = keyfob.get_styles();
@@ -290,7 +290,7 @@ pub async fn run(command: Command, app: &App) -> Result<(), Failure> {
         Command::Export(args) => export::run(args, app).await,
         Command::Import(args) => import::run(args, app).await,
         Command::Inject(args) => inject::run(args, app).await,
-        Command::Diff(args) => diff::run(args, app).await,
+        Command::Diff(args) => return diff::run(args, app).await,
         Command::Sync(args) => sync::run(args, app).await,
         Command::Copy(args) => copy::run(args, app).await,
         Command::Get(args) => get::run(args, app).await,
@@ -330,6 +330,45 @@ mod tests {
     use clap::FromArgMatches as _;
 
     use super::*;
+
+    /// The tables that commands print, with their columns.
+    const TABLES: &[(&str, &[&str])] = &[
+        ("list", list::COLUMNS),
+        ("list", list::DELETED),
+        ("diff", diff::COLUMNS),
+        ("check", check::COLUMNS),
+        ("history", versions::COLUMNS),
+        ("status", status::COLUMNS),
+        ("doctor", doctor::COLUMNS),
+        ("trust", trust::COLUMNS),
+        ("rotate", rotate::OPEN),
+        ("rotate", rotate::DUE),
+        ("group list", group::COLUMNS),
+        ("store list", store::COLUMNS),
+        ("vault recipients list", vault::RECIPIENTS),
+    ];
+
+    #[test]
+    fn help_tells_the_columns_of_every_table() {
+        let keyfob = Cli::command();
+        for (path, columns) in TABLES {
+            let command = path.split(' ').fold(&keyfob, |at, word| {
+                at.find_subcommand(word).unwrap_or_else(|| panic!("{path}"))
+            });
+            let help = command.get_long_about().map(ToString::to_string);
+            let help = help.unwrap_or_default().replace('\n', " ");
+            // In their order, in one sentence.
+            let found = help.match_indices(" between ").any(|(at, _)| {
+                let mut rest = &help[at..];
+                columns.iter().all(|column| {
+                    let place = rest.find(&column.to_lowercase());
+                    rest = place.map_or("", |place| &rest[place + column.len()..]);
+                    place.is_some()
+                })
+            });
+            assert!(found, "{path}: {columns:?}: {help}");
+        }
+    }
 
     #[test]
     fn what_is_read_with_one_command_in_sight_is_read_alike_with_all() {

@@ -10,6 +10,7 @@ use crate::store::Store;
 use crate::words::batch::{Action, Outcome};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::StoreName;
+use crate::words::shown::Shown;
 
 pub use crate::transfer::failed;
 
@@ -120,8 +121,12 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
     } else if total > 1 {
         // All of them, however many: what failed is what somebody has to look at.
         for (_, outcome, error) in &failures {
-            let name = failed_name(outcome, error, total);
-            app.ui.warn(&format!("{name}: {error}"));
+            // A message that names it already needs no name before it.
+            let name = failed_name(outcome, error, total).to_string();
+            app.ui.warn(&match error.message().contains(&name) {
+                true => error.message().to_owned(),
+                false => format!("{name}: {error}"),
+            });
         }
     }
     result
@@ -129,10 +134,10 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
 
 /// The name of what failed, one of `total`. One that is not there, or alone, may be a value that stands
 /// in the place of a name; of many that came from a file or a store, each must be told.
-fn failed_name(outcome: &Outcome, error: &Error, total: usize) -> String {
+fn failed_name<'o>(outcome: &'o Outcome, error: &Error, total: usize) -> Shown<'o> {
     match total == 1 || error.kind() == Kind::NotFound {
-        true => outcome.name.shown().to_string(),
-        false => outcome.name.to_string(),
+        true => outcome.name.shown(),
+        false => Shown::Named(outcome.name.as_str().into()),
     }
 }
 
@@ -143,7 +148,7 @@ fn as_json(results: &Results, total: usize) -> serde_json::Value {
         .map(|outcome| match &outcome.result {
             Ok(action) => json!({ "name": outcome.name, "action": action.as_str() }),
             Err(error) => json!({
-                "name": failed_name(outcome, error, total),
+                "name": failed_name(outcome, error, total).exact(),
                 "action": "failed",
                 "error": error.to_json()["error"],
             }),

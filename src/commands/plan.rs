@@ -112,8 +112,7 @@ fn show(plan: &Plan, presented: &Presented<'_>, store: &Store, app: &App) {
             true => ", as its value there is unknown",
             false => "",
         };
-        // A line each, whatever a name holds.
-        let line = format!("{} {what}{why}", name.as_str().replace('\n', "\\n"));
+        let line = format!("{name} {what}{why}");
         let count = told.entry(what).or_default();
         *count += 1;
         // As a rule those that are unchanged are many, and nothing happens to them.

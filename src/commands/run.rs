@@ -20,6 +20,7 @@ use crate::redact::mask::Masker;
 use crate::select::Destination;
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::word::listed;
 
 /// Run a command with secrets in its environment
 ///
@@ -97,7 +98,11 @@ pub async fn run(args: RunArgs, app: &App) -> Failure {
         Ok((vars, None)) => start::exec(&args.command, vars, None),
         Err(error) => return Failure::before_start(error),
     };
-    Failure { error, code }
+    Failure {
+        error,
+        code,
+        is_answer: false,
+    }
 }
 
 /// What hides the values that were selected; those it cannot hide are named.
@@ -112,7 +117,7 @@ fn masker(values: &BTreeMap<String, SecretValue>, app: &App) -> Result<Masker> {
     if !names.is_empty() {
         app.ui.warn(&format!(
             "too short to be hidden, and shown where the command prints it: {}",
-            names.join(", ")
+            listed(names)
         ));
     }
     Ok(masker)

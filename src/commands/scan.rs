@@ -69,14 +69,17 @@ pub async fn run(args: ScanArgs, app: &App) -> Result<()> {
     };
     let shown = |reference: &Reference| match args.all_stores {
         true => reference.to_string(),
-        false => reference.name.to_string(),
+        false => reference.name.as_str().to_owned(),
     };
     let finder = Finder::new(known.secrets.iter().map(|(_, value)| value.expose()))?;
     let short: Vec<String> = finder
         .left_alone()
         .iter()
         .filter_map(|index| known.secrets.get(*index))
-        .map(|(reference, _)| shown(reference))
+        .map(|(reference, _)| match args.all_stores {
+            true => reference.to_string(),
+            false => reference.name.to_string(),
+        })
         .collect();
     if !short.is_empty() {
         app.ui.warn(&format!(
@@ -257,10 +260,11 @@ fn verdict(app: &App, report: &Report, looked_for: u64, failures: Vec<Error>) ->
         return Err(Error::failed(message)
             .hint("take them out, and give new values to those that others may have seen"));
     }
-    let searched = format!(
-        "found none of {} in {files}",
-        count(looked_for, "secret value")
-    );
+    let searched = match looked_for {
+        0 => format!("there was no secret value to look for in {files}"),
+        1 => format!("the one secret value is nowhere in {files}"),
+        many => format!("found none of {many} secret values in {files}"),
+    };
     if report.unread.is_empty() && failures.is_empty() {
         app.ui.note(&searched);
         return Ok(());

@@ -15,9 +15,10 @@ use crate::select::{
 };
 use crate::store::Store;
 use crate::words::duration::HumanDuration;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::{Name, Reference, SecretValue};
 use crate::words::shown::{self, Shown};
+use crate::words::word::{listed, shell_word};
 
 /// Waiting for what a backend will have in a moment.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -236,14 +237,14 @@ pub fn warn_of_skipped(chosen: &Chosen, naming: &Naming, app: &App) {
         [] => {}
         [name] => app.ui.warn(&format!(
             "{name} is no valid {what} and was left out; --upper or -e {} brings it along",
-            shell_word(&format!("VAR={name}"))
+            shell_word(&format!("VAR={}", name.as_str()))
         )),
         names => {
             let told: Vec<&str> = names.iter().take(TOLD).map(|name| name.as_str()).collect();
             app.ui.warn(&format!(
                 "{} secrets were left out, as what they are called is no valid {what}: {}{}; --upper or -e VAR=NAME brings them along",
                 names.len(),
-                told.join(", "),
+                listed(told),
                 more(names.len())
             ));
         }
@@ -270,13 +271,14 @@ pub fn wanted(args: &SelectionArgs) -> Result<Wanted> {
     for mapping in &args.env {
         let Some((variable, target)) = mapping.split_once('=') else {
             return Err(match shown::quoted(mapping) {
-                Shown::Plain(quoted) => {
-                    let error = Error::usage(format!("-e {quoted} is not VAR=NAME"));
-                    error.hint(format!(
-                        "to keep the name: -e {mapping}={mapping}, or --only {mapping}"
-                    ))
+                described @ Shown::Described(_) => {
+                    Error::usage(format!("-e {described} is not VAR=NAME"))
                 }
-                described => Error::usage(format!("-e {described} is not VAR=NAME")),
+                quoted => Error::usage(format!("-e {quoted} is not VAR=NAME")).hint(format!(
+                    "to keep the name: -e {}, or --only {}",
+                    shell_word(&format!("{mapping}={mapping}")),
+                    quoted.typed()
+                )),
             });
         };
         mapped.push((variable.to_owned(), target.parse()?));

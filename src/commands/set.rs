@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::ui::prompt;
 use crate::words::batch::{Batch, Filter, Metadata, Outcome, Write};
 use crate::words::duration::HumanDuration;
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::generate;
 use crate::words::secret::{MAX_VALUE, Name, SecretValue, Target};
 use crate::words::shown;
@@ -25,9 +25,10 @@ use crate::words::text::drop_newline;
 
 /// Store a secret
 ///
-/// The value comes from a pipe (one trailing newline is dropped), from a hidden prompt that asks
-/// twice, or from --file, --from-env or --generate. It is never taken as an argument: arguments
-/// stand in the shell's history and in the list of processes, for everybody on the machine.
+/// The value comes from a pipe (one trailing newline is dropped; --file - keeps every byte, and
+/// keyfob move renames a secret with all of them), from a hidden prompt that asks twice, or from
+/// --file, --from-env or --generate. It is never taken as an argument: arguments stand in the
+/// shell's history and in the list of processes, for everybody on the machine.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -83,7 +84,7 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         && let Some(spec) = spec.to_str()
         && spec.parse::<generate::Spec>().is_ok()
     {
-        return Err(Error::usage("--generate takes what it makes behind `=`")
+        return Err(Error::usage("--generate takes what it makes behind \"=\"")
             .hint(format!("write --generate={spec}")));
     }
     if with_value || !from_stdin && !args.refused.is_empty() {
@@ -254,7 +255,7 @@ async fn value(args: &SetArgs, name: &Name, store: &Store, app: &App) -> Result<
 /// What is asked for: in which store, and whether it takes the place of another value.
 async fn question(name: &Name, if_absent: bool, store: &Store) -> Result<String> {
     let filter = Filter {
-        prefix: Some(name.to_string()),
+        prefix: Some(name.as_str().to_owned()),
         named: Some(name.clone()),
         ..Filter::default()
     };
@@ -282,7 +283,8 @@ async fn question(name: &Name, if_absent: bool, store: &Store) -> Result<String>
 fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
     let Some(value) = app.env.raw(variable) else {
         return Err(Error::usage(format!(
-            "there is no environment variable {variable}"
+            "there is no environment variable {}",
+            shown::name(variable)
         )));
     };
     #[cfg(unix)]
@@ -294,7 +296,8 @@ fn from_env(variable: &str, app: &App) -> Result<SecretValue> {
     {
         value.to_str().map(SecretValue::from).ok_or_else(|| {
             Error::invalid_data(format!(
-                "the environment variable {variable} is not Unicode"
+                "the environment variable {} is not Unicode",
+                shown::name(variable)
             ))
         })
     }
@@ -307,7 +310,7 @@ fn from_pipe(store: &Store, name: &Name) -> Result<SecretValue> {
         return Err(Error::usage("no value came on stdin").hint(format!(
             "check the command before the pipe; an empty value is stored with: echo | keyfob set -s {} {}",
             store.name(),
-            shell_word(&name.shown().to_string())
+            name.shown().typed()
         )));
     }
     drop_newline(&mut bytes);

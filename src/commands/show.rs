@@ -35,7 +35,7 @@ pub async fn run(args: ShowArgs, app: &App) -> Result<()> {
         return app.ui.document(&document);
     }
     let mut lines = vec![
-        ("name", entry.name.to_string()),
+        ("name", entry.name.as_str().to_owned()),
         (
             "store",
             format!("{} ({})", store.name(), store.spec().title),

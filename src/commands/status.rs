@@ -11,10 +11,24 @@ use crate::ui::Table;
 use crate::words::error::Result;
 use crate::words::secret::StoreName;
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &[
+    "",
+    "STORE",
+    "PROVIDER",
+    "ADDRESS",
+    "ACCOUNT",
+    "CREDENTIAL",
+    "TOKEN",
+];
+
 /// Show each store's provider, address, account, credential and token
 ///
 /// Asks no server. With --store only that store. A keyfob.toml that is not trusted is left out, and
 /// told of.
+///
+/// In a pipe a store a line, with tabs between a * for the default store, store, provider, address,
+/// account, credential and token.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -31,15 +45,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         None => config.stores().map(|store| store.name().clone()).collect(),
     };
     let default = app.default_store()?;
-    let mut table = Table::new(&[
-        "",
-        "STORE",
-        "PROVIDER",
-        "ADDRESS",
-        "ACCOUNT",
-        "CREDENTIAL",
-        "TOKEN",
-    ]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut documents = Vec::new();
     let mut unused = Vec::new();
     for name in names {

@@ -14,6 +14,9 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::StoreName;
 use crate::words::shown::{self, ShownPath as _};
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["", "STORE", "PROVIDER", "CONFIGURED IN", "FIELDS"];
+
 /// List, add and remove configured stores
 #[derive(Debug, Args)]
 pub struct StoreArgs {
@@ -24,6 +27,9 @@ pub struct StoreArgs {
 #[derive(Debug, Subcommand)]
 pub enum StoreCommand {
     /// List the stores and where each is configured
+    ///
+    /// In a pipe a store a line, with tabs between a * for the default store, store, provider, what it
+    /// is configured in, and fields.
     #[command(
         visible_alias = "ls",
         after_long_help = "Examples:\n  keyfob store list --json"
@@ -92,7 +98,7 @@ pub fn run(args: StoreArgs, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let config = configured(app)?;
     let default = app.default_store()?;
-    let mut table = Table::new(&["", "STORE", "PROVIDER", "CONFIGURED IN", "FIELDS"]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut documents = Vec::new();
     for store in config.stores() {
         let origin = store.provider_origin().map(ToString::to_string);
@@ -161,7 +167,7 @@ fn done(app: &App, what: &str, name: &str, file: &std::path::Path) -> Result<()>
     if app.ui.json {
         return app
             .ui
-            .document(&json!({ "store": name, "path": file.shown().to_string() }));
+            .document(&json!({ "store": name, "path": file.shown().exact() }));
     }
     app.ui.note(&format!("{name} {what} {}", file.shown()));
     Ok(())
@@ -173,7 +179,7 @@ fn file(project: bool, app: &App) -> Result<PathBuf> {
         Files::Named(file) => Ok(file),
         Files::Found if project => lookup::project_file(&app.env)?.ok_or_else(|| {
             Error::not_found("there is no keyfob.toml from here upwards")
-                .hint("make one with `keyfob init`")
+                .hint("make one with: keyfob init")
         }),
         Files::Own if project => Err(Error::usage(
             "-C none does without any project's file, and --project means one",

@@ -9,7 +9,7 @@ use super::pair::{self, descriptions};
 use super::plan::{self, Presented};
 use super::selected;
 use crate::app::App;
-use crate::commands::selected::SelectionArgs;
+use crate::commands::selected::{SelectionArgs, WaitArg};
 use crate::select::{self, Chosen, Destination, Found, Source, Wants};
 use crate::store::Store;
 use crate::transfer::{Held, Plan};
@@ -65,10 +65,13 @@ pub struct SyncArgs {
     pub yes: bool,
     #[command(flatten)]
     pub selection: SelectionArgs,
+    #[command(flatten)]
+    pub wait: WaitArg,
 }
 
 pub async fn run(args: SyncArgs, app: &App) -> Result<()> {
     pair::refuse_store_option(app, "sync")?;
+    app.waits(args.wait.wait);
     if args.prune && !args.dry_run {
         prompt::may_be_asked(&app.ui, args.yes, "--prune")?;
     }
@@ -161,7 +164,8 @@ async fn check_whole(
 
 /// What the chosen secrets are called in the target.
 fn names(chosen: &Chosen) -> Result<Vec<Name>> {
-    chosen.variables.keys().map(Name::new).collect()
+    let names = chosen.variables.keys();
+    names.map(|name| Name::new(name.as_str())).collect()
 }
 
 /// Where each of them comes from.
@@ -171,6 +175,6 @@ fn origins(chosen: &Chosen) -> Result<BTreeMap<Name, Reference>> {
         .iter()
         .filter_map(|(name, source)| Some((name, Source::secret(source)?)));
     secrets
-        .map(|(name, reference)| Ok((Name::new(name)?, reference.clone())))
+        .map(|(name, reference)| Ok((Name::new(name.as_str())?, reference.clone())))
         .collect()
 }

@@ -11,14 +11,19 @@ use crate::config::review::{self, Review, State};
 use crate::config::trust::TrustRecord;
 use crate::config::{Config, Files, lookup};
 use crate::ui::Table;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
+
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["FILE", "STATE", "WHY"];
 
 /// Trust a keyfob.toml that came with a checkout
 ///
 /// Such a file counts whole or not at all. Shows all that it decides (stores, variables, policies,
 /// commands), asks, and remembers it by path and content, with the content of the relative files
 /// that it names: when one of them changes, it must be trusted again.
+///
+/// In a pipe --list prints a file a line, with tabs between file, state and why.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -85,9 +90,7 @@ fn consents(review: &Review, named: Option<&Path>, app: &App) -> Result<bool> {
     if app.ui.can_show_and_ask() && !app.ui.quiet {
         return consent::ask(review, &app.ui);
     }
-    let file = named.map_or(String::new(), |file| {
-        format!(" {}", shell_word(&file.shown().to_string()))
-    });
+    let file = named.map_or(String::new(), |file| format!(" {}", file.shown().typed()));
     Err(
         Error::usage("nobody can be asked here whether what the file decides is to count")
             .hint(format!("once you have read it: keyfob trust -y{file}")),
@@ -136,7 +139,7 @@ fn revoke(file: &Path, record: &TrustRecord, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let files = review::list(&app.load_options()?)?;
     let mut documents = Vec::new();
-    let mut table = Table::new(&["FILE", "STATE", "WHY"]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for file in files {
         let (state, why) = match &file.state {
             State::Trusted => ("trusted", None),
@@ -149,7 +152,7 @@ fn list(app: &App) -> Result<()> {
         }
         documents.push(document);
         table.row([
-            file.path.shown().to_string(),
+            file.path.shown().exact(),
             state.to_owned(),
             why.unwrap_or_default(),
         ]);

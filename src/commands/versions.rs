@@ -9,7 +9,13 @@ use crate::words::batch::Action;
 use crate::words::error::Result;
 use crate::words::secret::Target;
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["VERSION", "UPDATED", "STATE"];
+
 /// List the versions of a secret, never their values
+///
+/// In a pipe a version a line, with tabs between version, updated and state: current, deleted, both,
+/// or nothing.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -61,7 +67,7 @@ pub async fn history(args: HistoryArgs, app: &App) -> Result<()> {
             .collect();
         return app.ui.document(&json!(documents));
     }
-    let mut table = Table::new(&["VERSION", "UPDATED", "STATE"]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for version in versions {
         let mark = match (version.current, version.deleted) {
             (true, true) => "current, deleted",

@@ -104,7 +104,7 @@ impl Told {
                 self.document
                     .insert("path".to_owned(), json!(path.to_string_lossy()));
                 self.document.insert("line".to_owned(), json!(line));
-                format!("{}:{line}", path.shown())
+                format!("{}:{line}", path.shown().exact())
             }
             Some(origin @ Origin::Environment { .. }) => origin.to_string(),
             None => "built in".to_owned(),

@@ -281,7 +281,7 @@ pub fn programs(line: &Line, current: &str) -> Found {
     if !line.given("command").is_empty() {
         return files();
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = line.env.var_os("PATH").unwrap_or_default();
     let mut found = BTreeSet::new();
     // Nobody chooses among thousands.
     if !current.is_empty() && !current.contains('/') {

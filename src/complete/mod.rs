@@ -97,7 +97,7 @@ pub fn answer(
     words.resize(index + 1, OsString::new());
     let current = words.last()?.to_string_lossy().into_owned();
 
-    let line = Line::new(command.clone(), &words[..index]);
+    let line = Line::new(command.clone(), &words[..index], env.clone());
     let mut command = hang(command, "", &line);
     let cwd = Some(env.cwd());
     let mut found = complete(&mut command, words, index, cwd).unwrap_or_default();

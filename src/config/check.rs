@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::schema::{Field, Shape};
+use crate::words::word::{Word, listed};
 
 /// A field's value after its shape was checked.
 #[derive(Clone)]
@@ -89,12 +90,11 @@ fn is_loopback(url: &reqwest::Url) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// "`a`, `b` or `c`".
+/// "a, b or c".
 pub(super) fn alternatives(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
+    match words.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-        Some((last, _)) => last.clone(),
+        Some((last, _)) => (*last).to_owned(),
         None => "nothing".to_owned(),
     }
 }
@@ -110,12 +110,12 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `x`?" where something of `known` is near `word`, else "`WHAT`: a, b, c".
+/// "did you mean x?" where something of `known` is near `word`, else "the WHAT are a, b, c".
 pub(super) fn did_you_mean(word: &str, what: &str, known: &[&str]) -> String {
     match suggest(word, known.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
+        Some(near) => format!("did you mean {}?", Word(near)),
         None if known.is_empty() => format!("there are no {what}"),
-        None => format!("the {what} are {}", known.join(", ")),
+        None => format!("the {what} are {}", listed(known.iter().copied())),
     }
 }
 

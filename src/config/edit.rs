@@ -40,7 +40,7 @@ pub fn create(
     if file.before.is_some() {
         let path = file.target.shown();
         return Err(Error::conflict(format!("{path} exists already"))
-            .hint("`keyfob store add` adds a store to it"));
+            .hint("to add a store to it: keyfob store add NAME PROVIDER"));
     }
     let text = match default_store {
         Some(name) if !file.below.contains_key(name) => {
@@ -73,16 +73,16 @@ pub fn add_store(
             .iter()
             .map(|schema| schema.provider)
             .collect();
-        Error::usage(format!("there is no provider `{provider_name}`")).hint(did_you_mean(
-            provider_name,
-            "providers",
-            &names,
+        Error::usage(format!(
+            "there is no provider {}",
+            shown::name(provider_name)
         ))
+        .hint(did_you_mean(provider_name, "providers", &names))
     })?;
     let built_in = provider(options.schemas, name.as_str());
     if built_in.is_some_and(|built_in| built_in.provider != schema.provider) {
         return Err(Error::conflict(format!(
-            "`{name}` is the built-in store of the provider {name}, and would be another one then"
+            "{name} is the built-in store of the provider {name}, and would be another one then"
         ))
         .hint(format!(
             "give it a name of its own: keyfob store add my-{} {}",
@@ -93,7 +93,7 @@ pub fn add_store(
     table.insert("provider", value(schema.provider));
     for (key, text) in fields {
         if table.contains_key(key) {
-            return Err(Error::usage(format!("`{key}` is given twice")));
+            return Err(Error::usage(format!("{} is given twice", shown::name(key))));
         }
         table.insert(key, field_value(name, schema, key, text)?);
     }
@@ -101,7 +101,7 @@ pub fn add_store(
         if layer.stores.contains_key(name) {
             let path = file.target.shown();
             return Err(
-                Error::conflict(format!("{path} has the store `{name}` already"))
+                Error::conflict(format!("{path} has the store {name} already"))
                     .hint("edit the file, or remove the store first"),
             );
         }
@@ -147,7 +147,7 @@ fn no_store<'a>(
     known: impl Iterator<Item = &'a StoreName>,
 ) -> Error {
     let known: Vec<&str> = known.map(StoreName::as_str).collect();
-    Error::not_found(format!("{} has no store `{name}`", path.shown()))
+    Error::not_found(format!("{} has no store {name}", path.shown()))
         .hint(did_you_mean(name.as_str(), "stores in it", &known))
         .store(name.as_str())
 }
@@ -158,23 +158,24 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
         let fields = schema.fields.iter().filter(|field| !field.credential);
         let known: Vec<&str> = fields.map(|field| field.name).collect();
         let provider = schema.provider;
-        return Err(
-            Error::usage(format!("the provider {provider} has no field `{key}`"))
-                .hint(did_you_mean(key, "fields", &known)),
-        );
+        return Err(Error::usage(format!(
+            "the provider {provider} has no field {}",
+            shown::name(key)
+        ))
+        .hint(did_you_mean(key, "fields", &known)));
     };
     if field.credential && text.parse::<Reference>().is_err() {
         return Err(Error::usage(format!(
-            "`{key}` is a credential, which no file holds in the clear"
+            "{key} is a credential, which no file holds in the clear"
         ))
         .hint(credential_hint(name, schema, field)));
     }
     if text.is_empty() {
-        return Err(Error::usage(format!("`{key}` is empty")));
+        return Err(Error::usage(format!("{key} is empty")));
     }
     if field.inline_env && field.shape == Shape::Path && shown::is_plain_key(text) {
         return Err(Error::usage(format!(
-            "`{key}` must be a path, not the key itself"
+            "{key} must be a path, not the key itself"
         )));
     }
     match check::value(field, text) {
@@ -186,7 +187,7 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
             Ok(value(written.unwrap_or_else(|_| text.as_str().into())))
         }
         Ok(Value::List(elements)) => Ok(value(elements.into_iter().collect::<Array>())),
-        Err(why) => Err(Error::usage(format!("`{key}` {why}"))),
+        Err(why) => Err(Error::usage(format!("{key} {why}"))),
     }
 }
 

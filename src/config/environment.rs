@@ -143,7 +143,7 @@ pub(super) fn check_distinct<'a>(
         if let Some(other) = seen.insert(stem, store) {
             let variables = variable(store, "…");
             let message = format!(
-                "the stores `{other}` and `{store}` would share the environment variables {variables}"
+                "the stores {other} and {store} would share the environment variables {variables}"
             );
             return Err(fault(store, &message).hint("rename one of them"));
         }

@@ -153,8 +153,8 @@ fn read_provider(
     let names: Vec<&str> = schemas.iter().map(|schema| schema.provider).collect();
     let Some(entry) = table.iter().find(|entry| entry.key == "provider") else {
         if inherited.is_none() {
-            let hint = format!("add `provider = …` with one of {}", names.join(", "));
-            reader.problem(offset, format!("`{path}` names no provider"), Some(hint));
+            let hint = format!("add provider = \"NAME\" with one of {}", names.join(", "));
+            reader.problem(offset, format!("{path} names no provider"), Some(hint));
         }
         return inherited.map(|schema| (schema, None));
     };
@@ -162,7 +162,7 @@ fn read_provider(
     let text = reader.text(&format!("{path}.provider"), item)?;
     let schema = provider(schemas, text);
     if schema.is_none() {
-        let message = format!("there is no provider `{text}`");
+        let message = format!("there is no provider {}", shown::name(text));
         let hint = did_you_mean(text, "providers", &names);
         reader.problem(item.at, message, Some(hint));
     }
@@ -172,7 +172,8 @@ fn read_provider(
 fn unknown_field(reader: &mut Reader<'_>, path: &str, schema: &Schema, entry: &Entry<'_>) {
     let name = entry.key;
     let message = format!(
-        "`{path}` has no field `{name}`: its provider is {}",
+        "{path} has no field {}: its provider is {}",
+        shown::name(name),
         schema.provider
     );
     let known: Vec<&str> = schema
@@ -203,12 +204,12 @@ fn read_field(
                 Ok(_) => Some(Value::Text(text.to_owned().into())),
                 Err(error) => {
                     let hint = error.hint_text().map(str::to_owned);
-                    reader.problem(item.at, format!("`{path}`: {}", error.message()), hint);
+                    reader.problem(item.at, format!("{path}: {}", error.message()), hint);
                     None
                 }
             };
         }
-        let message = format!("`{path}` is a credential, which no file holds in the clear");
+        let message = format!("{path} is a credential, which no file holds in the clear");
         let hint = credential_hint(store, schema, field);
         reader.problem(entry.at, message, Some(hint));
         return None;
@@ -225,7 +226,7 @@ fn read_field(
     }
     let text = reader.text(&path, item)?;
     if field.inline_env && shown::is_plain_key(text) {
-        let message = format!("`{path}` must be a path, not the key itself");
+        let message = format!("{path} must be a path, not the key itself");
         let variable = variable(store, field.name);
         let hint = format!("keep the key in a file of your own, or in {variable}");
         reader.problem(item.at, message, Some(hint));
@@ -234,7 +235,7 @@ fn read_field(
     match check::value(field, text) {
         Ok(value) => Some(value),
         Err(why) => {
-            reader.problem(item.at, format!("`{path}` {why}"), None);
+            reader.problem(item.at, format!("{path} {why}"), None);
             None
         }
     }
@@ -246,8 +247,8 @@ pub(super) fn credential_hint(store: &StoreName, schema: &Schema, field: &Field)
     let variables = variables.join(" or ");
     let command = format!("{}_command", field.name);
     let command = match schema.field(&command) {
-        Some(_) => format!(", name a command that prints it in `{command}`"),
+        Some(_) => format!(", name a command that prints it in {command}"),
         None => String::new(),
     };
-    format!("set {variables}{command}, or run `keyfob login {store}`")
+    format!("set {variables}{command}, or run keyfob login {store}")
 }

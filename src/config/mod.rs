@@ -132,7 +132,7 @@ impl Config {
             None => Ok(None),
             Some((name, _)) if self.stores.contains_key(name) => Ok(Some(name)),
             Some((name, origin)) => Err(Error::config(format!(
-                "{origin}: `default_store` names the store `{name}`, which does not exist"
+                "{origin}: default_store names the store {name}, which does not exist"
             ))
             .hint(self.suggestion(name))),
         }
@@ -149,7 +149,7 @@ impl Config {
             return match &self.left_out {
                 Some(_) => Ok(()),
                 None => Err(
-                    Error::config(format!("there is no profile `{}`", shown::name(name))).hint(
+                    Error::config(format!("there is no profile {}", shown::name(name))).hint(
                         match names.is_empty() {
                             true => "the configuration has no [profiles] table".to_owned(),
                             false => check::did_you_mean(name, "profiles", &names),
@@ -176,7 +176,7 @@ impl Config {
     /// `not_found` with a hint at the stores that there are.
     pub fn store(&self, name: &StoreName) -> Result<&StoreConfig> {
         self.stores.get(name).ok_or_else(|| {
-            Error::not_found(format!("there is no store `{name}`"))
+            Error::not_found(format!("there is no store {name}"))
                 .hint(self.suggestion(name))
                 .store(name.as_str())
         })
@@ -186,8 +186,8 @@ impl Config {
         let names: Vec<&str> = self.stores.keys().map(StoreName::as_str).collect();
         let all = format!("the stores are {}", names.join(", "));
         match check::suggest(name.as_str(), names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`? {all}"),
-            None => format!("{all}; `keyfob store add` makes another"),
+            Some(near) => format!("did you mean {near}? {all}"),
+            None => format!("{all}; another is made with: keyfob store add NAME PROVIDER"),
         }
     }
 

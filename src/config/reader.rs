@@ -8,7 +8,9 @@ use toml_edit::{Document, Key, TableLike, Value};
 use super::check::{alternatives, did_you_mean};
 use super::source::Source;
 use crate::words::error::Result;
+use crate::words::shown;
 use crate::words::text::Place;
+use crate::words::word::{Word, in_our_quotes};
 
 /// A value with the place where it stands.
 #[derive(Clone, Debug)]
@@ -101,7 +103,7 @@ impl<'d> Kind<'d> {
 pub(super) fn parse(source: &Source) -> Result<Document<&str>> {
     Document::parse(source.text.as_str()).map_err(|error| {
         // The parser's own `Display` shows the line, which may hold a credential.
-        source.error(start(error.span()), error.message())
+        source.error(start(error.span()), &in_our_quotes(error.message()))
     })
 }
 
@@ -171,9 +173,10 @@ impl<'s> Reader<'s> {
     /// Notes that the key of `entry` under `table` ("" for the file itself) is none of `known`.
     pub fn unknown_key(&mut self, entry: &Entry<'_>, table: &str, known: &[&str]) {
         let name = entry.key;
+        let key = shown::name(name);
         let message = match table {
-            "" => format!("`{name}` is no key that keyfob knows"),
-            table => format!("`{table}` has no key `{name}`"),
+            "" => format!("{key} is no key that keyfob knows"),
+            table => format!("{} has no key {key}", Word(table)),
         };
         let hint = did_you_mean(name, "keys", known);
         self.problem(entry.at, message, Some(hint));
@@ -192,7 +195,7 @@ impl<'s> Reader<'s> {
         match item.is {
             Kind::Text("") => {
                 let hint = "leave the line out instead".to_owned();
-                self.problem(item.at, format!("`{name}` is empty"), Some(hint));
+                self.problem(item.at, format!("{} is empty", Word(name)), Some(hint));
                 None
             }
             Kind::Text(text) => Some(text),
@@ -236,9 +239,9 @@ impl<'s> Reader<'s> {
         if words.contains(&text.as_str()) {
             return Some(text);
         }
-        let message = format!("`{name}` must be {}", alternatives(words));
+        let message = format!("{} must be {}", Word(name), alternatives(words));
         let hint = super::check::suggest(&text, words.iter().copied())
-            .map(|near| format!("did you mean `{near}`?"));
+            .map(|near| format!("did you mean {near}?"));
         self.problem(item.at, message, hint);
         None
     }
@@ -256,7 +259,7 @@ impl<'s> Reader<'s> {
             Ok(value) => Some(value),
             Err(error) => {
                 let hint = error.hint_text().map(str::to_owned);
-                self.problem(offset, format!("`{name}`: {}", error.message()), hint);
+                self.problem(offset, format!("{}: {}", Word(name), error.message()), hint);
                 None
             }
         }
@@ -283,7 +286,7 @@ impl<'s> Reader<'s> {
             Kind::Integer(_) => "an integer",
             Kind::Other(found) => found,
         };
-        let message = format!("`{name}` must be {wanted}, not {found}");
+        let message = format!("{} must be {wanted}, not {found}", Word(name));
         self.problem(item.at, message, None);
         None
     }

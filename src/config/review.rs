@@ -162,7 +162,7 @@ fn decisions(layer: &Layer) -> Vec<Decision> {
                 Value::Text(text) => match table.schema.field(key).map(|field| field.shape) {
                     // A key in the place of its path is told as elsewhere.
                     Some(Shape::Path) if shown::is_key(text, &base.join(text.as_str())) => {
-                        shown::surplus(text).to_string()
+                        shown::surplus(text).exact()
                     }
                     _ => text.to_string(),
                 },
@@ -205,7 +205,7 @@ fn decisions(layer: &Layer) -> Vec<Decision> {
 /// What a variable stands for: at once, or key by key where there are several.
 fn variable_texts(variable: &Variable) -> Vec<(&'static str, String)> {
     let from = variable.from.as_ref().map(|from| match from {
-        Target::Name(name) => name.to_string(),
+        Target::Name(name) => name.as_str().to_owned(),
         Target::Reference(reference) => reference.to_string(),
     });
     match (from, &variable.default) {

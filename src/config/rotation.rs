@@ -4,6 +4,7 @@ use super::reader::{Entry, Item, Kind, Reader};
 use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, Target};
+use crate::words::word::Word;
 
 const KEYS: [&str; 7] = [
     "targets",
@@ -89,7 +90,7 @@ pub(super) fn read(reader: &mut Reader<'_>, entry: &Entry<'_>) -> Option<Rotatio
         }
     }
     if let (Some(command), true) = (command, generates) {
-        let message = format!("`{path}` has both `generate` and `command`");
+        let message = format!("{} has both generate and command", Word(&path));
         let hint = "a new value comes from one place: leave one of them out".to_owned();
         reader.problem(command, message, Some(hint));
     }
@@ -154,7 +155,7 @@ fn derived_element(reader: &mut Reader<'_>, path: &str, element: &Item<'_>) -> O
     if let (Some(target), Some(template)) = (target, template) {
         return Some(Derived { target, template });
     }
-    let message = format!("`{path}` needs both `to` and `template`");
+    let message = format!("{} needs both to and template", Word(path));
     reader.problem(element.at, message, None);
     None
 }

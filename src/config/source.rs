@@ -233,7 +233,7 @@ impl Source {
             Some(folder) if located.is_file() || !located.exists() => folder,
             _ => env.cwd(),
         };
-        let shown = found.shown().to_string();
+        let shown = found.shown().exact();
         Ok(Self {
             base: base.into(),
             text: decode(&shown, raw.bytes)?,

@@ -5,7 +5,7 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
 /// Why a file may be somebody else's word.
@@ -35,7 +35,7 @@ impl Foreign {
 
     /// The command that mends it for the file at `path`.
     pub fn remedy(&self, path: &Path) -> String {
-        let word = |path: &Path| shell_word(&path.shown().to_string());
+        let word = |path: &Path| path.shown().typed();
         match self {
             Self::Owner(_) => format!("chown {} {}", own_id(), word(path)),
             Self::Folder(folder) => format!("chmod o-w {}", word(folder)),

@@ -50,7 +50,7 @@ impl fmt::Display for Origin {
             Origin::Environment { variable } => write!(f, "environment {variable}"),
             Origin::File {
                 path, line, column, ..
-            } => write!(f, "{}:{line}:{column}", path.shown()),
+            } => write!(f, "{}:{line}:{column}", path.shown().exact()),
         }
     }
 }
@@ -169,9 +169,9 @@ impl StoreConfig {
             let names: Vec<String> = known
                 .flat_map(|field| variables(&self.name, field))
                 .collect();
-            Error::config(format!("the store `{}` has no `{field}`", self.name))
+            Error::config(format!("the store {} has no {field}", self.name))
                 .hint(format!(
-                    "set `{field}` in [stores.{}] of the configuration, or {}",
+                    "set {field} in [stores.{}] of the configuration, or {}",
                     self.name,
                     names.join(" or ")
                 ))
@@ -225,7 +225,7 @@ impl StoreConfig {
         Some(match &entry.value {
             _ if hidden => "(set)".to_owned(),
             Value::Text(text) => match &entry.path {
-                Some(path) if shown::is_key(text, path) => path.shown().to_string(),
+                Some(path) if shown::is_key(text, path) => path.shown().exact(),
                 _ => text.to_string(),
             },
             Value::List(elements) => shown::public_keys(elements).to_string(),

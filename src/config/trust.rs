@@ -17,7 +17,7 @@ use super::standing::Foreign;
 use crate::state::file::File;
 use crate::state::lock::Lock;
 use crate::words::env::Folders;
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::shown::ShownPath as _;
 
 /// The record of trust, in the user's configuration folder.
@@ -126,7 +126,7 @@ impl Untrusted {
         let without = "-C none does without it";
         match &self.why {
             Why::Foreign(_) => {
-                let path = shell_word(&self.path.shown().to_string());
+                let path = self.path.shown().typed();
                 format!(
                     "if its word is yours, name it with -C {path}; {without}; in CI set KEYFOB_TRUST=1"
                 )
@@ -149,7 +149,7 @@ impl TrustRecord {
         Self {
             file: File::new(
                 folders.config.join("trusted.json"),
-                "delete it, and run `keyfob trust` again in the projects that you trust",
+                "delete it, and run keyfob trust again in the projects that you trust",
             ),
             patience: folders.patience,
         }

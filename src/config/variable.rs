@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::reader::{Entry, Item, Kind, Placed, Reader};
 use crate::words::secret::{Reference, Target};
+use crate::words::shown;
 use crate::words::text::is_variable_name;
+use crate::words::word::Word;
 
 const KEYS: [&str; 3] = ["from", "required", "default"];
 
@@ -30,8 +32,11 @@ pub(super) fn read_table(
     for entry in reader.table(path, item).into_iter().flatten() {
         let name = entry.key;
         if !is_variable_name(name) {
-            let message = format!("`{name}` is no name for an environment variable");
-            let hint = "letters, digits and '_', not beginning with a digit".to_owned();
+            let message = format!(
+                "{} is no name for an environment variable",
+                shown::name(name)
+            );
+            let hint = "letters, digits and \"_\", not beginning with a digit".to_owned();
             reader.problem(entry.at, message, Some(hint));
         }
         if let Some(variable) = read(reader, &format!("{path}.{name}"), entry) {
@@ -68,15 +73,18 @@ fn read(reader: &mut Reader<'_>, path: &str, entry: &Entry<'_>) -> Option<Variab
     }
     match (&from, &required, &default) {
         (None, _, None) => {
-            let message = format!("`{path}` needs `from`, `default`, or both");
+            let message = format!("{} needs from, default, or both", Word(path));
             reader.problem(entry.at, message, None);
         }
         (None, Some((at, _)), Some(_)) => {
-            let message = format!("`{path}.required` speaks of a secret, and there is no `from`");
+            let message = format!(
+                "{}.required speaks of a secret, and there is no from",
+                Word(path)
+            );
             reader.problem(*at, message, None);
         }
         (Some(_), Some((_, true)), Some((at, _))) => {
-            let message = format!("`{path}` has a `default`, and says that it is required");
+            let message = format!("{} has a default, and says that it is required", Word(path));
             let hint = "leave one of them out".to_owned();
             reader.problem(*at, message, Some(hint));
         }
@@ -95,8 +103,8 @@ fn plain_value(reader: &mut Reader<'_>, name: &str, item: &Item<'_>) -> Option<S
         return reader.wrong_type(name, item, "a string");
     };
     if Reference::looks_like(text) {
-        let message = format!("`{name}` is a plain value, and this is a reference");
-        let hint = "a secret stands in `from`".to_owned();
+        let message = format!("{} is a plain value, and this is a reference", Word(name));
+        let hint = "a secret stands in from".to_owned();
         reader.problem(item.at, message, Some(hint));
     }
     Some(text.to_owned())

@@ -313,7 +313,7 @@ impl Credential {
         Err(
             Error::unauthenticated(format!("there is no credential for {}{why}", self.base_url))
                 .hint(format!(
-                    "set {}, configure {}, or keep one in the OS keyring with 'keyfob login {}'",
+                    "set {}, configure {}, or keep one in the OS keyring with: keyfob login {}",
                     names.join(" or "),
                     self.command_field,
                     self.config.name()

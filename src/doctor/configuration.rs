@@ -50,13 +50,13 @@ fn loaded(file: &LoadedFile) -> Finding {
         Role::Explicit => "the one you named",
         Role::Project => "the project's, trusted",
     };
-    Finding::ok(CHECK, file.path.shown(), whose)
+    Finding::ok(CHECK, file.path.shown().exact(), whose)
 }
 
 /// The project's file that does not count.
 fn not_trusted(untrusted: &Untrusted) -> Finding {
     let detail = format!("nothing in it counts: {}", untrusted.words());
-    Finding::fault("trust", untrusted.path.shown(), detail).hint(untrusted.remedy())
+    Finding::fault("trust", untrusted.path.shown().exact(), detail).hint(untrusted.remedy())
 }
 
 /// Variables that look like a store's field and are none.
@@ -80,7 +80,7 @@ fn unknown_variable(name: &str, store: &StoreConfig, field: &str) -> Finding {
         "environment",
         name,
         format!(
-            "it means nothing: the store {} ({}) has no field `{field}`",
+            "it means nothing: the store {} ({}) has no field {field}",
             store.name(),
             store.provider()
         ),

@@ -67,7 +67,7 @@ fn certificates(env: &Environment) -> Option<Finding> {
     const VARIABLE: &str = "SSL_CERT_FILE";
     let path = env.resolve(env.var(VARIABLE)?, env.cwd());
     Some(match std::fs::File::open(&path) {
-        Ok(_) => Finding::ok(CHECK, VARIABLE, path.shown().to_string()),
+        Ok(_) => Finding::ok(CHECK, VARIABLE, path.shown().exact()),
         Err(error) => Finding::fault(
             CHECK,
             VARIABLE,

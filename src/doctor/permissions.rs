@@ -7,9 +7,8 @@ use super::finding::{Finding, Patient};
 use crate::config::lookup;
 use crate::identity::keypair::locate;
 #[cfg(unix)]
-use crate::words::error::shell_word;
-#[cfg(unix)]
 use crate::words::shown::ShownPath as _;
+#[cfg(unix)]
 use crate::written;
 
 const CHECK: &str = "permissions";
@@ -88,7 +87,7 @@ fn examine_path(path: &Path, rule: Rule) -> Option<Finding> {
             let why = crate::words::error::io_reason(&error);
             return Some(Finding::fault(
                 CHECK,
-                &shown,
+                shown.exact(),
                 format!("it cannot be looked at: {why}"),
             ));
         }
@@ -98,10 +97,10 @@ fn examine_path(path: &Path, rule: Rule) -> Option<Finding> {
         return Some(
             Finding::fault(
                 CHECK,
-                &shown,
+                shown.exact(),
                 format!("it belongs to the user {}", metadata.uid()),
             )
-            .hint(format!("chown {me} {}", shell_word(&shown.to_string()))),
+            .hint(format!("chown {me} {}", shown.typed())),
         );
     }
     let mode = metadata.mode() & 0o7777;
@@ -110,8 +109,8 @@ fn examine_path(path: &Path, rule: Rule) -> Option<Finding> {
         Rule::Steady => (0o022, "others can change it", "chmod go-w"),
     };
     (mode & forbidden != 0).then(|| {
-        Finding::fault(CHECK, &shown, format!("{what} (mode {mode:04o})"))
-            .hint(format!("{remedy} {}", shell_word(&shown.to_string())))
+        Finding::fault(CHECK, shown.exact(), format!("{what} (mode {mode:04o})"))
+            .hint(format!("{remedy} {}", shown.typed()))
     })
 }
 

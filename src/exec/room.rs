@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::word::listed;
 
 /// Linux takes 32 pages for one argument or variable, whatever else is set (execve(2)).
 const PAGES_OF_ONE: usize = 32;
@@ -42,7 +43,7 @@ pub fn check(
         return Err(Error::invalid_data(format!(
             "too large for an environment variable, which holds {} at most here: {}",
             kib(one),
-            large.join(", ")
+            listed(large)
         ))
         .hint("leave it out with --except, and give it to the command as a file or on stdin"));
     }
@@ -69,7 +70,7 @@ pub fn check(
              with {} at most; the largest secrets are {}",
             kib(all),
             kib(most),
-            largest.join(", ")
+            listed(largest)
         ))
         .hint("choose with --only or --except"));
     }

@@ -23,6 +23,7 @@ use crate::words::error::{Error, Result};
 #[cfg(unix)]
 use crate::words::memory;
 use crate::words::secret::SecretValue;
+use crate::words::word::Word;
 
 /// The exit code of `run` when keyfob itself failed before the command started.
 pub const KEYFOB_FAILED: u8 = 125;
@@ -100,7 +101,8 @@ fn os_value(name: &str, value: &SecretValue) -> Result<OsString> {
 
 fn no_variable(name: &str, why: &str) -> Error {
     Error::invalid_data(format!(
-        "the value of {name} cannot be an environment variable: {why}"
+        "the value of {} cannot be an environment variable: {why}",
+        Word(name)
     ))
     .hint("leave it out with --except, or store it encoded")
 }
@@ -151,12 +153,13 @@ pub fn exec(
 /// The exit code and the words for a `program` that could not be started, looked for in `path`.
 fn failure(program: &OsStr, path: Option<&OsStr>, error: std::io::Error) -> (u8, Error) {
     let name = program.to_string_lossy();
+    let name = Word(&name);
     if error.kind() != std::io::ErrorKind::NotFound {
         let error = Error::io(format!("{name} cannot be executed"), error);
         return (CANNOT_EXECUTE, error);
     }
     let error = match found(program, path) {
-        Some(file) => no_interpreter(&name, &file),
+        Some(file) => no_interpreter(name, &file),
         None => Error::not_found(format!("{name}: command not found")),
     };
     (NOT_FOUND, error)
@@ -173,7 +176,7 @@ fn found(program: &OsStr, path: Option<&OsStr>) -> Option<PathBuf> {
 }
 
 /// That `file` is there, and what it wants to be run by is not.
-fn no_interpreter(name: &str, file: &Path) -> Error {
+fn no_interpreter(name: Word<'_>, file: &Path) -> Error {
     let Some(line) = first_line(file) else {
         return Error::not_found(format!(
             "{name} is there, but the program that loads it is not"
@@ -181,14 +184,16 @@ fn no_interpreter(name: &str, file: &Path) -> Error {
         .hint("it was built for another system, or another C library");
     };
     let interpreter = line.split([' ', '\t']).next().unwrap_or_default();
-    match interpreter.strip_suffix('\r') {
-        Some(interpreter) => Error::not_found(format!(
+    let is_of_windows = interpreter.ends_with('\r');
+    let interpreter = Word(interpreter.trim_end_matches('\r'));
+    match is_of_windows {
+        true => Error::not_found(format!(
             "{name}: its interpreter {interpreter} is not found, because a carriage return follows it"
         ))
         .hint(format!(
             "{name} has the line ends of Windows: save it with those of Unix"
         )),
-        None => Error::not_found(format!(
+        false => Error::not_found(format!(
             "{name}: its interpreter {interpreter} is not found"
         ))
         .hint("the first line of the file names it"),

@@ -45,7 +45,7 @@ impl<'a> Content<Written<'a>> {
             values
                 .entry(reference.store.to_string())
                 .or_default()
-                .insert(reference.name.to_string(), Written(value));
+                .insert(reference.name.as_str().to_owned(), Written(value));
         }
         Self {
             keyfob: FORMAT,

@@ -120,13 +120,13 @@ impl<'t> Input<'t> {
         let name = self.skip(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         self.skip(is_blank);
         if name.is_empty() {
-            return Err(self
-                .error("does not begin with a variable name")
-                .hint("lines are NAME=value, with letters, digits, '_', '-' and '.' in NAME"));
+            return Err(self.error("does not begin with a variable name").hint(
+                "lines are NAME=value, with letters, digits, \"_\", \"-\" and \".\" in NAME",
+            ));
         }
         if !self.rest.starts_with('=') {
-            return Err(self.error("has no '=' after its name").hint(
-                "a value of several lines must stand in quotes, and a name holds letters, digits, '_', '-' and '.' alone",
+            return Err(self.error("has no \"=\" after its name").hint(
+                "a value of several lines must stand in quotes, and a name holds letters, digits, \"_\", \"-\" and \".\" alone",
             ));
         }
         self.take(1);
@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn errors_give_the_line_and_no_value() {
         for (text, line, part) in [
-            ("A=1\nhunter2\n", 2, "has no '='"),
+            ("A=1\nhunter2\n", 2, "has no \"=\""),
             ("A=1\n=hunter2\n", 2, "variable name"),
             ("A=1\n\nB='hunter2\n\n", 3, "never closed"),
             ("A='x\ny'\nB=\"hunter2\n\n", 3, "never closed"),

@@ -23,7 +23,7 @@ const LONGEST_NAME: usize = 253;
 
 /// What keys of a Secret are, in words.
 pub(super) const RULE_OF_KEYS: &str =
-    "letters, digits, '-', '_' and '.', 253 at most and not beginning with '..'";
+    "letters, digits, \"-\", \"_\" and \".\", 253 at most and not beginning with \"..\"";
 
 /// The name of a Secret that is given none.
 const NAME: &str = "keyfob";
@@ -34,7 +34,7 @@ pub(super) fn write(pairs: &[Pair], options: &Options) -> Result<Zeroizing<Vec<u
         return Err(Error::usage(format!(
             "{secret:?} is no name for a Kubernetes Secret"
         ))
-        .hint("lower-case letters, digits, '-' and '.', each part beginning and ending with a letter or digit, 253 characters at most"));
+        .hint("lower-case letters, digits, \"-\" and \".\", each part beginning and ending with a letter or digit, 253 characters at most"));
     }
     let total: usize = pairs.iter().map(|(_, value)| value.len()).sum();
     if total > MOST {

@@ -36,8 +36,9 @@ pub use self::filter::Filter;
 pub use self::format::{Format, Jobs, Options, Pair, ReadOptions};
 pub use self::github::{SHORTEST_MASK, masks as github_masks};
 pub use self::guess::read_any;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::text::is_variable_name;
+use crate::words::word::{listed, shell_word};
 
 type Writer = fn(&[Pair], &Options) -> Result<Zeroizing<Vec<u8>>>;
 type Reader = fn(&[u8], ReadOptions) -> Result<Vec<Pair>>;
@@ -135,7 +136,7 @@ impl Format {
         match self {
             Self::K8s => k8s::RULE_OF_KEYS,
             _ if self.holds_variables() => {
-                "ASCII letters, digits and '_', not beginning with a digit"
+                "ASCII letters, digits and \"_\", not beginning with a digit"
             }
             _ => "not the empty one",
         }
@@ -174,8 +175,9 @@ impl Format {
 /// `invalid_data`, naming the secret, for a name or value that the format cannot hold, and for a
 /// name that stands twice.
 pub fn write(format: Format, pairs: &[Pair], options: &Options) -> Result<Zeroizing<Vec<u8>>> {
+    let are_sorted = pairs.is_sorted_by(|(one, _), (other, _)| one < other);
     let mut seen = HashSet::new();
-    if let Some((name, _)) = pairs.iter().find(|(name, _)| !seen.insert(name)) {
+    if !are_sorted && let Some((name, _)) = pairs.iter().find(|(name, _)| !seen.insert(name)) {
         return Err(text::cannot_hold(name, format, "the name stands twice"));
     }
     let write = format.spec().write;
@@ -215,7 +217,7 @@ fn all_refusals(format: Format, pairs: &[Pair], options: &Options, first: Error)
     }
     let reasons: Vec<String> = by_reason
         .iter()
-        .map(|(why, names)| format!("{} ({why})", names.join(", ")))
+        .map(|(why, names)| format!("{} ({why})", listed(names.iter().copied())))
         .collect();
     let error = Error::invalid_data(format!(
         "{} secrets cannot be written as {format}: {}",

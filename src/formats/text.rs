@@ -6,10 +6,11 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::format::Format;
+use super::format::{Format, Pair};
 use crate::words::error::{Error, Result};
 use crate::words::text::{is_variable_name, line_of};
 use crate::words::wiped::Wiped;
+use crate::words::word::Word;
 
 /// A text under construction whose memory is wiped, that of its outgrown buffers included.
 #[derive(Default)]
@@ -19,6 +20,15 @@ impl SecretText {
     /// An empty text with room for `capacity` bytes.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity).into())
+    }
+
+    /// An empty text with room for `pairs`, should none of them take escapes.
+    pub(crate) fn with_room_for(pairs: &[Pair]) -> Self {
+        // A line holds quotes and the like besides.
+        let lines = pairs
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 16);
+        Self::with_capacity(lines.sum())
     }
 
     /// Appends `bytes`.
@@ -68,7 +78,10 @@ impl io::Write for SecretText {
 
 /// The error of a secret that `format` has no way to write: it names the secret and says `why`.
 pub(crate) fn cannot_hold(name: &str, format: Format, why: &str) -> Error {
-    Error::invalid_data(format!("{name} cannot be written as {format}: {why}"))
+    Error::invalid_data(format!(
+        "{} cannot be written as {format}: {why}",
+        Word(name)
+    ))
 }
 
 /// Why the secret `name` cannot be written as `format`, where that is what `error` says.
@@ -141,13 +154,14 @@ pub(crate) fn utf8_input(format: Format, bytes: &[u8]) -> Result<&str> {
 /// The error of a key that stands twice in an input file.
 pub(crate) fn duplicate_key(name: &str, line: usize, first: usize) -> Error {
     Error::invalid_data(format!(
-        "{name} on line {line} stands on line {first} already"
+        "{} on line {line} stands on line {first} already",
+        Word(name)
     ))
 }
 
 /// The error of a key whose value is not one that a secret can have.
 pub(crate) fn unfit_value(name: &str, line: usize, what: &str) -> Error {
-    Error::invalid_data(format!("{name} on line {line} is {what}"))
+    Error::invalid_data(format!("{} on line {line} is {what}", Word(name)))
         .hint("values must be strings, numbers or booleans, in one flat table")
 }
 

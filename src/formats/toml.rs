@@ -13,12 +13,13 @@ use super::text::{SecretText, cannot_hold, unfit_value, utf8_input, utf8_value};
 use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 use crate::words::text::line_of;
+use crate::words::word::{Word, in_our_quotes};
 
 /// What the parser calls a key that stands twice; it then points at the second one.
 const DUPLICATE: &str = "duplicate key";
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     for (name, value) in pairs {
         let value = utf8_value(name, Toml, value.expose())?;
         let key = TomlKeyBuilder::new(name);
@@ -44,8 +45,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Pair>> {
             None => String::new(),
         };
         let reason = match error.span().and_then(|span| text.get(span)) {
-            Some(key) if error.message() == DUPLICATE => format!("{DUPLICATE} {key}"),
-            _ => error.message().to_owned(),
+            Some(key) if error.message() == DUPLICATE => format!("{DUPLICATE} {}", Word(key)),
+            _ => in_our_quotes(error.message()),
         };
         Error::invalid_data(format!("the input is no valid TOML{place}: {reason}"))
     })?;

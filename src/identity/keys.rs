@@ -73,7 +73,9 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Location::Named(path) | Location::Kept(path) => write!(f, "file {}", path.shown()),
+            Location::Named(path) | Location::Kept(path) => {
+                write!(f, "file {}", path.shown().exact())
+            }
             Location::Given(origin) => f.write_str(origin),
             Location::Keyring => f.write_str("OS keyring"),
         }

@@ -6,8 +6,6 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::state;
-#[cfg(unix)]
-use crate::words::error::shell_word;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
@@ -41,7 +39,7 @@ pub fn read_private(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>
                 "the {what} {shown} is open to others (mode {:04o}) and is not used",
                 mode & 0o7777
             ))
-            .hint(format!("chmod 600 {}", shell_word(&shown.to_string()))));
+            .hint(format!("chmod 600 {}", shown.typed())));
         }
     }
     if metadata.len() > MAX_SIZE {

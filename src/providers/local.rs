@@ -200,7 +200,7 @@ impl Provider for LocalVault {
             Err(error) => (None, Some(format!("none: {}", error.message()))),
         };
         Ok(Account {
-            url: self.vault.path().shown().to_string(),
+            url: self.vault.path().shown().exact(),
             account,
             credential,
             ..Account::default()

@@ -168,7 +168,7 @@ impl Nosana {
             Some(_) => Err(super::unsupported(
                 "the job scope of a Nosana store",
                 "write: a job's secrets are read only",
-                "use a store without 'job' to write the secrets of your own keypair",
+                "use a store without the setting job to write the secrets of your own keypair",
             )),
             None => Ok(()),
         }

@@ -55,7 +55,7 @@ impl Engine<'_> {
                 let store = self.store(&target.reference.store)?;
                 return Err(store.missing(&target.reference.name).hint(format!(
                     "a rotation needs a secret to begin with: keyfob set {} --generate makes it",
-                    crate::words::error::shell_word(&target.reference.shown().to_string())
+                    target.reference.shown().typed()
                 )));
             }
             old.push(match seen {

@@ -13,6 +13,7 @@ use super::scanner::Scanner;
 use super::text::Text;
 use crate::words::error::{Error, Result, io_reason};
 use crate::words::shown::ShownPath as _;
+use crate::words::word::Word;
 
 /// What is walked.
 #[derive(Debug)]
@@ -38,7 +39,7 @@ pub fn walk(scanner: &Scanner, tree: &Tree) -> Result<Report> {
         {
             return Err(Error::failed(format!(
                 "could not search {}: {}",
-                scanner.masked(&path.shown().to_string()),
+                Word(&scanner.masked(&path.shown().exact())),
                 io_reason(&error)
             )));
         }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::variables::{Destination, Naming};
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
+use crate::words::word::{Word, shell_word};
 
 /// So long may a variable be, in bytes, with its name, the `=` and the NUL behind it. Linux takes no
 /// longer one.
@@ -51,7 +52,10 @@ pub fn leave_unfit_out(
     if let [(name, why), rest @ ..] = refused.as_slice() {
         let names: Vec<&str> = refused.iter().map(|(name, _)| name.as_str()).collect();
         let message = match rest {
-            [] => format!("the value of {name} cannot be an environment variable: {why}"),
+            [] => format!(
+                "the value of {} cannot be an environment variable: {why}",
+                Word(name)
+            ),
             _ => format!(
                 "these values cannot be environment variables: {}",
                 with_reasons(refused.iter().copied())
@@ -72,6 +76,8 @@ pub fn leave_unfit_out(
 
 /// "A (it is not text), B (it holds a NUL byte)".
 pub fn with_reasons<'a>(unfit: impl Iterator<Item = &'a (String, &'static str)>) -> String {
-    let texts: Vec<String> = unfit.map(|(name, why)| format!("{name} ({why})")).collect();
+    let texts: Vec<String> = unfit
+        .map(|(name, why)| format!("{} ({why})", Word(name)))
+        .collect();
     texts.join(", ")
 }

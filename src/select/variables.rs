@@ -1,14 +1,16 @@
 //! The names that selected secrets get: those of environment variables, some of which are
 //! dangerous, of members of a file, or of secrets in another store.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::harmful::is_harmful;
 use crate::formats::Format;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 use crate::words::shown::{self, Shown};
 use crate::words::text::is_variable_name;
+use crate::words::word::{listed, shell_word};
 
 /// Where selected secrets go, which decides what they may be called there, and what they may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,7 +62,7 @@ impl Naming {
     /// What the secret called `name` is called there; `None` where it does not begin as it should.
     pub(super) fn of(&self, name: &str) -> Option<String> {
         let strip = self.strip_prefix.as_deref().unwrap_or_default();
-        Some(self.with_prefix(&self.turned(name.strip_prefix(strip)?)))
+        Some(self.with_prefix(self.turned(name.strip_prefix(strip)?)))
     }
 
     /// Whether something may be called `name` there.
@@ -69,18 +71,18 @@ impl Naming {
     }
 
     /// The name behind what is put before all names.
-    pub(super) fn with_prefix(&self, name: &str) -> String {
+    pub(super) fn with_prefix(&self, name: Cow<'_, str>) -> String {
         match &self.add_prefix {
             Some(prefix) => format!("{prefix}{name}"),
-            None => name.to_owned(),
+            None => name.into_owned(),
         }
     }
 
     /// `name`, or the beginning of one, as `upper` has it.
-    pub(super) fn turned(&self, name: &str) -> String {
+    pub(super) fn turned<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match self.upper && !name.is_empty() {
-            true => upper(name),
-            false => name.to_owned(),
+            true => upper(name).into(),
+            false => name.into(),
         }
     }
 
@@ -108,8 +110,7 @@ impl Naming {
     /// The error for secrets asked for by name that cannot be called there as they are.
     pub(super) fn refusal(&self, names: &[&str]) -> Error {
         // Somebody may have given a value with its name, or a key whose numbers commas part.
-        let joined = names.join(", ");
-        let all = shown::name(&joined);
+        let all = shown::names(names);
         let what = match self.destination {
             Destination::File(Format::K8s) if !self.strict => "key of a Kubernetes Secret",
             _ => "name of a variable",
@@ -119,8 +120,8 @@ impl Naming {
             _ => format!("no valid {what}: {all}"),
         };
         Error::usage(message).hint(match all {
-            Shown::Plain(_) => ways_out(names),
             Shown::Described(_) => ways_out(&["NAME"]),
+            _ => ways_out(names),
         })
     }
 }
@@ -158,7 +159,7 @@ fn check_variable(variable: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::usage(format!(
-        "{} is no valid name of a variable: ASCII letters, digits and '_', not beginning with a digit",
+        "{} is no valid name of a variable: ASCII letters, digits and \"_\", not beginning with a digit",
         shown::quoted(variable)
     )))
 }
@@ -166,15 +167,19 @@ fn check_variable(variable: &str) -> Result<()> {
 /// The refusal of secrets called `names`, which would change how programs run.
 pub(super) fn refused(names: &BTreeSet<String>) -> Error {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let (all, first) = (names.join(", "), names.first().copied().unwrap_or_default());
+    let (all, first) = (
+        listed(names.iter().copied()),
+        names.first().copied().unwrap_or_default(),
+    );
     let what = match names.len() {
         1 => format!("a secret named {all}"),
         _ => format!("secrets named {all}"),
     };
     Error::usage(format!("{what} would change how programs run")).hint(format!(
-        "--except {} leaves {} out; -e {first}={first} brings {} on purpose",
-        names.join(","),
+        "--except {} leaves {} out; -e {} brings {} on purpose",
+        shell_word(&names.join(",")),
         if names.len() == 1 { "it" } else { "them" },
+        shell_word(&format!("{first}={first}")),
         if names.len() == 1 { "it" } else { "one" },
     ))
 }

@@ -114,29 +114,44 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
 
 /// The message alone, without what may be a secret.
 fn message(error: &clap::Error) -> String {
-    let mut text = error.render().to_string();
     let users = match error.kind() {
         ErrorKind::UnknownArgument => Some(ContextKind::InvalidArg),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation => Some(ContextKind::InvalidValue),
         ErrorKind::InvalidSubcommand => Some(ContextKind::InvalidSubcommand),
         _ => None,
     };
-    if let Some(ContextValue::String(users)) = users.and_then(|kind| error.get(kind)) {
-        let shown = match error.kind() {
-            ErrorKind::UnknownArgument => shown::surplus(users),
-            _ => shown::name(users),
-        };
-        // In quotes only where it stands there itself.
-        text = match shown {
-            Shown::Plain(_) => text,
-            described => text
-                .replace(&format!("'{users}'"), &described.to_string())
-                .replace(users, &described.to_string()),
-        };
+    let users = match users.and_then(|kind| error.get(kind)) {
+        Some(ContextValue::String(users)) => Some(users.as_str()),
+        _ => None,
+    };
+    let shown = users.map(|users| match error.kind() {
+        ErrorKind::UnknownArgument => shown::surplus(users),
+        _ => shown::quoted(users),
+    });
+    let shown = shown.map(|shown| match shown {
+        Shown::Named(text) => Shown::Quoted(text).to_string(),
+        shown => shown.to_string(),
+    });
+    if let (Some(shown), Some(source)) = (&shown, std::error::Error::source(error))
+        && let Some(why) = source.downcast_ref::<Error>()
+        && let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
+    {
+        return format!("invalid value {shown} for \"{option}\": {why}");
     }
+    // What the user wrote may have quotes and line ends of its own: it is put in at the end.
+    const USERS: &str = "\0";
+    let mut text = error.render().to_string();
+    if let Some(users) = users.filter(|users| !users.is_empty()) {
+        text = text
+            .replace(&format!("'{users}'"), USERS)
+            .replace(users, USERS);
+    }
+    // clap quotes options, commands and values, and never shortens a word with an apostrophe.
+    let text = text.replace('\'', "\"");
     let mut lines = text.lines();
     let first = lines.next().unwrap_or_default();
-    let message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let message = message.replace(USERS, shown.as_deref().unwrap_or_default());
     // The arguments that are missing stand on lines of their own.
     if message.ends_with(':') {
         let names: Vec<&str> = lines
@@ -244,10 +259,10 @@ fn behind_equals(error: &clap::Error, words: &[String]) -> Option<Error> {
 }
 
 fn detached_value(option: &str, value: &str) -> Error {
-    let error = Error::usage(format!("{option} takes its value behind `=`"));
+    let error = Error::usage(format!("{option} takes its value behind \"=\""));
     match shown::name(value) {
-        Shown::Plain(value) => error.hint(format!("write {option}={value}")),
-        _ => error.hint(format!("write {option}=VALUE")),
+        Shown::Described(_) => error.hint(format!("write {option}=VALUE")),
+        plain => error.hint(format!("write {option}={}", plain.typed())),
     }
 }
 

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
+use crate::words::word::shell_word;
 
 pub mod file;
 pub mod lock;

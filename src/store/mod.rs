@@ -221,7 +221,7 @@ impl Store {
     /// As [`list`](Self::list).
     pub async fn entry(&self, name: &Name) -> Result<Option<Entry>> {
         let filter = Filter {
-            prefix: Some(name.to_string()),
+            prefix: Some(name.as_str().to_owned()),
             secret_type: None,
             named: Some(name.clone()),
         };

@@ -193,7 +193,7 @@ async fn what_is_written_is_listed(subject: &dyn Subject) -> Result<()> {
     let listed = names(&store).await?;
     same(listed, vec![first, second.clone()], "sorted")?;
     let filter = Filter {
-        prefix: Some(second.to_string()),
+        prefix: Some(second.as_str().to_owned()),
         ..Filter::default()
     };
     let filtered = store.list(&filter).await?.into_iter();

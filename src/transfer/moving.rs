@@ -7,8 +7,9 @@ use super::Held;
 use crate::providers::Capability;
 use crate::store::Store;
 use crate::words::batch::{Batch, Filter, Metadata, Selection, Write};
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
+use crate::words::word::shell_word;
 
 /// From where to where.
 pub struct Way<'a> {
@@ -57,7 +58,7 @@ impl<'a> Moving<'a> {
             .hint(format!(
                 "store its value anew, then delete the old one: keyfob delete -s {} {}",
                 from.name(),
-                shell_word(&name.shown().to_string())
+                name.shown().typed()
             ))
             .store(from.name().as_str()));
         }
@@ -234,7 +235,7 @@ async fn check_apart(store: &Store, name: &Name, new: &Name) -> Result<()> {
 /// What is known of one secret beside its value; `None` where it is not listed.
 async fn entry(store: &Store, name: &Name) -> Result<Option<Entry>> {
     let filter = Filter {
-        prefix: Some(name.to_string()),
+        prefix: Some(name.as_str().to_owned()),
         named: Some(name.clone()),
         ..Filter::default()
     };

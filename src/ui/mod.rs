@@ -19,7 +19,7 @@ pub use escape::escape;
 pub use progress::Bar;
 pub use spinner::Spinner;
 pub use table::Table;
-pub use text::{at_home, colored, shortened, wrapped};
+pub use text::{at_home, colored, is_wide, shortened, told_columns, wrapped};
 
 use crate::words::error::{Error, Result};
 use crate::words::shown::without_keys;
@@ -275,6 +275,18 @@ impl Ui {
         ));
         if let Some(hint) = error.hint_text() {
             self.hint(hint);
+        }
+    }
+
+    /// Reports what `error` says where it is the answer to what was asked: to people as any message,
+    /// to programs as an error.
+    pub fn answer(&self, error: &Error) {
+        if self.json {
+            return self.error(error);
+        }
+        self.note(error.message());
+        if let Some(hint) = error.hint_text() {
+            self.next(hint);
         }
     }
 

@@ -1,5 +1,7 @@
 //! Questions to the person at the terminal: hidden input and confirmation.
 
+use std::io::{self, IsTerminal as _};
+
 use dialoguer::theme::SimpleTheme;
 use dialoguer::{Input, Password};
 use zeroize::Zeroizing;
@@ -33,6 +35,9 @@ pub fn credential(ui: &Ui, what: &str) -> Result<Zeroizing<String>> {
     hidden(ui, what)
 }
 
+/// What is said of an Enter alone, before it is asked again.
+const NOTHING: &str = "Nothing was typed, once more; Ctrl-C ends it";
+
 /// What somebody types, unseen, until it is something.
 fn hidden(ui: &Ui, what: &str) -> Result<Zeroizing<String>> {
     loop {
@@ -40,7 +45,7 @@ fn hidden(ui: &Ui, what: &str) -> Result<Zeroizing<String>> {
         if !text.is_empty() {
             return Ok(text);
         }
-        insist(ui, "Nothing was typed, once more; Ctrl-C ends it");
+        insist(ui, NOTHING);
     }
 }
 
@@ -68,10 +73,17 @@ fn insist(ui: &Ui, message: &str) {
 /// `usage` where nothing may be asked.
 pub fn line(ui: &Ui, what: &str) -> Result<String> {
     check(ui, what)?;
-    Input::with_theme(&SimpleTheme)
-        .with_prompt(escape(what))
-        .interact_text()
-        .map_err(interrupted)
+    loop {
+        let text: String = Input::with_theme(&SimpleTheme)
+            .with_prompt(escape(what))
+            .allow_empty(true)
+            .interact_text()
+            .map_err(interrupted)?;
+        if !text.is_empty() {
+            return Ok(text);
+        }
+        insist(ui, NOTHING);
+    }
 }
 
 /// Asks whether to go on: `y` or `yes` and Enter mean it, everything else does not.
@@ -121,19 +133,21 @@ pub fn may_be_asked(ui: &Ui, yes: bool, what: &str) -> Result<()> {
     }
 }
 
+/// Checks that `what` may be asked, and where: a question is for the terminal, and never goes to
+/// whatever stderr is redirected to, which may have to be JSON.
 fn check(ui: &Ui, what: &str) -> Result<()> {
-    if ui.interactive {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "input is needed ({what}), and nothing may be asked here"
-    )))
+    let why = match ui.interactive {
+        false => "nothing may be asked here",
+        true if !io::stderr().is_terminal() => "stderr is no terminal to ask on",
+        true => return Ok(()),
+    };
+    Err(Error::usage(format!("input is needed ({what}), and {why}")))
 }
 
 fn interrupted(error: dialoguer::Error) -> Error {
     let dialoguer::Error::IO(error) = error;
     match error.kind() {
-        std::io::ErrorKind::Interrupted => Error::failed("interrupted"),
+        io::ErrorKind::Interrupted => Error::failed("interrupted"),
         _ => Error::io("could not ask", error),
     }
 }

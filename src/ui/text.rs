@@ -17,6 +17,22 @@ pub const PLAIN: &str = "\u{1b}[0m";
 /// The user's home folder, once it is known.
 static HOME: OnceLock<String> = OnceLock::new();
 
+/// How wide the environment says that the terminal is, once it is known.
+static COLUMNS: OnceLock<usize> = OnceLock::new();
+
+/// Has help be as wide as `told`, the variable COLUMNS, says where there is no terminal to ask: as
+/// clap has the rest of it.
+pub fn is_wide(told: Option<&str>) {
+    if let Some(columns) = told.and_then(|told| told.parse().ok()) {
+        let _ = COLUMNS.set(columns);
+    }
+}
+
+/// What [`is_wide`] was told.
+pub fn told_columns() -> Option<usize> {
+    COLUMNS.get().copied()
+}
+
 /// Has paths below `home` be told with `~` on a terminal from here on.
 pub fn at_home(home: Option<&Path>) {
     if let Some(home) = home.and_then(Path::to_str).filter(|home| home.len() > 1) {

@@ -51,7 +51,7 @@ impl Vault {
         }
         let leads_to = || -> Result<String> {
             let target = state::follow_links(&self.path)?;
-            Ok(target.shown().to_string())
+            Ok(target.shown().exact())
         };
         Some(match leads_to() {
             Ok(target) => Error::not_found(format!(

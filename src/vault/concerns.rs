@@ -2,7 +2,6 @@
 
 use super::Vault;
 use super::meeting::canonical;
-use crate::words::error::shell_word;
 use crate::words::shown::ShownPath as _;
 
 /// Something that the user should see to: what it is, and what to do.
@@ -39,7 +38,7 @@ impl Vault {
         if let Some(mode) = super::meeting::mode_open_to_all(&target) {
             concerns.push(Concern::OpenToAll {
                 what: format!("everybody on this machine can write to {path} (mode {mode:04o})"),
-                remedy: format!("chmod o-w {}", shell_word(&target.shown().to_string())),
+                remedy: format!("chmod o-w {}", target.shown().typed()),
             });
         }
         concerns

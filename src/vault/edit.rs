@@ -20,13 +20,14 @@ pub fn put(
     if_absent: bool,
     now: Timestamp,
 ) -> Result<Result<Action>> {
-    let name = write.name.as_str();
+    let shown = &write.name;
+    let name = shown.as_str();
     let description = write.metadata.description;
     let past = write.past;
     let Some(slot) = document.secrets.get_mut(name) else {
         if let Some(expected) = write.expected.filter(|expected| *expected > 0) {
             return Ok(Err(Error::conflict(format!(
-                "{name} is gone, and was at version {expected}"
+                "{shown} is gone, and was at version {expected}"
             ))));
         }
         let record = match document.deleted.remove(name) {
@@ -47,16 +48,16 @@ pub fn put(
         return Ok(Ok(Action::Created));
     };
     if if_absent {
-        return Ok(Err(Error::conflict(format!("{name} exists already"))));
+        return Ok(Err(Error::conflict(format!("{shown} exists already"))));
     }
     let mut record = slot.record(name)?.into_owned();
     if let Some(expected) = write.expected
         && expected != record.version()
     {
         return Ok(Err(Error::conflict(match expected {
-            0 => format!("{name} was made by somebody else in the meantime"),
+            0 => format!("{shown} was made by somebody else in the meantime"),
             _ => format!(
-                "{name} is at version {} already, and was at version {expected}",
+                "{shown} is at version {} already, and was at version {expected}",
                 record.version()
             ),
         })));

@@ -12,7 +12,7 @@ use super::format::Document;
 use crate::identity::keys::Identity;
 use crate::identity::recipients::Recipient;
 use crate::state;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 use crate::words::wiped::Wiped;
 
@@ -231,7 +231,7 @@ fn foreign(path: &Path, what: &str) -> Error {
 /// How the conflict about the vault at `path` is resolved, where `set_up` is the command that has
 /// git merge vaults.
 pub fn way_out(set_up: &str, path: &Path) -> String {
-    let path = shell_word(&path.shown().to_string());
+    let path = path.shown().typed();
     format!(
         "{set_up} teaches git to merge vaults; then git checkout -m -- {path} merges again, and \
          git add {path} says that it is done"

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::format::{Document, Slot};
 use super::record::{Record, Version as Kept};
 use crate::words::batch::{Action, Past, Restored, Version};
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 
 /// The versions of `name`, newest first.
@@ -88,7 +88,7 @@ fn find(document: &Document<'_>, name: &Name) -> Result<Record> {
 }
 
 fn choose<'r>(record: &'r Record, name: &Name, number: Option<u32>) -> Result<&'r Kept> {
-    let shown = shell_word(&name.shown().to_string());
+    let shown = name.shown().typed();
     let hint = format!("keyfob history -s {{store}} {shown} shows what there is");
     let Some(number) = number else {
         return record

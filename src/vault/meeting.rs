@@ -15,7 +15,7 @@ use crate::identity::keys::Identity;
 use crate::identity::recipients::Recipient;
 use crate::state;
 use crate::state::lock::Lock;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
 /// A vault's file, compared with what is remembered.
@@ -307,7 +307,7 @@ impl Vault {
     /// Tells that everybody on the machine can write to the vault.
     pub(super) fn tell_if_open_to_all(&self, target: &Path) {
         if let Some(mode) = mode_open_to_all(target) {
-            let path = shell_word(&target.shown().to_string());
+            let path = target.shown().typed();
             self.tell(format!(
                 "everybody on this machine can write to the vault (mode {mode:04o}): chmod o-w {path}"
             ));

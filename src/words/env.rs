@@ -7,14 +7,14 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A snapshot of the environment variables and the working directory.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// Shared by all clones, as the values may be secret.
-    vars: Rc<BTreeMap<OsString, OsString>>,
+    vars: Arc<BTreeMap<OsString, OsString>>,
     cwd: PathBuf,
 }
 
@@ -22,7 +22,7 @@ impl Environment {
     /// The environment of this process.
     pub fn from_process() -> Self {
         Self {
-            vars: Rc::new(std::env::vars_os().collect()),
+            vars: Arc::new(std::env::vars_os().collect()),
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         }
     }
@@ -34,7 +34,7 @@ impl Environment {
         V: Into<OsString>,
     {
         Self {
-            vars: Rc::new(
+            vars: Arc::new(
                 vars.into_iter()
                     .map(|(key, value)| (key.into(), value.into()))
                     .collect(),

@@ -236,16 +236,6 @@ pub fn io_reason(error: &std::io::Error) -> String {
     }
 }
 
-/// `text` as one word of a POSIX shell, for a command in a hint.
-pub fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)
@@ -306,16 +296,6 @@ mod tests {
             full,
             json!({"error": {"kind": "not_found", "message": "no X", "hint": "try Y", "store": "web"}})
         );
-    }
-
-    #[test]
-    fn shell_words_are_quoted_where_they_must_be() {
-        assert_eq!(
-            shell_word("/home/a_b/.config/id.json"),
-            "/home/a_b/.config/id.json"
-        );
-        assert_eq!(shell_word("/a b"), "'/a b'");
-        assert_eq!(shell_word("it's"), r"'it'\''s'");
     }
 
     #[test]

@@ -20,3 +20,4 @@ pub mod shell;
 pub mod shown;
 pub mod text;
 pub mod wiped;
+pub mod word;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -17,6 +18,7 @@ use crate::words::digest;
 use crate::words::error::{Error, Result};
 use crate::words::shown::{self, Shown};
 use crate::words::wiped::Wiped;
+use crate::words::word::Word;
 
 /// So much of a value is read, in bytes, wherever it comes from. What a store takes is for the store
 /// to say.
@@ -34,13 +36,14 @@ pub enum Form {
     Json,
 }
 
-/// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
+/// A secret's value: any bytes. Never shown, compared in constant time; copies share the bytes, which
+/// are wiped when the last of them is dropped.
 ///
 /// Where a backend's values have types, its provider gives each the [`Form`] that it has there, and
 /// stores it in the form that it comes with; to everybody else a value is its bytes.
 #[derive(Clone, Default)]
 pub struct SecretValue {
-    bytes: Wiped,
+    bytes: Arc<Wiped>,
     form: Form,
 }
 
@@ -102,7 +105,7 @@ impl From<&str> for SecretValue {
 impl From<Zeroizing<Vec<u8>>> for SecretValue {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self {
-            bytes: bytes.into(),
+            bytes: Arc::new(bytes.into()),
             form: Form::Plain,
         }
     }
@@ -133,12 +136,6 @@ macro_rules! text_name {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
@@ -148,6 +145,12 @@ macro_rules! text_name {
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -164,25 +167,39 @@ macro_rules! text_name {
 text_name!(Name);
 text_name!(StoreName);
 
+/// The name as it stands in a sentence: see [`Word`]. Where it is data it is [`Name::as_str`].
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Word(&self.0).fmt(f)
+    }
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A secret's name inside a store: any text. What more a backend asks of names its provider checks;
 /// under the empty one a backend may have something, and keyfob stores nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Name(String);
+///
+/// Copies share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Checks that `text` is not empty.
     ///
     /// # Errors
     /// `invalid_data` for the empty name.
-    pub fn new(text: impl Into<String>) -> Result<Self> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self> {
         let name = Self::any(text);
         name.check()?;
         Ok(name)
     }
 
     /// The name of what is there already, which may be the empty one.
-    pub fn any(text: impl Into<String>) -> Self {
+    pub fn any(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -265,17 +282,17 @@ impl Entry {
     }
 }
 
-/// A store's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct StoreName(String);
+/// A store's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit. Copies
+/// share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreName(Arc<str>);
 
 impl StoreName {
     /// Checks `text` against the rule.
     ///
     /// # Errors
     /// `usage` naming the rule.
-    pub fn new(text: impl Into<String>) -> Result<Self> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self> {
         let text = text.into();
         let good = text.len() <= 64
             && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -286,7 +303,7 @@ impl StoreName {
             Ok(Self(text))
         } else {
             let error = Error::usage(format!(
-                "{} is no store name: at most 64 lower-case letters, digits, '-' and '_', beginning with a letter or digit",
+                "{} is no store name: at most 64 lower-case letters, digits, \"-\" and \"_\", beginning with a letter or digit",
                 shown::quoted(&text)
             ));
             // A reference is what stands for a secret nearly everywhere else.
@@ -339,8 +356,8 @@ impl Reference {
     /// The reference in a message about a secret that is not there; see [`Name::shown`].
     pub fn shown(&self) -> Shown<'_> {
         match self.name.shown() {
-            Shown::Plain(_) => Shown::Plain(self.to_string().into()),
-            described => described,
+            described @ Shown::Described(_) => described,
+            _ => Shown::Named(self.to_string().into()),
         }
     }
 }
@@ -359,10 +376,10 @@ impl FromStr for Reference {
             .ok_or_else(|| bad("it does not begin with keyfob://"))?;
         let (store, name) = rest
             .split_once('/')
-            .ok_or_else(|| bad("there is no '/' after the store"))?;
+            .ok_or_else(|| bad("there is no \"/\" after the store"))?;
         let store = StoreName::new(store).map_err(|error| bad(error.message()))?;
         if !well_formed_escapes(name) {
-            return Err(bad("'%' must be followed by two hexadecimal digits"));
+            return Err(bad("\"%\" must be followed by two hexadecimal digits"));
         }
         let name = percent_decode_str(name)
             .decode_utf8()

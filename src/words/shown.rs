@@ -14,6 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::words::word::{Quoted, Word, listed, shell_word};
+
 /// What stands in private keys and in nothing else, in any case.
 const MARKS: [&str; 5] = [
     "private key",
@@ -204,23 +206,45 @@ impl ShownPath for Path {
         let rest = there.and_then(|folder| self.strip_prefix(folder).ok());
         match is_key(&rest.unwrap_or(self).to_string_lossy(), self) {
             true => Shown::Described(text.len()),
-            false => Shown::Plain(text),
+            false => Shown::Named(text),
         }
     }
 }
 
 /// A text that may be repeated, or the description of one that may not.
 pub enum Shown<'a> {
-    /// It may.
-    Plain(Cow<'a, str>),
-    /// It has so many bytes.
+    /// It may, as the name of something: in quotes where it is not plain.
+    Named(Cow<'a, str>),
+    /// It may, as what is wrong: always in quotes.
+    Quoted(Cow<'a, str>),
+    /// It may, as it stands.
+    Text(Cow<'a, str>),
+    /// It may not, and has so many bytes.
     Described(usize),
+}
+
+impl Shown<'_> {
+    /// The text without quotes, for a table, a document or a word of a shell; the description where
+    /// it may not be repeated.
+    pub fn exact(&self) -> String {
+        match self {
+            Shown::Named(text) | Shown::Quoted(text) | Shown::Text(text) => text.to_string(),
+            Shown::Described(_) => self.to_string(),
+        }
+    }
+
+    /// As one word of a POSIX shell, for a command in a hint.
+    pub fn typed(&self) -> String {
+        shell_word(&self.exact())
+    }
 }
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Shown::Plain(text) => f.write_str(text),
+            Shown::Named(text) => Word(text).fmt(f),
+            Shown::Quoted(text) => Quoted(text).fmt(f),
+            Shown::Text(text) => f.write_str(text),
             Shown::Described(1) => f.write_str("(not shown: 1 byte that may be a secret)"),
             Shown::Described(len) => write!(f, "(not shown: {len} bytes that may be a secret)"),
         }
@@ -232,16 +256,24 @@ impl fmt::Display for Shown<'_> {
 pub fn name(text: &str) -> Shown<'_> {
     match text.contains('=') || is_key_material(text) && !is_public(text) {
         true => Shown::Described(text.len()),
-        false if text.is_empty() => Shown::Plain("\"\"".into()),
-        false => Shown::Plain(text.into()),
+        false => Shown::Named(text.into()),
     }
 }
 
 /// The same in quotes, where it may be repeated.
 pub fn quoted(text: &str) -> Shown<'_> {
     match name(text) {
-        Shown::Plain(_) => Shown::Plain(format!("{text:?}").into()),
-        described => described,
+        described @ Shown::Described(_) => described,
+        _ => Shown::Quoted(text.into()),
+    }
+}
+
+/// Several names, all of them described where they may be one secret together: a key whose numbers
+/// commas part.
+pub fn names<'a>(names: &[&str]) -> Shown<'a> {
+    match name(&names.join(", ")) {
+        Shown::Described(len) => Shown::Described(len),
+        _ => Shown::Text(listed(names.iter().copied()).into()),
     }
 }
 
@@ -381,7 +413,7 @@ pub fn public_keys(keys: &[String]) -> Shown<'_> {
         false if numbers.filter(|key| key.len() < 8).count() >= NUMBERS => {
             Shown::Described(all.len())
         }
-        false => Shown::Plain(all.into()),
+        false => Shown::Text(all.into()),
     }
 }
 

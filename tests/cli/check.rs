@@ -137,7 +137,7 @@ fn a_store_that_cannot_be_asked_is_said_to_be_unknown() {
     );
     home.write("keyfob.toml", "[env]\nA = \"keyfob://nowhere/A\"\n");
     let run = home.run(["check", "--json"]);
-    run.code(3).stderr_has("there is no store `nowhere`");
+    run.code(3).stderr_has("there is no store nowhere");
     assert_eq!(states(&run.json()), ["A nowhere A unknown"]);
 }
 

@@ -51,7 +51,7 @@ fn references_bring_secrets_of_several_stores() {
     let run = world.home.run([&copy[..], &["--dry-run"]].concat());
     run.ok()
         .stdout_is("")
-        .stderr_has("hf token would be created in neo");
+        .stderr_has("\"hf token\" would be created in neo");
     assert_eq!(world.changes("neo"), Vec::<String>::new());
     let run = world.home.run(copy);
     run.ok().stdout_is("").stderr_has("neo: 3 created");

@@ -212,7 +212,7 @@ fn a_wrong_configuration_is_told_and_the_rest_examined() {
         .keyfob(["doctor", "--json"])
         .env("KEYFOB_STORE", "locl")
         .run();
-    Report::of(run.code(1)).is("configuration", "default store", "fault", "`locl`");
+    Report::of(run.code(1)).is("configuration", "default store", "fault", "locl");
     home.keyfob(["doctor"])
         .env("KEYFOB_TIMEOUT", "x")
         .run()
@@ -227,12 +227,7 @@ fn a_variable_that_means_nothing_is_told() {
     home.set("KEYFOB_NO_INPUT", "1");
     let report = examine(&home, 0);
     report
-        .is(
-            "environment",
-            "KEYFOB_NOSANA_KEYPIAR",
-            "warning",
-            "`keypiar`",
-        )
+        .is("environment", "KEYFOB_NOSANA_KEYPIAR", "warning", "keypiar")
         .is(
             "environment",
             "KEYFOB_NORTHFLANK_PROJECT_ID",
@@ -264,7 +259,7 @@ fn what_is_not_trusted_is_a_fault_and_nothing_of_it_is_used() {
     let report = Report::of(run.code(1));
     report
         .is("trust", &path, "fault", "nothing in it counts")
-        .is("store", "gpu", "fault", "there is no store `gpu`")
+        .is("store", "gpu", "fault", "there is no store gpu")
         .is_sound();
     assert_eq!(server.connections(), 0);
     home.run(["doctor", "-s", "neo"])

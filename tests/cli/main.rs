@@ -63,6 +63,7 @@ mod pipes;
 mod profiles;
 #[cfg(unix)]
 mod prompts;
+mod quoting;
 #[cfg(unix)]
 mod readme;
 #[cfg(unix)]

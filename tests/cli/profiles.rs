@@ -67,7 +67,7 @@ fn a_profile_that_is_none_is_told_those_there_are() {
     let home = home();
     let run = home.run(["run", "-P", "stage", "--", "true"]);
     run.code(125)
-        .stderr_has("there is no profile `stage`")
+        .stderr_has("there is no profile stage")
         .stderr_has("bare, prod");
     for args in [
         &["get", "-P", "prodd", "URL"][..],
@@ -77,7 +77,7 @@ fn a_profile_that_is_none_is_told_those_there_are() {
         home.run(args)
             .code(11)
             .stdout_is("")
-            .stderr_has("did you mean `prod`?");
+            .stderr_has("did you mean prod?");
     }
     home.write("keyfob.toml", "");
     home.run(["list", "-P", "prod"])

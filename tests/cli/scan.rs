@@ -148,7 +148,9 @@ fn what_cannot_be_read_is_told_and_the_rest_is_searched() {
         run.code(10)
             .stdout_is("")
             .stderr_has(&format!("warning: could not read {path}"))
-            .stderr_has("found none of 1 secret value in 1 file, but not everything could be read");
+            .stderr_has(
+                "the one secret value is nowhere in 1 file, but not everything could be read",
+            );
         home.write("dirty", VALUE);
         let run = home.run(["scan", "dirty", path, "clean"]);
         run.code(1)

@@ -2,6 +2,7 @@
 //! knows one that knows it, and the table in the crate's documentation is what is checked here.
 
 mod house;
+mod messages;
 mod vendors;
 
 use std::collections::BTreeSet;

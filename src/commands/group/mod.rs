@@ -16,6 +16,17 @@ use crate::words::error::Result;
 use crate::words::secret::Name;
 use crate::words::shown;
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &[
+    "ID",
+    "NAME",
+    "TYPE",
+    "PRIORITY",
+    "UPDATED",
+    "TAGS",
+    "DESCRIPTION",
+];
+
 /// Manage groups of secrets, where the provider has them (northflank)
 ///
 /// A group is a named set of variables and files with fields of its own. Its secrets are read and
@@ -29,6 +40,9 @@ pub struct GroupArgs {
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
     /// List the groups
+    ///
+    /// In a pipe a group a line, with tabs between id, name, type, priority, updated, tags and
+    /// description.
     #[command(
         visible_alias = "ls",
         after_long_help = "Examples:\n  keyfob group list -s web"
@@ -168,15 +182,7 @@ fn show_all(all: Vec<Group>, store: &Store, app: &App) -> Result<()> {
             store.name()
         ));
     }
-    let mut table = Table::new(&[
-        "ID",
-        "NAME",
-        "TYPE",
-        "PRIORITY",
-        "UPDATED",
-        "TAGS",
-        "DESCRIPTION",
-    ]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for group in all {
         table.row([
             group.id,

@@ -188,7 +188,7 @@ fn write_all(dir: &Path, pages: &[Page], app: &App) -> Result<()> {
         let names: Vec<String> = pages.iter().map(Page::file).collect();
         return app
             .ui
-            .document(&json!({ "path": dir.shown().to_string(), "pages": names }));
+            .document(&json!({ "path": dir.shown().exact(), "pages": names }));
     }
     app.ui
         .note(&format!("{} pages in {}", pages.len(), dir.shown()));

@@ -21,6 +21,9 @@ use crate::words::secret::Target;
 /// Commands run in `sh -c`, with the reference of the secret they are about in KEYFOB_TARGET and
 /// without keyfob's own credentials. A command may run again after a crash. Each may take 5 minutes
 /// unless --timeout says otherwise.
+///
+/// In a pipe --list prints a line each, with tabs between rotation, state, target, what it holds, begun
+/// and age; --check with tabs between secret, every, rotated and due.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -72,7 +75,7 @@ pub struct RotateArgs {
     #[arg(long, conflicts_with_all = ["list", "resume", "check"])]
     pub accept_no_undo: bool,
     /// Show what would be done; asks no server
-    #[arg(long, conflicts_with_all = ["list", "resume", "undo", "check"])]
+    #[arg(short = 'n', long, conflicts_with_all = ["list", "resume", "undo", "check"])]
     pub dry_run: bool,
     /// Show what is open; asks no server
     #[arg(long)]

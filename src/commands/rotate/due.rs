@@ -15,6 +15,9 @@ use crate::words::duration::HumanDuration;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Reference;
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["SECRET", "EVERY", "ROTATED", "DUE"];
+
 /// A policy that says how often, and how it stands.
 struct Policy {
     order: Order,
@@ -50,7 +53,7 @@ pub async fn check(app: &App) -> Result<()> {
         app.ui
             .note("no policy of the configuration says how often a secret is to be rotated");
     } else {
-        let mut table = Table::new(&["SECRET", "EVERY", "ROTATED", "DUE"]);
+        let mut table = Table::new(COLUMNS, &app.ui);
         for policy in &policies {
             let standing = policy.standing;
             table.row([
@@ -129,7 +132,7 @@ async fn stands(
         return Ok(standing);
     }
     let filter = Filter {
-        prefix: Some(target.name.to_string()),
+        prefix: Some(target.name.as_str().to_owned()),
         secret_type: None,
         named: Some(target.name.clone()),
     };

@@ -24,6 +24,10 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::{MAX_VALUE, SecretValue};
 
 pub use args::RotateArgs;
+#[cfg(test)]
+pub use due::COLUMNS as DUE;
+#[cfg(test)]
+pub use open::COLUMNS as OPEN;
 
 /// How long a command may take where nothing is said of it.
 const HOOK_LIMIT: Duration = Duration::from_secs(5 * 60);

@@ -14,6 +14,9 @@ use crate::words::duration::age;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Reference, StoreName, Target};
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["ROTATION", "STATE", "TARGET", "HOLDS", "BEGUN", "AGE"];
+
 /// What is open, and why what else is open cannot be read.
 #[derive(Default)]
 struct Found {
@@ -106,7 +109,7 @@ fn show(all: &[Open], journal: &Journal, app: &App) -> Result<()> {
         return Ok(());
     }
     let now = Timestamp::now();
-    let mut table = Table::new(&["ROTATION", "STATE", "TARGET", "HOLDS", "BEGUN", "AGE"]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for open in all {
         let change = &open.change;
         let state = match (&change.announced, change.direction) {

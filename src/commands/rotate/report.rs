@@ -75,7 +75,7 @@ pub fn target_as_json((target, state): (&Reference, State)) -> Value {
 fn as_json(report: &Report) -> Value {
     // What was refused may well not be there.
     let shown = |target: &Reference| match report.outcome {
-        Outcome::Refused => json!(target.shown().to_string()),
+        Outcome::Refused => json!(target.shown().exact()),
         _ => json!(target),
     };
     let targets = report.targets.iter();

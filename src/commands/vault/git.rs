@@ -9,8 +9,9 @@ use crate::app::App;
 use crate::ui::escape;
 use crate::vault::Vault;
 use crate::vault::merge::Conflict;
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::shown::{self, ShownPath as _};
+use crate::words::word::shell_word;
 
 /// The vault that the file at `path`, which may be a copy of it, is opened as: that of the store
 /// whose place `place` is, else of the first store with an identity that opens it.
@@ -144,7 +145,7 @@ pub fn diff(file: &Path, app: &App) -> Result<()> {
             })
             .collect();
         return app.ui.document(&json!({
-            "path": path.shown().to_string(),
+            "path": path.shown().exact(),
             "recipients": outline.recipients,
             "secrets": secrets,
         }));
@@ -199,7 +200,7 @@ pub fn set_up(armor: bool, app: &App) -> Result<()> {
             })
             .collect();
         let mut document = json!({
-            "path": vault.path().shown().to_string(),
+            "path": vault.path().shown().exact(),
             "attributes": {
                 "path": attributes.to_string(),
                 "action": action(set_up.line_added, "updated"),

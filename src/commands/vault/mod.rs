@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueHint};
 use serde_json::json;
 
+#[cfg(test)]
+pub use self::recipients::COLUMNS as RECIPIENTS;
 use self::recipients::{RecipientsCommand, marks};
 use self::selected::selected;
 use crate::app::App;
@@ -139,7 +141,7 @@ fn info(app: &App) -> Result<()> {
     let info = vault.info()?;
     if app.ui.json {
         let mut document =
-            json!({ "path": vault.path().shown().to_string(), "exists": info.is_some() });
+            json!({ "path": vault.path().shown().exact(), "exists": info.is_some() });
         if let Some((key, location)) = &identity {
             document["identity"] =
                 json!({ "public_key": key.key(), "location": location.to_string() });
@@ -156,7 +158,7 @@ fn info(app: &App) -> Result<()> {
         }
         return app.ui.document(&document);
     }
-    let mut lines = vec![("vault", vault.path().shown().to_string())];
+    let mut lines = vec![("vault", vault.path().shown().exact())];
     match &info {
         None => lines.push((
             "state",
@@ -198,7 +200,7 @@ fn rekey(yes: bool, app: &App) -> Result<()> {
     let rekeyed = vault.rekey()?;
     if app.ui.json {
         return app.ui.document(&json!({
-            "path": vault.path().shown().to_string(),
+            "path": vault.path().shown().exact(),
             "public_key": rekeyed.new.key(),
             "replaced": rekeyed.old.key(),
             "location": rekeyed.location.to_string(),

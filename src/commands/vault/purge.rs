@@ -25,7 +25,7 @@ pub fn run(names: Vec<Name>, yes: bool, app: &App) -> Result<()> {
     if names.is_empty() {
         app.ui.note("nothing deleted is left in the vault");
     } else {
-        let listed: Vec<String> = names.iter().map(|name| name.shown().to_string()).collect();
+        let listed: Vec<String> = names.iter().map(|name| name.shown().exact()).collect();
         let question = format!(
             "Take {} out of {store} for good, earlier versions too?",
             listed.join(", ")

@@ -13,9 +13,14 @@ use crate::words::batch::Action;
 use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 
+/// The columns of the table, which the help tells of, too.
+pub const COLUMNS: &[&str] = &["RECIPIENT", ""];
+
 #[derive(Debug, Subcommand)]
 pub enum RecipientsCommand {
     /// List the public keys that the vault is encrypted to
+    ///
+    /// In a pipe a key a line, with a tab between recipient and what there is to say of it.
     #[command(
         visible_alias = "ls",
         after_long_help = "Examples:\n  keyfob vault recipients list"
@@ -100,7 +105,7 @@ fn list(app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json!(recipients));
     }
-    let mut table = Table::new(&["RECIPIENT", ""]);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for recipient in &recipients {
         table.row([
             recipient.recipient.to_string(),
@@ -185,6 +190,6 @@ fn as_json(app: &App, vault: &Vault, change: &serde_json::Value) -> Result<()> {
         return Ok(());
     }
     let mut document = change.clone();
-    document["path"] = json!(vault.path().shown().to_string());
+    document["path"] = json!(vault.path().shown().exact());
     app.ui.document(&document)
 }

@@ -121,7 +121,7 @@ fn a_named_file_must_be_there_and_is_told_of_as_it_was_named() {
     let error = world.load().unwrap_err();
     assert_eq!(
         error.message(),
-        "ci.toml:1:1: `x` is no key that keyfob knows"
+        "ci.toml:1:1: x is no key that keyfob knows"
     );
 }
 

@@ -25,8 +25,9 @@ impl Keypair {
             )));
         }
         let text = read_private(path, "keypair file")?.ok_or_else(|| {
-            Error::unauthenticated(format!("there is no keypair file {shown}"))
-                .hint("make one with 'keyfob key new -o FILE', or name another with 'keypair'")
+            Error::unauthenticated(format!("there is no keypair file {shown}")).hint(
+                "make one with: keyfob key new -o FILE; or name another with the setting keypair",
+            )
         })?;
         let text = std::str::from_utf8(&text)
             .ok()

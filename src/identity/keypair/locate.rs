@@ -114,15 +114,15 @@ pub fn usual_file(env: &Environment, variable: &str) -> Result<Option<PathBuf>> 
 
 fn none(what: &str, variable: &str) -> Error {
     Error::unauthenticated(what).hint(format!(
-        "name one with 'keypair' or {variable}, keep one with 'keyfob key import', or \
-         make one with 'keyfob key new -o ~/.config/solana/id.json'"
+        "name one with the setting keypair or {variable}, keep one with: keyfob key import; or make one with: \
+         keyfob key new -o ~/.config/solana/id.json"
     ))
 }
 
 fn from_file(path: &Path) -> Result<Located> {
     Ok(Located {
         keypair: Keypair::from_file(path)?,
-        source: path.shown().to_string(),
+        source: path.shown().exact(),
     })
 }
 
@@ -136,7 +136,7 @@ fn solana_setting(home: &Path, env: &Environment, variable: &str) -> Result<Opti
     let path = home.join(SOLANA_CONFIG);
     let bad = |why: &str| {
         Error::config(format!("{}: {why}", path.shown())).hint(format!(
-            "name a keypair with 'keypair' or {variable}, and this file is not read"
+            "name a keypair with the setting keypair or {variable}, and this file is not read"
         ))
     };
     match std::fs::metadata(&path) {

@@ -99,7 +99,7 @@ impl Keypair {
                 .map_err(|error| {
                     error
                         .context("the keypair kept in the OS keyring is damaged")
-                        .hint("import it again with 'keyfob key import'")
+                        .hint("import it again with: keyfob key import")
                 })
         };
         let mut keypairs = kept.iter().map(parse).collect::<Result<Vec<Self>>>()?;
@@ -113,7 +113,7 @@ impl Keypair {
                     "the OS keyring holds keypairs of several accounts under one name: {}",
                     addresses.join(", ")
                 ))
-                .hint("name the right one with 'keypair', or keep it in their place with 'keyfob key import --replace FILE'"))
+                .hint("name the right one with the setting keypair, or keep it in their place with: keyfob key import --replace FILE"))
             }
         }
     }

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::record::Record;
 use crate::providers::bulk::Stored;
 use crate::words::batch::Action;
-use crate::words::error::{Error, Result, shell_word};
+use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
+use crate::words::word::shell_word;
 
 /// What the list shows, or why it could not be had.
 pub type Listed = Result<BTreeMap<Name, Record>>;

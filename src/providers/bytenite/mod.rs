@@ -20,6 +20,7 @@ use crate::words::batch::{Action, Batch, Filter, Outcome, Write};
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::{Entry, Mark, Name, SecretValue, StoreName};
 use crate::words::text::is_variable_name;
+use crate::words::word::listed;
 
 mod api;
 mod look;
@@ -189,7 +190,7 @@ impl ByteNite {
         if odd.is_empty() {
             return;
         }
-        let shown = odd[..odd.len().min(NAMED)].join(", ");
+        let shown = listed(odd.iter().take(NAMED).copied());
         let more = match odd.len().saturating_sub(NAMED) {
             0 => String::new(),
             more => format!(" and {more} more"),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::words::batch::Metadata;
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name};
+use crate::words::shown;
 
 /// The fields of the page.
 const DOCUMENTED: &[&str] = &[
@@ -180,11 +181,11 @@ pub fn check_attribute(key: &str) -> Result<()> {
             .is_some_and(|param| !param.is_empty());
     match known {
         true => Ok(()),
-        false => Err(
-            Error::usage(format!("a ByteNite secret has no attribute {key}")).hint(
-                "the attributes are accessKey, name and params.KEY; --expires-at sets the expiry",
-            ),
-        ),
+        false => Err(Error::usage(format!(
+            "a ByteNite secret has no attribute {}",
+            shown::name(key)
+        ))
+        .hint("the attributes are accessKey, name and params.KEY; --expires-at sets the expiry")),
     }
 }
 

@@ -382,7 +382,7 @@ fn expect<T: DeserializeOwned>(response: &Response, permission: Permission) -> R
             "the token's role needs the permission Project > Secrets > General > {permission:?}"
         )),
         StatusCode::NOT_FOUND if !response.is_html() => {
-            error.hint("check the store's `project` and `team`")
+            error.hint("check the store's project and team")
         }
         _ => error,
     })

@@ -14,7 +14,8 @@ use super::links;
 use super::name::derived_id;
 use super::wire::{ADDONS, HIDDEN, RawGroup};
 use crate::http;
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::word::shell_word;
 
 /// How often a change is sent again that is known not to have been carried out.
 pub const AGAIN: usize = 3;

@@ -14,7 +14,9 @@ use super::wire::{ADDONS, EXTERNAL_ADDONS, HIDDEN, RawGroup, STAGE, payload_of};
 use crate::http;
 use crate::words::batch::Action;
 use crate::words::document::Document;
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
+use crate::words::shown;
+use crate::words::word::shell_word;
 
 /// What a group is made with where nothing else is said.
 const SECRET_TYPE: &str = "environment";
@@ -176,7 +178,7 @@ impl Northflank {
         let called = if other == name {
             String::new()
         } else {
-            format!(", called {other}")
+            format!(", called {}", shown::name(other))
         };
         Error::conflict(format!("there is a group with the id {id} already{called}")).hint(format!(
             "change it with keyfob group update -s {{store}} {}, or choose another name",

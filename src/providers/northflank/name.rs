@@ -107,7 +107,7 @@ impl Place {
                 .filter(|(_, key)| !key.is_empty())
                 .ok_or_else(|| {
                     Error::invalid_data(format!("{name} names no secret group")).hint(
-                        "write GROUP/KEY, or GROUP//path for a file; or give the store a `group`",
+                        "write GROUP/KEY, or GROUP//path for a file; or give the store a group",
                     )
                 })?,
         };

@@ -8,8 +8,10 @@ use super::name::{Place, derived_id, split};
 use super::wire::RawGroup;
 use crate::config::StoreConfig;
 use crate::words::batch::Filter;
-use crate::words::error::{Error, Kind, Result, shell_word};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::Name;
+use crate::words::shown;
+use crate::words::word::{Word, shell_word};
 
 /// How many groups an error names.
 const NAMED: usize = 5;
@@ -63,7 +65,9 @@ impl Northflank {
     pub fn no_group(&self, label: &str) -> Error {
         let project = self.api.project().unwrap_or_default();
         Error::not_found(format!(
-            "there is no secret group {label} in the project {project}"
+            "there is no secret group {} in the project {}",
+            shown::name(label),
+            Word(&project)
         ))
         .hint(format!(
             "keyfob group list -s {{store}} shows those there are; keyfob group create -s {{store}} {} makes it",

@@ -104,7 +104,7 @@ pub fn variable(text: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_data(format!(
-        "{text:?} cannot be the name of a variable: it may hold letters, digits, '_', '-', '/' and '.' alone"
+        "{text:?} cannot be the name of a variable: it may hold letters, digits, \"_\", \"-\", \"/\" and \".\" alone"
     )))
 }
 
@@ -124,7 +124,7 @@ pub fn mount(text: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_data(format!(
-        "{text:?} cannot be the name of a docker secret: it may hold letters, digits, '_', '-' and '.' alone"
+        "{text:?} cannot be the name of a docker secret: it may hold letters, digits, \"_\", \"-\" and \".\" alone"
     )))
 }
 

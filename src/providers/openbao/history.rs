@@ -13,6 +13,7 @@ use crate::providers::{Versions, bulk, missing};
 use crate::words::batch::{Action, Past, Restored, Version};
 use crate::words::error::{Error, Result};
 use crate::words::secret::{Entry, Name, SecretValue};
+use crate::words::word::listed;
 
 /// How many versions a path keeps where nobody has said otherwise.
 const KEPT: u32 = 10;
@@ -198,7 +199,7 @@ impl Versions for OpenBao {
         if !untold.is_empty() {
             (self.services.notice)(&format!(
                 "deleted whole, so that the server does not tell which keys of these paths can be restored: {}",
-                untold.join(", ")
+                listed(untold.iter().map(String::as_str))
             ));
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -323,7 +324,7 @@ impl OpenBao {
             (self.services.notice)(&format!(
                 "the whole path {} was deleted, and is back with its other keys: {}",
                 place.path.text(),
-                others.join(", ")
+                listed(others)
             ));
         }
         Ok(Some(Restored {

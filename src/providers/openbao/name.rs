@@ -8,6 +8,7 @@ use crate::config::StoreConfig;
 use crate::words::error::{Error, Result};
 use crate::words::secret::Name;
 use crate::words::shown;
+use crate::words::word::shell_word;
 
 /// A path in a mount: the names between its slashes, none of them empty. The mount's own root is the
 /// empty one.
@@ -71,7 +72,7 @@ impl Path {
 fn fault(segment: &str) -> Option<&'static str> {
     match segment {
         "" => Some("it begins or ends with a slash, or has two in a row"),
-        "." | ".." => Some("'.' and '..' lead elsewhere"),
+        "." | ".." => Some("\".\" and \"..\" lead elsewhere"),
         _ if segment.chars().any(is_unprintable) => {
             Some("it holds a character that cannot be printed")
         }
@@ -150,7 +151,10 @@ impl Layout {
                 "{} has two slashes before a key that holds none",
                 name.shown()
             ))
-            .hint(format!("write it with one: {path}/{key}")));
+            .hint(format!(
+                "write it with one: {}",
+                shell_word(&format!("{path}/{key}"))
+            )));
         }
         let path = match path {
             "" if self.base.is_root() || (doubled.is_none() && text.starts_with('/')) => {

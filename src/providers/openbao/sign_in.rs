@@ -64,7 +64,7 @@ impl Token {
             return Err(Error::unsupported(
                 "the server asks for another factor, which keyfob cannot give",
             )
-            .hint("log in with `bao login`, and give keyfob the token"));
+            .hint("log in with: bao login; and give keyfob the token"));
         }
         if token.is_empty() || auth.lease_duration < 0 {
             return Err(response.nonsense("no token"));
@@ -247,11 +247,11 @@ impl SignIn {
         let with = match &self.method {
             How::AppRole { secret, .. } => configured(secret),
             How::Password { password, .. } => configured(password),
-            How::Kubernetes { file, .. } => Some(file.shown().to_string()),
+            How::Kubernetes { file, .. } => Some(file.shown().exact()),
             How::Certificate { file, .. } => Some(file.clone()),
             How::Jwt { token, file, .. } => match (configured(token), file) {
                 (Some(source), _) => Some(source),
-                (None, Some(file)) => Some(file.shown().to_string()),
+                (None, Some(file)) => Some(file.shown().exact()),
                 (None, None) if env.var(REQUEST_URL).is_some() => {
                     Some(format!("environment {REQUEST_URL}"))
                 }
@@ -469,7 +469,7 @@ impl SignIn {
             return Ok((IdToken::GitLab(token.to_owned()), token.to_owned()));
         }
         Err(Error::unauthenticated("there is no id token to sign in with").hint(format!(
-            "set {}, jwt_file or jwt_command; in GitHub's Actions give the job `permissions: id-token: write`, in GitLab's CI an id token called {GITLAB}",
+            "set {}, jwt_file or jwt_command; in GitHub's Actions give the job \"permissions: id-token: write\", in GitLab's CI an id token called {GITLAB}",
             crate::config::environment::variable(config.name(), "jwt")
         )))
     }
@@ -491,4 +491,13 @@ impl SignIn {
             }
         }
     }
+}
+
+/// How the user signs in where there is no token to be had.
+pub fn other_ways(config: &StoreConfig) -> String {
+    let variable = crate::config::environment::variable(config.name(), "auth");
+    format!(
+        "or sign in in another way: set {variable} to approle, jwt, kubernetes, userpass or cert \
+         (keyfob man stores tells what each wants)"
+    )
 }

@@ -255,7 +255,7 @@ fn a_project_is_needed_and_a_wrong_one_is_told() {
     home.run(["list"])
         .code(3)
         .stderr_has("Project not found")
-        .stderr_has("`project`");
+        .stderr_has("project");
     home.unset("KEYFOB_NORTHFLANK_PROJECT");
     server.forget_requests();
     home.run(["list"])

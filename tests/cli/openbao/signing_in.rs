@@ -437,7 +437,7 @@ fn without_an_address_nobody_is_asked() {
     home.run(["get", "-s", "openbao", "app/K"])
         .code(11)
         .stderr_has("KEYFOB_OPENBAO_BASE_URL or BAO_ADDR or VAULT_ADDR");
-    home.run(["status"]).ok().stdout_has("has no `base_url`");
+    home.run(["status"]).ok().stdout_has("has no base_url");
     // What no cache costs is told.
     let server = OpenBao::start();
     super::home(&server)

@@ -4,6 +4,7 @@
 // A toolbox: which tools are in use depends on the platform.
 #![allow(dead_code)]
 
+pub mod bao;
 #[cfg(unix)]
 pub mod bus;
 pub mod client;

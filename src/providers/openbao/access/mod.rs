@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
 
 use self::notes::Notes;
-use super::sign_in::SignIn;
+use super::sign_in::{SignIn, other_ways};
 use super::wire::{self, Denial};
 use crate::config::{Origin, StoreConfig};
 use crate::credential::Credential;
@@ -242,7 +242,7 @@ impl Access {
             Ok(token) => Ok(Who::Given(token.to_owned().into())),
             Err(error) if error.kind() == Kind::Unauthenticated => match self.file_token() {
                 Some(token) => Ok(Who::Given(token.clone())),
-                None => Err(error.also_hint("or sign in by 'auth'")),
+                None => Err(error.also_hint(other_ways(&self.endpoint.config))),
             },
             Err(error) => Err(error),
         }
@@ -335,14 +335,14 @@ impl Access {
             return Some(source.to_string());
         }
         self.file_token()?;
-        Some(self.token_file()?.shown().to_string())
+        Some(self.token_file()?.shown().exact())
     }
 }
 
 /// The error for one half of a certificate and its key.
 fn incomplete(config: &StoreConfig, field: &str) -> Error {
     Error::config(format!(
-        "client_cert and client_key go together, and the store `{}` has no `{field}`",
+        "client_cert and client_key go together, and the store {} has no {field}",
         config.name()
     ))
     .store(config.name().as_str())

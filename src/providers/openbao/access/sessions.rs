@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 
 use super::{Access, Who};
 use crate::http::{Request, Response};
-use crate::providers::openbao::sign_in::{SignIn, Token};
+use crate::providers::openbao::sign_in::{SignIn, Token, other_ways};
 use crate::providers::openbao::wire::{self, Denial};
 use crate::providers::{Account, Given};
 use crate::session::{Session, SessionKey};
@@ -155,7 +155,7 @@ impl Access {
         }
         let Some(sign_in) = &self.sign_in else {
             return Err(Error::usage("this store is logged in to with a token")
-                .hint("set 'auth' to sign in in another way"));
+                .hint(other_ways(&self.endpoint.config)));
         };
         sign_in.take(given)?;
         self.log_in_anew().await?;
