@@ -66,6 +66,7 @@ fn the_version_is_the_same_wherever_it_stands() {
 }
 
 /// A folder of its own with what `packaging/build` makes of `binary`.
+#[cfg(target_os = "linux")]
 fn packed(binary: &Path) -> tempfile::TempDir {
     let out = tempfile::tempdir().unwrap();
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
