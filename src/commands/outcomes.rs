@@ -123,13 +123,23 @@ pub fn report(app: &App, all: Vec<Results>) -> Result<()> {
         for (_, outcome, error) in &failures {
             // A message that names it already needs no name before it.
             let name = failed_name(outcome, error, total).to_string();
-            app.ui.warn(&match error.message().contains(&name) {
+            app.ui.warn(&match names(error.message(), &name) {
                 true => error.message().to_owned(),
                 false => format!("{name}: {error}"),
             });
         }
     }
     result
+}
+
+/// Whether `message` names `name`: as a word of its own, and not as a letter in another one.
+fn names(message: &str, name: &str) -> bool {
+    message.match_indices(name).any(|(at, _)| {
+        let (before, behind) = (&message[..at], &message[at + name.len()..]);
+        let ends = |c: char| c.is_whitespace() || ",:;".contains(c);
+        (before.is_empty() || before.ends_with(char::is_whitespace))
+            && (behind.is_empty() || behind.starts_with(ends))
+    })
 }
 
 /// The name of what failed, one of `total`. One that is not there, or alone, may be a value that stands
@@ -159,4 +169,24 @@ fn as_json(results: &Results, total: usize) -> serde_json::Value {
         document["dry_run"] = json!(true);
     }
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_what_stands_in_it_as_a_word() {
+        for (message, name, is_named) in [
+            ("A is too large", "A", true),
+            ("the value of A: not text", "A", true),
+            ("it could not be seen whether A is deleted", "A", true),
+            ("not stored: A", "A", true),
+            ("ACCESS is denied, and AA, too", "A", false),
+            ("the server failed", "e", false),
+            ("\"a b\" exists already", "\"a b\"", true),
+        ] {
+            assert_eq!(names(message, name), is_named, "{message}");
+        }
+    }
 }

@@ -116,7 +116,9 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
 fn message(error: &clap::Error) -> String {
     let users = match error.kind() {
         ErrorKind::UnknownArgument => Some(ContextKind::InvalidArg),
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => Some(ContextKind::InvalidValue),
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues => {
+            Some(ContextKind::InvalidValue)
+        }
         ErrorKind::InvalidSubcommand => Some(ContextKind::InvalidSubcommand),
         _ => None,
     };
@@ -138,13 +140,16 @@ fn message(error: &clap::Error) -> String {
     {
         return format!("invalid value {shown} for \"{option}\": {why}");
     }
-    // What the user wrote may have quotes and line ends of its own: it is put in at the end.
+    // What the user wrote may have quotes and line ends of its own: it is put in at the end. Where it
+    // does not stand as clap quotes it, nothing of clap's text is told, as it may be a secret.
     const USERS: &str = "\0";
     let mut text = error.render().to_string();
     if let Some(users) = users.filter(|users| !users.is_empty()) {
-        text = text
-            .replace(&format!("'{users}'"), USERS)
-            .replace(users, USERS);
+        let quoted = format!("'{users}'");
+        if !text.contains(&quoted) {
+            return error.kind().to_string();
+        }
+        text = text.replacen(&quoted, USERS, 1);
     }
     // clap quotes options, commands and values, and never shortens a word with an apostrophe.
     let text = text.replace('\'', "\"");
@@ -298,6 +303,41 @@ pub fn detached(args: &[OsString]) -> Option<Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::word::Quoted;
+
+    #[test]
+    fn what_the_user_wrote_is_told_where_it_stands_and_nowhere_else() {
+        let told = |words: &[&str]| {
+            let words = ["keyfob"].iter().chain(words);
+            let keyfob = commands::whole();
+            message(&keyfob.try_get_matches_from(words).unwrap_err())
+        };
+        for word in [
+            "o", "e", "r", "a", "for", "error", "<", "it's", "'", "\"", "a\nb",
+        ] {
+            let quoted = Quoted(word);
+            assert_eq!(
+                told(&["export", "--format", word]),
+                format!("invalid value {quoted} for \"--format <FORMAT>\"")
+            );
+            assert_eq!(told(&[word]), format!("unrecognized subcommand {quoted}"));
+            let bytes = word.len();
+            let described = match bytes {
+                1 => "(not shown: 1 byte that may be a secret)".to_owned(),
+                _ => format!("(not shown: {bytes} bytes that may be a secret)"),
+            };
+            assert_eq!(
+                told(&["get", "A", word]),
+                format!("unexpected argument {described} found")
+            );
+        }
+        for option in ["--o", "-o", "--error"] {
+            assert_eq!(
+                told(&["get", option]),
+                format!("unexpected argument \"{option}\" found")
+            );
+        }
+    }
 
     #[test]
     fn the_options_of_run_that_take_their_value_behind_equals_are_these() {
