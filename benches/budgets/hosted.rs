@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::costs::pages;
 use crate::measure::{binary, installed};
+use crate::support::bao::{Bao, bao};
 use crate::support::home::Home;
 use crate::support::servers::neo::API_KEY;
 use crate::support::servers::{Fault, Neo, Nosana};
@@ -54,6 +55,29 @@ pub fn cached_get(table: &mut Table) {
     home.program(binary(), ["-s", "nosana", "logout"])
         .run()
         .ok();
+}
+
+/// Reading one secret from the real OpenBao, beside its own command and curl.
+pub fn openbao(table: &mut Table) {
+    let Some(program) = bao("a get from openbao, which tests/openbao installs") else {
+        return;
+    };
+    let server = Bao::dev(program.clone());
+    server.say(&["kv", "put", "secret/app", "PASSWORD=value"]);
+    let home = server.home(0).with("KEYFOB_TOKEN_CACHE", "keyutils");
+    let ours = format!("{} get app/PASSWORD", binary());
+    home.program(binary(), ["get", "app/PASSWORD"]).run().ok();
+    let theirs = format!("{} kv get -field=PASSWORD secret/app", program.display());
+    table.row(&home, 100, "`get` from openbao", &ours, &[&theirs], None);
+    if installed(&["curl"], "a get from openbao beside curl") {
+        let curl = format!(
+            "curl -s -o /dev/null -H 'X-Vault-Token: {}' {}/v1/secret/data/app",
+            server.token,
+            server.url(0)
+        );
+        table.row(&home, 100, "`get` from openbao", &ours, &[&curl], None);
+    }
+    home.program(binary(), ["logout"]).run().ok();
 }
 
 /// The memory of one secret, and of an answer of 8 MiB.

@@ -54,11 +54,19 @@ pub fn vault_of_100(table: &mut Table) {
             &["pass show SECRET_50"],
             None,
         );
-        let theirs = "gopass show -o SECRET_50";
+        // Debian's gopass reads the store of pass; the other program of that name has its own.
+        let theirs = ["show", "SECRET_50"];
         if installed(&["gopass"], "a vault of 100 beside gopass") {
-            match gopass(&home) {
-                true => table.row(&home, 20, "`get`, beside gopass", &get, &[theirs], None),
-                false => println!("left out: gopass: it made no store"),
+            match home.program("gopass", theirs).run().stdout == b"value\n" {
+                true => table.row(
+                    &home,
+                    20,
+                    "`get`, beside gopass",
+                    &get,
+                    &["gopass show SECRET_50"],
+                    None,
+                ),
+                false => println!("left out: gopass: it does not read the store of pass"),
             }
         }
     }
@@ -194,14 +202,4 @@ fn password_store() -> Option<Home> {
     let insert = ["insert", "-m", "-f", "SECRET_50"];
     home.program("pass", insert).stdin("value\n").run().ok();
     Some(home)
-}
-
-/// Whether `home`, which has a key, has a store of gopass with SECRET_50 from now on.
-fn gopass(home: &Home) -> bool {
-    let init = "--yes setup --crypto gpg --storage fs --name bench --email bench@example.com";
-    let _ = home.program("gopass", init.split(' ')).run();
-    let insert = ["--yes", "insert", "-f", "SECRET_50"];
-    let inserted = home.program("gopass", insert).stdin("value\n").run();
-    let shown = home.program("gopass", ["show", "-o", "SECRET_50"]).run();
-    inserted.code == Some(0) && shown.code == Some(0)
 }

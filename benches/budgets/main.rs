@@ -32,6 +32,7 @@ fn main() {
     local::vault_of_10_000(&mut table);
     local::vault_of_100_000(&mut table);
     hosted::cached_get(&mut table);
+    hosted::openbao(&mut table);
     print!("{table}");
     hosted::peaks();
     hosted::bulk();

@@ -69,7 +69,7 @@ CPUS = {
     ("darwin", "arm64"): 0x0100000C,
     ("win32", "x64"): 0x8664,
 }
-INTERPRETER = 3
+INTERPRETER, ANYWHERE = 3, 3
 
 
 def check(binary, target):
@@ -88,6 +88,8 @@ def check(binary, target):
         sys.exit(f"this binary is for another processor than {target.triple}")
     if target.static and not is_static(binary):
         sys.exit(f"this binary for {target.triple} needs a loader: it is not static")
+    if target.system == "linux" and struct.unpack_from("<H", binary, 16)[0] != ANYWHERE:
+        sys.exit(f"this binary for {target.triple} lies at one address in memory: it is no PIE")
 
 
 def is_static(binary):

@@ -186,7 +186,7 @@ fn show(items: &[Item], states: &[State], app: &App) -> Result<()> {
             .note("the configuration names no variable and no policy");
         return Ok(());
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for (item, state) in items.iter().zip(states) {
         let secret = item.secret.as_ref();
         let optional = *state == State::Missing && !item.required;

@@ -111,7 +111,7 @@ fn print(comparison: &Comparison, args: &DiffArgs, app: &App) -> Result<()> {
             "differences": differences,
         }));
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for (name, difference) in differences {
         table.row([name.as_str().to_owned(), in_words(*difference, args)]);
     }

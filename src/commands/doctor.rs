@@ -71,7 +71,7 @@ fn print(report: &[Finding], app: &App) -> Result<()> {
     if app.ui.stdout_is_terminal() {
         return show(report, app);
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for finding in report {
         table.row([
             finding.status.as_str().to_owned(),

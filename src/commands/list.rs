@@ -1,6 +1,7 @@
 //! `keyfob list`: names and metadata, never a value.
 
 use clap::Args;
+use jiff::Timestamp;
 
 use crate::app::App;
 use crate::commands::selected::WaitArg;
@@ -108,34 +109,32 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.documents(&entries);
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut above = String::new();
+    let is_terminal = app.ui.stdout_is_terminal();
+    let time = |at: Option<Timestamp>| at.map(|at| app.ui.time(at)).unwrap_or_default();
+    let mut updated: (Option<Timestamp>, String) = (None, String::new());
     for entry in entries {
         let attributes: Vec<String> = entry
             .attributes
             .iter()
             .map(|(key, value)| format!("{key}={}", plain(value)))
             .collect();
-        let mut attributes = attributes.join(" ");
+        let attributes = attributes.join(" ");
         // Secrets of a group have what their group has: a person need not read it again and again.
-        if app.ui.stdout_is_terminal() && !attributes.is_empty() && attributes == above {
-            attributes = AS_ABOVE.to_owned();
-        } else {
-            above.clone_from(&attributes);
+        let is_told = is_terminal && !attributes.is_empty() && attributes == above;
+        // Secrets of one import have one time.
+        if entry.updated_at != updated.0 {
+            updated = (entry.updated_at, time(entry.updated_at));
         }
         table.row([
-            entry.name.as_str().to_owned(),
-            entry
-                .updated_at
-                .map(|at| app.ui.time(at))
-                .unwrap_or_default(),
-            entry
-                .expires_at
-                .map(|at| app.ui.time(at))
-                .unwrap_or_default(),
-            entry.description.unwrap_or_default(),
-            attributes,
+            entry.name.as_str(),
+            &updated.1,
+            &time(entry.expires_at),
+            entry.description.as_deref().unwrap_or_default(),
+            if is_told { AS_ABOVE } else { &attributes },
         ]);
+        above = attributes;
     }
     table.print(&app.ui)
 }
@@ -152,7 +151,7 @@ fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
         ));
         return Ok(());
     }
-    let mut table = Table::new(DELETED);
+    let mut table = Table::new(DELETED, &app.ui);
     for entry in entries {
         table.row([
             entry.name.as_str().to_owned(),

@@ -45,7 +45,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         None => config.stores().map(|store| store.name().clone()).collect(),
     };
     let default = app.default_store()?;
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut documents = Vec::new();
     let mut unused = Vec::new();
     for name in names {

@@ -98,7 +98,7 @@ pub fn run(args: StoreArgs, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let config = configured(app)?;
     let default = app.default_store()?;
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     let mut documents = Vec::new();
     for store in config.stores() {
         let origin = store.provider_origin().map(ToString::to_string);

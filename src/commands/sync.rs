@@ -164,7 +164,8 @@ async fn check_whole(
 
 /// What the chosen secrets are called in the target.
 fn names(chosen: &Chosen) -> Result<Vec<Name>> {
-    chosen.variables.keys().map(Name::new).collect()
+    let names = chosen.variables.keys();
+    names.map(|name| Name::new(name.as_str())).collect()
 }
 
 /// Where each of them comes from.
@@ -174,6 +175,6 @@ fn origins(chosen: &Chosen) -> Result<BTreeMap<Name, Reference>> {
         .iter()
         .filter_map(|(name, source)| Some((name, Source::secret(source)?)));
     secrets
-        .map(|(name, reference)| Ok((Name::new(name)?, reference.clone())))
+        .map(|(name, reference)| Ok((Name::new(name.as_str())?, reference.clone())))
         .collect()
 }

@@ -139,7 +139,7 @@ fn revoke(file: &Path, record: &TrustRecord, app: &App) -> Result<()> {
 fn list(app: &App) -> Result<()> {
     let files = review::list(&app.load_options()?)?;
     let mut documents = Vec::new();
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for file in files {
         let (state, why) = match &file.state {
             State::Trusted => ("trusted", None),

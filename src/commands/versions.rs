@@ -67,7 +67,7 @@ pub async fn history(args: HistoryArgs, app: &App) -> Result<()> {
             .collect();
         return app.ui.document(&json!(documents));
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for version in versions {
         let mark = match (version.current, version.deleted) {
             (true, true) => "current, deleted",

@@ -76,7 +76,8 @@ fn digest_of(path: &Path) -> io::Result<String> {
 
 /// `text`, where it is a relative path.
 fn relative(text: &str) -> Option<String> {
-    let elsewhere = text == "~" || text.starts_with("~/") || Path::new(text).is_absolute();
+    // On Windows a path may begin at the root of whichever drive.
+    let elsewhere = text == "~" || text.starts_with("~/") || Path::new(text).has_root();
     (!elsewhere).then(|| text.to_owned())
 }
 

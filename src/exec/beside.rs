@@ -181,6 +181,7 @@ fn located(program: &OsStr, vars: &BTreeMap<OsString, OsString>) -> Option<PathB
 mod tests {
     use super::*;
 
+    #[cfg(unix)]
     fn words(words: &[&str]) -> Vec<OsString> {
         words.iter().map(OsString::from).collect()
     }

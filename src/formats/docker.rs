@@ -12,7 +12,7 @@ use crate::words::error::Result;
 const LONGEST_LINE: usize = 64 * 1024;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     for (name, value) in pairs {
         check_variable_name(name, Docker)?;
         let value = variable_value(name, Docker, value.expose())?;

@@ -21,7 +21,7 @@ use super::text::{SecretText, cannot_hold, check_variable_name, variable_value};
 use crate::words::error::Result;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     for (name, value) in pairs {
         check_variable_name(name, Dotenv)?;
         let value = variable_value(name, Dotenv, value.expose())?;

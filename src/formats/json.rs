@@ -21,7 +21,7 @@ use crate::words::secret::SecretValue;
 use crate::words::text::{Place, line_of};
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     out.push_str("{");
     for (at, (name, value)) in pairs.iter().enumerate() {
         out.push_str(if at == 0 { "\n  " } else { ",\n  " });

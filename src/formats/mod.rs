@@ -175,8 +175,9 @@ impl Format {
 /// `invalid_data`, naming the secret, for a name or value that the format cannot hold, and for a
 /// name that stands twice.
 pub fn write(format: Format, pairs: &[Pair], options: &Options) -> Result<Zeroizing<Vec<u8>>> {
+    let are_sorted = pairs.is_sorted_by(|(one, _), (other, _)| one < other);
     let mut seen = HashSet::new();
-    if let Some((name, _)) = pairs.iter().find(|(name, _)| !seen.insert(name)) {
+    if !are_sorted && let Some((name, _)) = pairs.iter().find(|(name, _)| !seen.insert(name)) {
         return Err(text::cannot_hold(name, format, "the name stands twice"));
     }
     let write = format.spec().write;

@@ -40,7 +40,7 @@ const OWN: [&str; 26] = [
 ];
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     for (name, value) in pairs {
         check_variable_name(name, Shell)?;
         if OWN.contains(&name.as_str()) {

@@ -6,7 +6,7 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::format::Format;
+use super::format::{Format, Pair};
 use crate::words::error::{Error, Result};
 use crate::words::text::{is_variable_name, line_of};
 use crate::words::wiped::Wiped;
@@ -20,6 +20,15 @@ impl SecretText {
     /// An empty text with room for `capacity` bytes.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity).into())
+    }
+
+    /// An empty text with room for `pairs`, should none of them take escapes.
+    pub(crate) fn with_room_for(pairs: &[Pair]) -> Self {
+        // A line holds quotes and the like besides.
+        let lines = pairs
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 16);
+        Self::with_capacity(lines.sum())
     }
 
     /// Appends `bytes`.

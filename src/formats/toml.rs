@@ -19,7 +19,7 @@ use crate::words::word::{Word, in_our_quotes};
 const DUPLICATE: &str = "duplicate key";
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     for (name, value) in pairs {
         let value = utf8_value(name, Toml, value.expose())?;
         let key = TomlKeyBuilder::new(name);

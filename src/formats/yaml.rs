@@ -22,7 +22,7 @@ use crate::words::error::{Error, Result};
 use crate::words::secret::SecretValue;
 
 pub(super) fn write(pairs: &[Pair]) -> Result<Zeroizing<Vec<u8>>> {
-    let mut out = SecretText::default();
+    let mut out = SecretText::with_room_for(pairs);
     if pairs.is_empty() {
         out.push_str("{}\n");
     }

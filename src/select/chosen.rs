@@ -52,10 +52,11 @@ impl Chosen {
         &self,
         found: &'f Found<'_, SecretValue>,
     ) -> Result<BTreeMap<&Reference, &'f SecretValue>> {
+        let mut find = found.one_after_another();
         let sources = self.variables.values();
         sources
             .filter_map(Source::secret)
-            .map(|reference| Ok((reference, found.get(reference)?)))
+            .map(|reference| Ok((reference, find(reference)?)))
             .collect()
     }
 
@@ -64,11 +65,12 @@ impl Chosen {
     /// # Errors
     /// `not_found` for a secret that is not in `found`.
     pub fn values(self, found: &Found<'_, SecretValue>) -> Result<BTreeMap<String, SecretValue>> {
+        let mut find = found.one_after_another();
         let variables = self.variables.into_iter();
         variables
             .map(|(variable, source)| {
                 let value = match source {
-                    Source::Secret(reference) => found.get(&reference)?.clone(),
+                    Source::Secret(reference) => find(&reference)?.clone(),
                     Source::Literal(value) => value,
                 };
                 Ok((variable, value))

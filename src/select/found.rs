@@ -1,6 +1,7 @@
 //! Asking stores for what is wanted of them: each once, and all at the same time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
+use std::ops::Bound;
 
 use futures_util::future::join_all;
 
@@ -191,6 +192,37 @@ impl<'s, V> Found<'s, V> {
         Ok(Self { stores, by_store })
     }
 
+    /// What was found for references that come in the order of their stores and names, as a rule:
+    /// each costs one step then, and otherwise as much as [`get`](Self::get).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn one_after_another<'f>(&'f self) -> impl FnMut(&Reference) -> Result<&'f V> {
+        let mut ahead: Option<(&StoreName, btree_map::Range<'f, Name, V>)> = None;
+        move |reference| {
+            let next = ahead
+                .as_mut()
+                .filter(|(store, _)| **store == reference.store);
+            if let Some((name, value)) = next.and_then(|(_, rest)| rest.next())
+                && *name == reference.name
+            {
+                return Ok(value);
+            }
+            let of_store = self.by_store.get_key_value(&reference.store);
+            let from_here = of_store.and_then(|(store, found)| {
+                let behind = (Bound::Included(&reference.name), Bound::Unbounded);
+                let mut rest = found.range::<Name, _>(behind);
+                let first = rest.next();
+                ahead = Some((store, rest));
+                first
+            });
+            match from_here {
+                Some((name, value)) if *name == reference.name => Ok(value),
+                _ => Err(self.missing(reference)),
+            }
+        }
+    }
+
     /// What was found for `reference`.
     ///
     /// # Errors
@@ -218,6 +250,43 @@ impl<'s, V> Found<'s, V> {
         match store {
             Some(store) => store.missing(&reference.name),
             None => Error::not_found(format!("there is no secret {}", reference.shown())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_in_whatever_order_they_are_asked_for() {
+        let stores = ["a", "b"].map(|store| StoreName::new(store).unwrap());
+        let names = ["A", "B", "C", "D"].map(|text| Name::new(text).unwrap());
+        let found = Found {
+            stores: &[],
+            by_store: stores
+                .iter()
+                .map(|store| {
+                    let values = names
+                        .iter()
+                        .map(|name| (name.clone(), format!("{store}/{name}")));
+                    (store, values.collect())
+                })
+                .collect(),
+        };
+        // Two letters that follow each other in every way, that of no store and no secret among them.
+        let asked = "aA aB aC bA bB aD aA aA aC aB bD bE aE aA aE bA cA aB aD bC aZ aZ aA";
+        let mut find = found.one_after_another();
+        for reference in asked.split(' ') {
+            let (store, secret) = reference.split_at(1);
+            let reference = Reference {
+                store: StoreName::new(store).unwrap(),
+                name: Name::new(secret).unwrap(),
+            };
+            let expected = found.get(&reference).ok();
+            assert_eq!(find(&reference).ok(), expected, "{reference}");
+            let is_there = "ab".contains(store) && "ABCD".contains(secret);
+            assert_eq!(expected.is_some(), is_there, "{reference}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! A list of names alone is never complete, as programs take ever more variables; so a family is
 //! refused whole, and what of it is plainly a credential passes.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 /// Names that are refused for one reason.
@@ -289,65 +290,104 @@ const CREDENTIALS: &[&str] = &[
 /// Whether a variable called `name` decides what programs run, load or trust.
 pub(super) fn is_harmful(name: &str) -> bool {
     // Windows takes every name in any case.
-    let upper = name.to_ascii_uppercase();
-    if upper == NO_PROXY {
-        return false;
-    }
-    let is_credential = CREDENTIALS.iter().any(|ending| upper.ends_with(ending));
-    let first = upper.bytes().next().unwrap_or_default();
-    let mut patterns = INDEX.beginning_like(first);
-    patterns.any(|pattern| {
-        let passes = is_credential && pattern.text.contains('*') && !pattern.text.starts_with(OWN);
-        !passes
-            && match pattern.any_case {
-                true => matches(&pattern.upper, &upper),
-                false => matches(pattern.text, name),
-            }
-    })
+    let upper = match name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        true => Cow::Owned(name.to_ascii_uppercase()),
+        false => Cow::Borrowed(name),
+    };
+    let is_credential = || CREDENTIALS.iter().any(|ending| upper.ends_with(ending));
+    let mut patterns = INDEX.for_names_like(&upper);
+    upper != NO_PROXY
+        && patterns.any(|pattern| {
+            pattern.matches(name, &upper) && !(pattern.passes_credentials && is_credential())
+        })
 }
 
 /// A pattern of a family.
 struct Pattern {
-    text: &'static str,
-    /// The same in upper case.
-    upper: String,
-    any_case: bool,
+    /// The text without its `*`.
+    stem: &'static str,
+    /// The same in upper case, for families of names in any case.
+    upper: Option<String>,
+    place: Place,
+    /// Whether it lets through what is plainly a credential.
+    passes_credentials: bool,
 }
 
-/// The patterns of all families by the letter that they begin with, in upper case: of ten thousand
-/// names each is compared with a few of hundreds.
-struct Index(Vec<Vec<Pattern>>);
+/// Where in a name the text of a pattern stands.
+#[derive(Clone, Copy)]
+enum Place {
+    Whole,
+    Beginning,
+    End,
+}
 
-static INDEX: LazyLock<Index> = LazyLock::new(|| {
-    let mut index: Vec<Vec<Pattern>> = Vec::new();
-    index.resize_with(256, Vec::new);
-    for family in FAMILIES {
-        for text in family.names {
-            let first = text.bytes().next().unwrap_or_default();
-            index[usize::from(first.to_ascii_uppercase())].push(Pattern {
-                text,
-                upper: text.to_ascii_uppercase(),
-                any_case: family.any_case || cfg!(windows),
-            });
+impl Pattern {
+    fn new(text: &'static str, any_case: bool) -> Self {
+        let (stem, place) = match (text.strip_suffix('*'), text.strip_prefix('*')) {
+            (Some(start), _) => (start, Place::Beginning),
+            (None, Some(end)) => (end, Place::End),
+            (None, None) => (text, Place::Whole),
+        };
+        Self {
+            stem,
+            upper: any_case.then(|| stem.to_ascii_uppercase()),
+            place,
+            passes_credentials: !matches!(place, Place::Whole) && !text.starts_with(OWN),
         }
     }
-    Index(index)
-});
 
-impl Index {
-    /// The patterns that a name may be which begins with `first`.
-    fn beginning_like(&self, first: u8) -> impl Iterator<Item = &Pattern> {
-        let [named, ending] = [first, b'*'].map(|first| &self.0[usize::from(first)]);
-        named.iter().chain(ending)
+    /// Whether it is a pattern of `name`, which is `upper` in upper case.
+    fn matches(&self, name: &str, upper: &str) -> bool {
+        let (stem, name) = match &self.upper {
+            Some(stem) => (stem.as_str(), upper),
+            None => (self.stem, name),
+        };
+        match self.place {
+            Place::Whole => name == stem,
+            Place::Beginning => name.starts_with(stem),
+            Place::End => name.ends_with(stem),
+        }
     }
 }
 
-/// Whether `name` is `pattern`, or begins or ends as it does where it has a `*` at that end.
-fn matches(pattern: &str, name: &str) -> bool {
-    match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
-        (Some(start), _) => name.starts_with(start),
-        (None, Some(end)) => name.ends_with(end),
-        (None, None) => name == pattern,
+/// The patterns of all families by the letter that they begin with, or end with where that is what
+/// they tell, in upper case: of ten thousand names each is compared with a few of hundreds.
+struct Index {
+    by_first: Vec<Vec<Pattern>>,
+    by_last: Vec<Vec<Pattern>>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let empty = || (0..256).map(|_| Vec::new()).collect();
+    let mut index = Index {
+        by_first: empty(),
+        by_last: empty(),
+    };
+    for family in FAMILIES {
+        for text in family.names {
+            let pattern = Pattern::new(text, family.any_case || cfg!(windows));
+            let mut letters = pattern.stem.bytes();
+            let (patterns, letter) = match pattern.place {
+                Place::Whole | Place::Beginning => (&mut index.by_first, letters.next()),
+                Place::End => (&mut index.by_last, letters.next_back()),
+            };
+            patterns[of_letter(letter)].push(pattern);
+        }
+    }
+    index
+});
+
+/// The place of a letter in an index.
+fn of_letter(letter: Option<u8>) -> usize {
+    usize::from(letter.unwrap_or_default().to_ascii_uppercase())
+}
+
+impl Index {
+    /// The patterns that a name may have which is `upper` in upper case.
+    fn for_names_like(&self, upper: &str) -> impl Iterator<Item = &Pattern> {
+        let named = &self.by_first[of_letter(upper.bytes().next())];
+        let ending = &self.by_last[of_letter(upper.bytes().next_back())];
+        named.iter().chain(ending)
     }
 }
 

@@ -14,7 +14,6 @@ mod values;
 mod variables;
 mod wanted;
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use chosen::{Chosen, Source};
@@ -340,9 +339,10 @@ impl Plan {
                 }
             }
         }
+        let mut find = found.one_after_another();
         let named = chosen.variables.values().filter_map(Source::secret);
         for reference in named.chain(&chosen.skipped) {
-            found.get(reference)?;
+            find(reference)?;
         }
         Ok(chosen)
     }
@@ -377,7 +377,7 @@ impl Plan {
             except.extend(it.at_destination(naming)?);
         }
         Ok(Some(Reach {
-            prefix: naming.with_prefix(&naming.turned(prefix)),
+            prefix: naming.with_prefix(naming.turned(prefix)),
             except,
         }))
     }
@@ -398,7 +398,9 @@ impl Plan {
                 .iter()
                 .any(|except| except.is(reference, variable))
         };
-        for reference in self.references(&all) {
+        let references = self.references(&all);
+        let mut named: Vec<(String, Reference)> = Vec::with_capacity(references.len());
+        for reference in references {
             let asked = self.named.contains(&reference);
             let Some(variable) = naming.of(reference.name.as_str()) else {
                 if asked && !is_excepted(Some(&reference), "") {
@@ -427,20 +429,24 @@ impl Plan {
             if asked {
                 chosen.asked.insert(variable.clone());
             }
-            match chosen.variables.entry(variable) {
-                Entry::Vacant(place) => place.insert(Source::Secret(reference)),
-                Entry::Occupied(place) => {
-                    let other = place.get().secret().unwrap_or(&reference);
-                    return Err(Error::conflict(format!(
-                        "{} and {} both become {}",
-                        other.name,
-                        reference.name,
-                        place.key()
-                    ))
-                    .hint("leave one out with --except, or map it with -e"));
-                }
-            };
+            named.push((variable, reference));
         }
+        // They are in this order already where names stay as they are.
+        named.sort();
+        let mut neighbours = named.iter().zip(named.iter().skip(1));
+        if let Some(((variable, one), (_, other))) =
+            neighbours.find(|((one, _), (other, _))| one == other)
+        {
+            return Err(Error::conflict(format!(
+                "{} and {} both become {variable}",
+                one.name, other.name
+            ))
+            .hint("leave one out with --except, or map it with -e"));
+        }
+        let named = named.into_iter();
+        chosen.variables = named
+            .map(|(variable, reference)| (variable, Source::Secret(reference)))
+            .collect();
         if !refused.is_empty() {
             let names: Vec<&str> = refused.iter().map(|it| it.name.as_str()).collect();
             return Err(naming.refusal(&names));
@@ -449,7 +455,7 @@ impl Plan {
             if is_excepted(None, variable) {
                 continue;
             }
-            let variable = naming.with_prefix(variable);
+            let variable = naming.with_prefix(variable.into());
             naming.check(&variable)?;
             if naming.is_harmful(&variable) {
                 harmful.insert(variable.clone());
@@ -468,7 +474,7 @@ impl Plan {
                 }
                 Mapped::File if is_excepted(Some(reference), variable) => continue,
                 Mapped::File => {
-                    let variable = naming.with_prefix(variable);
+                    let variable = naming.with_prefix(variable.into());
                     if naming.is_harmful(&variable) {
                         harmful.insert(variable.clone());
                     }
@@ -506,6 +512,7 @@ impl Plan {
                 is_selected && whole(name) || globs.any(|(_, glob)| glob.matches(name))
             };
             let names = all(store);
+            references.reserve(names.len());
             references.extend(names.iter().filter(wanted).map(|name| Reference {
                 store: store.clone(),
                 name: (*name).clone(),

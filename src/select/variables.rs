@@ -1,6 +1,7 @@
 //! The names that selected secrets get: those of environment variables, some of which are
 //! dangerous, of members of a file, or of secrets in another store.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::harmful::is_harmful;
@@ -61,7 +62,7 @@ impl Naming {
     /// What the secret called `name` is called there; `None` where it does not begin as it should.
     pub(super) fn of(&self, name: &str) -> Option<String> {
         let strip = self.strip_prefix.as_deref().unwrap_or_default();
-        Some(self.with_prefix(&self.turned(name.strip_prefix(strip)?)))
+        Some(self.with_prefix(self.turned(name.strip_prefix(strip)?)))
     }
 
     /// Whether something may be called `name` there.
@@ -70,18 +71,18 @@ impl Naming {
     }
 
     /// The name behind what is put before all names.
-    pub(super) fn with_prefix(&self, name: &str) -> String {
+    pub(super) fn with_prefix(&self, name: Cow<'_, str>) -> String {
         match &self.add_prefix {
             Some(prefix) => format!("{prefix}{name}"),
-            None => name.to_owned(),
+            None => name.into_owned(),
         }
     }
 
     /// `name`, or the beginning of one, as `upper` has it.
-    pub(super) fn turned(&self, name: &str) -> String {
+    pub(super) fn turned<'n>(&self, name: &'n str) -> Cow<'n, str> {
         match self.upper && !name.is_empty() {
-            true => upper(name),
-            false => name.to_owned(),
+            true => upper(name).into(),
+            false => name.into(),
         }
     }
 

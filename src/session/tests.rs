@@ -1,6 +1,7 @@
 //! Tests of [`super`]: when a login happens, and when it does not.
 
 use std::cell::Cell;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use zeroize::Zeroizing;

@@ -84,7 +84,7 @@ impl Queue {
             open_to_writers(&file, &path, 0o600);
             return Ok(is_at(&file, &path).then(|| Ticket {
                 queue: self,
-                file,
+                file: Some(file),
                 path,
                 number,
                 ahead: usize::MAX,
@@ -96,10 +96,7 @@ impl Queue {
 
     /// Makes the folder, for all who may write beside it.
     fn make(&self) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        match builder.create(&self.folder) {
+        match made(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.is_there() => Ok(()),
             Err(error) => Err(error),
             Ok(()) => {
@@ -152,7 +149,8 @@ impl Queue {
 /// A place in the queue, until it is dropped.
 pub(super) struct Ticket<'q> {
     queue: &'q Queue,
-    file: File,
+    /// Until it is dropped.
+    file: Option<File>,
     path: PathBuf,
     number: u64,
     /// How many were ahead at the last look.
@@ -165,7 +163,7 @@ impl Ticket<'_> {
     /// How many came before and still wait; 0: whoever holds this may try for the lock. Whoever took
     /// the ticket away has given its holder up, and he draws another.
     pub(super) fn ahead(&mut self) -> usize {
-        if !is_at(&self.file, &self.path)
+        if !self.is_there()
             && let Some(ticket) = self.queue.join()
         {
             *self = ticket;
@@ -191,6 +189,12 @@ impl Ticket<'_> {
         self.ahead
     }
 
+    /// Whether nobody took it away.
+    fn is_there(&self) -> bool {
+        let file = self.file.as_ref();
+        file.is_some_and(|file| is_at(file, &self.path))
+    }
+
     /// How long to wait before the next look, with somebody ahead. It counts as waited.
     pub(super) fn pause(&mut self) -> Duration {
         let ahead = u32::try_from(self.ahead).unwrap_or(u32::MAX);
@@ -200,11 +204,21 @@ impl Ticket<'_> {
     }
 }
 
+/// Makes the folder `path` for its owner alone.
+fn made(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    return std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(path);
+    #[cfg(not(unix))]
+    return fs::create_dir(path);
+}
+
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        if is_at(&self.file, &self.path) {
+        if self.is_there() {
             let _ = fs::remove_file(&self.path);
         }
+        // Some systems keep what is removed in its folder until nobody has it open.
+        self.file = None;
         // Where others wait it is not empty, and stays.
         let _ = fs::remove_dir(&self.queue.folder);
     }

@@ -1,7 +1,9 @@
 //! Files that all share who may write in the folder: whom they are for, and whether they are still
 //! there.
 
-use std::fs::{self, File};
+#[cfg(unix)]
+use std::fs;
+use std::fs::File;
 use std::path::Path;
 
 /// Gives all who may write in the folder that `path` is in the rights to `file`, which stands there,

@@ -15,7 +15,12 @@ pub fn escape(text: &str) -> String {
 pub(super) fn escaped(text: &str) -> Cow<'_, str> {
     // Most is plain, and many lines are told of many secrets.
     let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'#';
-    if text.bytes().all(is_plain) && !text.trim_start().starts_with("::") {
+    // Without a way out in the middle many bytes are looked at together.
+    if text
+        .bytes()
+        .fold(true, |plain, byte| plain & is_plain(byte))
+        && !(text.starts_with([' ', ':']) && text.trim_start().starts_with("::"))
+    {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());

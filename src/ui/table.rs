@@ -17,96 +17,112 @@ const LEAST: usize = 24;
 /// Rows under a head.
 pub struct Table {
     head: &'static [&'static str],
-    rows: Vec<Vec<String>>,
+    rows: Rows,
+}
+
+/// The rows so far.
+enum Rows {
+    /// For a terminal, where the widths of all decide how each looks.
+    Cells(Vec<Vec<String>>),
+    /// For a pipe: the lines that are printed.
+    Lines(String),
 }
 
 impl Table {
-    /// A table without rows.
-    pub fn new(head: &'static [&'static str]) -> Self {
-        Self {
-            head,
-            rows: Vec::new(),
-        }
+    /// A table without rows, to be printed by `ui`.
+    pub fn new(head: &'static [&'static str], ui: &Ui) -> Self {
+        let rows = match ui.stdout_is_terminal() {
+            true => Rows::Cells(Vec::new()),
+            false => Rows::Lines(String::new()),
+        };
+        Self { head, rows }
     }
 
     /// Adds a row; it has a cell for each word of the head.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().collect());
+    pub fn row<C: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        match &mut self.rows {
+            Rows::Cells(rows) => {
+                let cells = cells.into_iter().map(|cell| cell.as_ref().to_owned());
+                rows.push(cells.collect());
+            }
+            Rows::Lines(text) => push_line(text, cells),
+        }
     }
 
     /// Prints it to stdout. Columns that are empty in every row are left out on a terminal; in a
     /// pipe every column keeps its place, and empty ones at the end of a row are dropped.
     pub fn print(&self, ui: &Ui) -> Result<()> {
-        if !ui.stdout_is_terminal() {
-            return self.print_plain(ui);
-        }
-        ui.styled(&self.on_terminal(super::columns().map(usize::from)))
-    }
-
-    /// The text for a terminal of so many columns; `None` is any number.
-    fn on_terminal(&self, columns: Option<usize>) -> String {
-        if self.rows.is_empty() {
-            return String::new();
-        }
-        let used: Vec<usize> = (0..self.head.len())
-            .filter(|at| {
-                self.rows
-                    .iter()
-                    .any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
-            })
-            .collect();
-        let head: Vec<&str> = used.iter().map(|at| self.head[*at]).collect();
-        let rows: Vec<Vec<String>> = self
-            .rows
-            .iter()
-            .map(|row| {
-                used.iter()
-                    .map(|at| shortened(&escape(row.get(*at).map_or("", String::as_str))))
-                    .collect()
-            })
-            .collect();
-        let widths: Vec<usize> = (0..head.len())
-            .map(|at| {
-                let cells = rows.iter().map(|row| row[at].width());
-                cells.chain([head[at].width()]).max().unwrap_or_default()
-            })
-            .collect();
-        let Some((last, before)) = widths.split_last() else {
-            return String::new();
-        };
-        let taken: usize = before.iter().map(|width| width + GAP.len()).sum();
-        let columns = columns.unwrap_or(usize::MAX);
-        let left = columns.saturating_sub(taken);
-        let longest = rows
-            .iter()
-            .filter_map(|row| row.last())
-            .flat_map(|cell| cell.split(' '))
-            .map(|word| word.width())
-            .max();
-        match left >= *last || left >= LEAST && left >= longest.unwrap_or_default() {
-            true => aligned(&head, &rows, before, left),
-            false => blocks(&head, &rows, columns),
-        }
-    }
-
-    fn print_plain(&self, ui: &Ui) -> Result<()> {
-        let mut text = String::new();
-        for row in &self.rows {
-            // A tab or line break inside a cell would shift the columns of whoever reads this.
-            for (at, cell) in row.iter().enumerate() {
-                if at > 0 {
-                    text.push('\t');
-                }
-                match cell.contains('\\') {
-                    true => text.push_str(&escaped(&cell.replace('\\', "\\\\"))),
-                    false => text.push_str(&escaped(cell)),
-                }
+        match &self.rows {
+            Rows::Cells(rows) => {
+                let columns = super::columns().map(usize::from);
+                ui.styled(&on_terminal(self.head, rows, columns))
             }
-            text.truncate(text.trim_end_matches('\t').len());
-            text.push('\n');
+            Rows::Lines(text) => ui.data(text.as_bytes()),
         }
-        ui.data(text.as_bytes())
     }
+}
+
+/// The text of `rows` under `head` for a terminal of so many columns; `None` is any number.
+fn on_terminal(head: &[&str], rows: &[Vec<String>], columns: Option<usize>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let used: Vec<usize> = (0..head.len())
+        .filter(|at| {
+            rows.iter()
+                .any(|row| row.get(*at).is_some_and(|cell| !cell.is_empty()))
+        })
+        .collect();
+    let head: Vec<&str> = used.iter().map(|at| head[*at]).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            used.iter()
+                .map(|at| shortened(&escape(row.get(*at).map_or("", String::as_str))))
+                .collect()
+        })
+        .collect();
+    let widths: Vec<usize> = (0..head.len())
+        .map(|at| {
+            let cells = rows.iter().map(|row| row[at].width());
+            cells.chain([head[at].width()]).max().unwrap_or_default()
+        })
+        .collect();
+    let Some((last, before)) = widths.split_last() else {
+        return String::new();
+    };
+    let taken: usize = before.iter().map(|width| width + GAP.len()).sum();
+    let columns = columns.unwrap_or(usize::MAX);
+    let left = columns.saturating_sub(taken);
+    let longest = rows
+        .iter()
+        .filter_map(|row| row.last())
+        .flat_map(|cell| cell.split(' '))
+        .map(|word| word.width())
+        .max();
+    match left >= *last || left >= LEAST && left >= longest.unwrap_or_default() {
+        true => aligned(&head, &rows, before, left),
+        false => blocks(&head, &rows, columns),
+    }
+}
+
+/// Appends a row of `cells` as a pipe gets it.
+fn push_line<C: AsRef<str>>(text: &mut String, cells: impl IntoIterator<Item = C>) {
+    let begin = text.len();
+    for (at, cell) in cells.into_iter().enumerate() {
+        if at > 0 {
+            text.push('\t');
+        }
+        // A tab or line break inside a cell would shift the columns of whoever reads this.
+        let cell = cell.as_ref();
+        match cell.contains('\\') {
+            true => text.push_str(&escaped(&cell.replace('\\', "\\\\"))),
+            false => text.push_str(&escaped(cell)),
+        }
+    }
+    let end = text[begin..].trim_end_matches('\t').len();
+    text.truncate(begin + end);
+    text.push('\n');
 }
 
 /// A line for each row, whose last cell goes on in further ones where it must.
@@ -176,21 +192,32 @@ fn blocks(head: &[&str], rows: &[Vec<String>], columns: usize) -> String {
 mod tests {
     use super::*;
 
-    fn table() -> Table {
-        let mut table = Table::new(&["STATE", "NAME", "NOTHING", "DESCRIPTION"]);
-        let url = "https://api.example.com/a/long/path";
-        for cells in [
-            ["ok", "a", "", "what it is for, in some words"],
-            ["fault", "größer", "", url],
-        ] {
-            table.row(cells.map(str::to_owned));
-        }
-        table
+    const HEAD: &[&str] = &["STATE", "NAME", "NOTHING", "DESCRIPTION"];
+    const ROWS: [[&str; 4]; 2] = [
+        ["ok", "a", "", "what it is for, in some words"],
+        ["fault", "größer", "", "https://api.example.com/a/long/path"],
+    ];
+
+    fn colored(columns: usize) -> String {
+        let rows = ROWS.map(|row| row.map(str::to_owned).to_vec());
+        on_terminal(HEAD, &rows, Some(columns))
     }
 
     fn plain(columns: usize) -> String {
-        let text = table().on_terminal(Some(columns));
-        anstream::adapter::strip_str(&text).to_string()
+        anstream::adapter::strip_str(&colored(columns)).to_string()
+    }
+
+    #[test]
+    fn a_pipe_gets_a_line_for_each_row() {
+        let mut text = String::new();
+        ROWS.iter().for_each(|row| push_line(&mut text, row));
+        push_line(&mut text, ["a\tb\\", "\n", "", ""]);
+        assert_eq!(
+            text,
+            "ok\ta\t\twhat it is for, in some words\n\
+             fault\tgrößer\t\thttps://api.example.com/a/long/path\n\
+             a\\tb\\\\\t\\n\n"
+        );
     }
 
     #[test]
@@ -200,11 +227,7 @@ mod tests {
         assert!(text.starts_with("STATE  NAME    DESCRIPTION\nok     a       what it is for"));
         let lines: Vec<String> = plain(50).lines().map(str::to_owned).collect();
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert!(
-            table()
-                .on_terminal(Some(80))
-                .contains("\u{1b}[31mfault\u{1b}[0m")
-        );
+        assert!(colored(80).contains("\u{1b}[31mfault\u{1b}[0m"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use memchr::memmem::Finder;
 use serde::Deserialize as _;
 
 use super::format::{Document, Sink, Slot, Table};
-use super::record::{self, Part};
+use super::record::{self, Part, Times};
 use crate::words::error::Result;
 use crate::words::secret::Name;
 
@@ -32,6 +32,9 @@ impl Wanted<'_> {
         }
     }
 }
+
+/// So long is the shortest secret in a vault, in bytes: a letter and an empty value.
+const SHORTEST: usize = r#""A":{"value":"","created_at":"1970-01-01T00:00:00Z","updated_at":"1970-01-01T00:00:00Z","version":1}"#.len();
 
 /// So many names are looked for one by one; it takes as long as a pass through all.
 const FEW: usize = 8;
@@ -70,10 +73,16 @@ fn pass<'a, P: Part>(
     plaintext: &'a [u8],
     wanted: &Wanted<'_>,
 ) -> Option<(Document<'a>, Vec<P::Is>)> {
+    // Growing would copy all that was found so far, again and again. Room that is not used costs nothing.
+    let at_most = match wanted {
+        Wanted::Names(names) => names.len(),
+        Wanted::Admitted(_) => plaintext.len() / SHORTEST,
+    };
     let mut parts = Parts::<P> {
         wanted,
         last: None,
-        found: Vec::new(),
+        times: Times::default(),
+        found: Vec::with_capacity(at_most),
         is_odd: false,
     };
     let text = std::str::from_utf8(plaintext).ok()?;
@@ -85,6 +94,7 @@ fn pass<'a, P: Part>(
 struct Parts<'a, 'w, P: Part> {
     wanted: &'w Wanted<'w>,
     last: Option<Cow<'a, str>>,
+    times: Times,
     found: Vec<P::Is>,
     is_odd: bool,
 }
@@ -98,7 +108,7 @@ impl<'a, P: Part> Sink<'a> for Parts<'a, '_, P> {
 
     fn take(&mut self, _table: Table, name: Cow<'a, str>, json: P::Json<'a>) {
         let part = Name::new(name.as_ref()).ok();
-        let part = part.and_then(|name| P::of(name, json));
+        let part = part.and_then(|name| P::of(name, json, &mut self.times));
         self.is_odd |= part.is_none() || self.last.as_ref().is_some_and(|last| *last >= name);
         self.found.extend(part);
         self.last = Some(name);
@@ -146,6 +156,7 @@ fn look_up<'a, P: Part>(
     };
     let secrets = &plaintext[table..];
     let mut found = Vec::with_capacity(names.len());
+    let mut times = Times::default();
     for name in names {
         let at = place_of(secrets, name)?;
         // Behind it could be either: the other table, or a secret called "deleted".
@@ -154,7 +165,7 @@ fn look_up<'a, P: Part>(
         }
         let mut json = serde_json::Deserializer::from_slice(&secrets[at..]);
         let json = P::Json::deserialize(&mut json).ok()?;
-        found.push(P::of(Name::new(*name).ok()?, json)?);
+        found.push(P::of(Name::new(*name).ok()?, json, &mut times)?);
     }
     Some((document, found))
 }
@@ -271,7 +282,7 @@ mod tests {
             type Json<'a> = record::CurrentJson<'a>;
             type Is = ();
 
-            fn of(_: Name, _: Self::Json<'_>) -> Option<()> {
+            fn of(_: Name, _: Self::Json<'_>, _: &mut Times) -> Option<()> {
                 READ.fetch_add(1, Ordering::SeqCst);
                 Some(())
             }

@@ -159,7 +159,26 @@ pub trait Part {
     type Is;
 
     /// What `json`, of the secret `name`, tells; `None` where that is none.
-    fn of(name: Name, json: Self::Json<'_>) -> Option<Self::Is>;
+    fn of(name: Name, json: Self::Json<'_>, times: &mut Times) -> Option<Self::Is>;
+}
+
+/// Reads times, of which many secrets have the same: that of their import.
+#[derive(Default)]
+pub struct Times {
+    text: String,
+    at: Option<Timestamp>,
+}
+
+impl Times {
+    /// The time that `text` tells; `None` where it tells none.
+    fn read(&mut self, text: &str) -> Option<Timestamp> {
+        if self.at.is_none() || self.text != text {
+            self.at = text.parse().ok();
+            self.text.clear();
+            self.text.push_str(text);
+        }
+        self.at
+    }
 }
 
 /// Reads a part of the secret `name` from its JSON.
@@ -170,7 +189,7 @@ pub fn parse<P: Part>(name: Name, raw: &RawValue) -> Result<P::Is> {
     let shown = name.clone();
     serde_json::from_str(raw.get())
         .ok()
-        .and_then(|json| P::of(name, json))
+        .and_then(|json| P::of(name, json, &mut Times::default()))
         .ok_or_else(|| unreadable(shown.as_str()))
 }
 
@@ -191,7 +210,7 @@ impl Part for Current {
     type Json<'a> = CurrentJson<'a>;
     type Is = (Name, SecretValue, Option<u32>);
 
-    fn of(name: Name, json: CurrentJson<'_>) -> Option<Self::Is> {
+    fn of(name: Name, json: CurrentJson<'_>, _: &mut Times) -> Option<Self::Is> {
         let value = value_of(json.value, json.value_base64, false)??;
         Some((name, value, json.version))
     }
@@ -215,16 +234,10 @@ impl Part for Known {
     type Json<'a> = KnownJson<'a>;
     type Is = Entry;
 
-    fn of(name: Name, json: KnownJson<'_>) -> Option<Entry> {
-        let created_at: Timestamp = json.created_at.parse().ok()?;
-        // Most are never changed, and reading a time takes longer than all the rest.
-        let updated_at = match json.updated_at == json.created_at {
-            true => created_at,
-            false => json.updated_at.parse().ok()?,
-        };
+    fn of(name: Name, json: KnownJson<'_>, times: &mut Times) -> Option<Entry> {
         Some(Entry {
-            created_at: Some(created_at),
-            updated_at: Some(updated_at),
+            created_at: Some(times.read(&json.created_at)?),
+            updated_at: Some(times.read(&json.updated_at)?),
             description: json.description,
             version: Some(json.version),
             ..Entry::new(name)

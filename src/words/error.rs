@@ -221,9 +221,17 @@ impl Error {
 
 /// The reason of an I/O error without the operating system's number.
 pub fn io_reason(error: &std::io::Error) -> String {
+    // What it says on Unix; Windows has other sentences.
+    if cfg!(windows) && error.raw_os_error().is_some() {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => return "no such file or directory".to_owned(),
+            std::io::ErrorKind::PermissionDenied => return "permission denied".to_owned(),
+            _ => {}
+        }
+    }
     let text = error.to_string();
     match text.find(" (os error ") {
-        Some(end) => text[..end].to_lowercase(),
+        Some(end) => text[..end].trim_end_matches('.').to_lowercase(),
         None => text,
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -35,13 +36,14 @@ pub enum Form {
     Json,
 }
 
-/// A secret's value: any bytes. Wiped when dropped, never shown, compared in constant time.
+/// A secret's value: any bytes. Never shown, compared in constant time; copies share the bytes, which
+/// are wiped when the last of them is dropped.
 ///
 /// Where a backend's values have types, its provider gives each the [`Form`] that it has there, and
 /// stores it in the form that it comes with; to everybody else a value is its bytes.
 #[derive(Clone, Default)]
 pub struct SecretValue {
-    bytes: Wiped,
+    bytes: Arc<Wiped>,
     form: Form,
 }
 
@@ -103,7 +105,7 @@ impl From<&str> for SecretValue {
 impl From<Zeroizing<Vec<u8>>> for SecretValue {
     fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self {
-            bytes: bytes.into(),
+            bytes: Arc::new(bytes.into()),
             form: Form::Plain,
         }
     }
@@ -146,6 +148,12 @@ macro_rules! text_name {
             }
         }
 
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
         impl FromStr for $name {
             type Err = Error;
 
@@ -174,23 +182,24 @@ impl fmt::Display for StoreName {
 
 /// A secret's name inside a store: any text. What more a backend asks of names its provider checks;
 /// under the empty one a backend may have something, and keyfob stores nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct Name(String);
+///
+/// Copies share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
 
 impl Name {
     /// Checks that `text` is not empty.
     ///
     /// # Errors
     /// `invalid_data` for the empty name.
-    pub fn new(text: impl Into<String>) -> Result<Self> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self> {
         let name = Self::any(text);
         name.check()?;
         Ok(name)
     }
 
     /// The name of what is there already, which may be the empty one.
-    pub fn any(text: impl Into<String>) -> Self {
+    pub fn any(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
@@ -273,17 +282,17 @@ impl Entry {
     }
 }
 
-/// A store's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
-pub struct StoreName(String);
+/// A store's name: lower-case letters, digits, `-` and `_`, beginning with a letter or digit. Copies
+/// share the text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreName(Arc<str>);
 
 impl StoreName {
     /// Checks `text` against the rule.
     ///
     /// # Errors
     /// `usage` naming the rule.
-    pub fn new(text: impl Into<String>) -> Result<Self> {
+    pub fn new(text: impl Into<Arc<str>>) -> Result<Self> {
         let text = text.into();
         let good = text.len() <= 64
             && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())

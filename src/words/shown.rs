@@ -371,7 +371,9 @@ fn leading_nowhere<'t>(text: &'t str, folder: &Path) -> &'t str {
     if text.is_empty() || is_there(text) {
         return "";
     }
-    let mut slashes = text.rmatch_indices('/').map(|(at, _)| at + 1);
+    let mut slashes = text
+        .rmatch_indices(std::path::is_separator)
+        .map(|(at, _)| at + 1);
     slashes
         .find(|end| is_there(&text[..*end]))
         .map_or(text, |end| &text[end..])

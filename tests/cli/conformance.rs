@@ -22,7 +22,7 @@ use keyfob::testing::{NoProgress, ProviderSpec, Result, Schema, Services, regist
 use serde_json::json;
 
 #[cfg(unix)]
-use crate::openbao::real::{self, Bao};
+use crate::support::bao::{self, Bao};
 use crate::support::home::Home;
 use crate::support::servers::{
     ByteNite, Neo, Northflank, Nosana, OpenBao, Server, bytenite, neo, northflank, openbao,
@@ -260,7 +260,7 @@ fn conforms(subject: impl Fn() -> Subject) {
 #[cfg(unix)]
 #[test]
 fn openbao_itself() {
-    let Some(program) = real::bao("openbao_itself") else {
+    let Some(program) = bao::bao("openbao_itself") else {
         return;
     };
     for bao in [Bao::dev(program.clone()), Bao::cluster(program.clone())] {

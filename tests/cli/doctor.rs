@@ -5,7 +5,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::home::{Home, set_mode};
+use crate::support::home::Home;
+#[cfg(unix)]
+use crate::support::home::set_mode;
 use crate::support::run::Run;
 use crate::support::servers::{ByteNite, Fault, Neo, Nosana, bytenite, neo};
 use crate::support::solana::Keypair;

@@ -1,6 +1,7 @@
 //! `keyfob export`: what comes out, where it goes, and that its readers get every byte back.
 
 use std::collections::BTreeMap;
+#[cfg(unix)]
 use std::path::Path;
 
 use keyfob::testing::SecretValue;
@@ -9,8 +10,11 @@ use serde_json::json;
 
 use crate::nasty;
 use crate::nosana::set_up;
-use crate::support::bus::installed;
-use crate::support::home::{BINARY, Home};
+#[cfg(unix)]
+use crate::support::home::BINARY;
+use crate::support::home::Home;
+#[cfg(unix)]
+use crate::support::programs::installed;
 use crate::support::servers::nosana::{Job, Visible};
 use crate::support::servers::{Fault, Nosana};
 use crate::support::solana::Keypair;
@@ -197,6 +201,7 @@ fn masks(stdout: &str) -> Vec<String> {
 }
 
 /// The variables that a runner takes from its file: names, a delimiter, and what stands between.
+#[cfg(unix)]
 pub fn runner_reads(file: &str) -> Values {
     let mut read = Values::new();
     let mut lines = file.split('\n');

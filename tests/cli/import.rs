@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+#[cfg(unix)]
 use crate::export::{home_with, values};
 use crate::nosana::set_up;
 use crate::support::home::Home;
 use crate::support::servers::{Answer, Fault};
+#[cfg(target_os = "linux")]
 use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";

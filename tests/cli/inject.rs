@@ -1,10 +1,14 @@
 //! `keyfob inject`: templates filled, or nothing written at all.
 
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
 use crate::export::{both_are_asked_before_either_answers, home_with, two_managers, values};
-use crate::support::home::{BINARY, Home};
+#[cfg(unix)]
+use crate::support::home::BINARY;
+use crate::support::home::Home;
 use crate::support::servers::Fault;
+#[cfg(target_os = "linux")]
 use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";

@@ -8,8 +8,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::bus::{PrivateBus, installed};
+use crate::support::bus::PrivateBus;
 use crate::support::home::Home;
+use crate::support::programs::installed;
 use crate::support::servers::Nosana;
 use crate::support::solana::Keypair;
 

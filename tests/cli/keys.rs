@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::home::{Home, set_mode};
+use crate::support::home::Home;
+#[cfg(unix)]
+use crate::support::home::set_mode;
 use crate::support::solana::Keypair;
 
 #[cfg(unix)]

@@ -5,6 +5,7 @@ use crate::support::servers::faults::Fault;
 use crate::support::servers::message::Answer;
 use crate::support::servers::{ByteNite, Neo, Nosana, OpenBao, bytenite, neo, openbao};
 use crate::support::solana::Keypair;
+#[cfg(target_os = "linux")]
 use crate::support::wait::until;
 
 const CANARY: &str = "canary-c4n4ry-value-0815";

@@ -199,7 +199,7 @@ fn the_vault_opens_with_age_and_rage_alone() {
     let home = Home::new();
     home.keyfob(["set", "A"]).stdin("from keyfob").run().ok();
     for program in ["age", "rage"] {
-        if !crate::support::bus::installed(program) {
+        if !crate::support::programs::installed(program) {
             eprintln!(
                 "skipped: the_vault_opens_with_age_and_rage_alone: {program} is not installed"
             );

@@ -32,6 +32,7 @@ mod leaks;
 mod local;
 #[cfg(unix)]
 mod logout;
+#[cfg(unix)]
 mod mask;
 #[cfg(unix)]
 mod matrix;
@@ -65,6 +66,7 @@ mod profiles;
 #[cfg(unix)]
 mod prompts;
 mod quoting;
+#[cfg(unix)]
 mod readme;
 #[cfg(unix)]
 mod recipes;
@@ -96,6 +98,8 @@ mod terminals;
 mod transcripts;
 #[cfg(unix)]
 mod trust;
+#[cfg(unix)]
 mod vault_git;
+#[cfg(unix)]
 mod vault_readers;
 mod versions;

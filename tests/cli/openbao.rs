@@ -5,7 +5,7 @@ mod changing;
 #[cfg(unix)]
 mod cluster;
 #[cfg(unix)]
-pub mod real;
+mod real;
 mod remembering;
 mod signing_in;
 

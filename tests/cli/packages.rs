@@ -15,7 +15,7 @@ use crate::support::run::Run;
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn have(program: &str, what: &str) -> bool {
-    let found = crate::support::bus::installed(program);
+    let found = crate::support::programs::installed(program);
     if !found {
         eprintln!("skipped: {what} needs {program}");
     }

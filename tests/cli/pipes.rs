@@ -1,6 +1,7 @@
 //! keyfob among other programs: closed pipes, no terminal, colours, quiet, and one JSON document
 //! from every command.
 
+#[cfg(unix)]
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -17,6 +18,7 @@ fn home_with_a_secret() -> Home {
 }
 
 /// Runs `args` with stdout going to `stdout`; the exit code and stderr.
+#[cfg(unix)]
 fn with_stdout(home: &Home, args: &[&str], stdout: Stdio) -> (Option<i32>, String) {
     let mut command: Command = home.keyfob(args.iter().copied()).into_command();
     let output = command

@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use crate::docs::project;
-use crate::support::bus::installed;
 use crate::support::home::{BINARY, Home, set_mode};
+use crate::support::programs::installed;
 
 /// The blocks of a text that stand between fences: their kind and their lines.
 fn blocks(text: &str) -> Vec<(&str, &str)> {

@@ -1,6 +1,8 @@
 //! `keyfob scan`: where values are found, where they are not, and what is said of it.
 
-use crate::support::home::{Home, set_mode};
+use crate::support::home::Home;
+#[cfg(unix)]
+use crate::support::home::set_mode;
 use crate::support::run::Run;
 use crate::support::servers::Nosana;
 use crate::support::solana::Keypair;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rexpect::session::PtySession;
 use rustix::termios::{Winsize, tcsetwinsize};
 
-use crate::support::bus::installed;
 use crate::support::home::{BINARY, Home, set_mode};
+use crate::support::programs::installed;
 use crate::support::run::Keyfob;
 use crate::support::wait::until;
 

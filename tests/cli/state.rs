@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use keyfob::testing::{Folders, Keyring, Name, Vault, VaultOptions, generate};
 
-use crate::support::bus::installed;
 use crate::support::home::{Home, copy_binary};
+use crate::support::programs::installed;
 use crate::support::wait::until;
 
 const AT_ONCE: usize = 20;

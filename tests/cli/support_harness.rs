@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::bus::{PrivateBus, installed};
+use crate::support::bus::PrivateBus;
 use crate::support::home::Home;
+use crate::support::programs::installed;
 
 /// The test's name, for saying which one is left out.
 macro_rules! need_bus {

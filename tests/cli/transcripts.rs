@@ -14,8 +14,8 @@ use std::path::Path;
 use regex::Regex;
 
 use crate::docs::{check, project};
-use crate::support::bus::installed;
 use crate::support::home::{BINARY, Home};
+use crate::support::programs::installed;
 use crate::support::run::Run;
 use crate::support::servers::northflank::PROJECT;
 use crate::support::servers::{Answer, Listen, Server};

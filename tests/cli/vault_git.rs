@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::support::bus::installed;
 use crate::support::home::Home;
+use crate::support::programs::installed;
 use crate::support::run::Run;
 
 /// Somebody with a clone of the team's repository, in which the vault is `secrets.age`.

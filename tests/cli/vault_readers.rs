@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::support::bus::installed;
 use crate::support::home::Home;
+use crate::support::programs::installed;
 use crate::support::run::Run;
 
 /// Somebody with an identity and a vault of their own, and their public key.

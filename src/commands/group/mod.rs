@@ -182,7 +182,7 @@ fn show_all(all: Vec<Group>, store: &Store, app: &App) -> Result<()> {
             store.name()
         ));
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for group in all {
         table.row([
             group.id,

@@ -53,7 +53,7 @@ pub async fn check(app: &App) -> Result<()> {
         app.ui
             .note("no policy of the configuration says how often a secret is to be rotated");
     } else {
-        let mut table = Table::new(COLUMNS);
+        let mut table = Table::new(COLUMNS, &app.ui);
         for policy in &policies {
             let standing = policy.standing;
             table.row([

@@ -109,7 +109,7 @@ fn show(all: &[Open], journal: &Journal, app: &App) -> Result<()> {
         return Ok(());
     }
     let now = Timestamp::now();
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for open in all {
         let change = &open.change;
         let state = match (&change.announced, change.direction) {

@@ -105,7 +105,7 @@ fn list(app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.document(&json!(recipients));
     }
-    let mut table = Table::new(COLUMNS);
+    let mut table = Table::new(COLUMNS, &app.ui);
     for recipient in &recipients {
         table.row([
             recipient.recipient.to_string(),

@@ -1,5 +1,6 @@
 //! The files that keyfob itself changes: their trust, their permissions, links, the template.
 
+#[cfg(unix)]
 use std::path::Path;
 
 use super::editing::{add, project_file, remove, set_default, text};

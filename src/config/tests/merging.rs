@@ -46,7 +46,7 @@ fn the_environment_wins() {
     assert_eq!(store.text("group"), Some("file"));
     let origin = |field| store.origin(field).unwrap().to_string();
     assert_eq!(origin("project"), "environment KEYFOB_MY_WEB_PROJECT");
-    let file = world.home("project/keyfob.toml");
+    let file = world.home("project").join("keyfob.toml");
     assert_eq!(origin("group"), format!("{}:4:9", file.display()));
     assert_eq!(
         store.origin("group"),

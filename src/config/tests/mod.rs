@@ -160,9 +160,13 @@ impl World {
         self.load().unwrap().store(&named(name)).unwrap().clone()
     }
 
-    /// The error's message with the world's root left out.
+    /// The error's message with the world's root left out, and paths as Unix has them.
     fn message(&self, error: &Error) -> String {
-        error.message().replace(self.root.to_str().unwrap(), "")
+        let message = error.message().replace(self.root.to_str().unwrap(), "");
+        match cfg!(windows) {
+            true => message.replace('\\', "/"),
+            false => message,
+        }
     }
 
     /// Why the project's file does not count, with the world's root left out.

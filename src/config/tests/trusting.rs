@@ -1,6 +1,7 @@
 //! One test a rule of trust.
 
 use std::fs;
+#[cfg(unix)]
 use std::path::Path;
 
 use super::World;

@@ -38,7 +38,7 @@ fn nothing_of_a_secret_can_be_read_without_the_key() {
 #[cfg(unix)]
 #[test]
 fn age_itself_opens_a_snapshot() {
-    if !crate::support::bus::installed("age") {
+    if !crate::support::programs::installed("age") {
         eprintln!("skipped: age_itself_opens_a_snapshot needs age");
         return;
     }

@@ -192,6 +192,7 @@ fn logout_takes_them_without_the_keypair_too() {
     assert!(snapshots(&home).is_empty());
 }
 
+#[cfg(unix)]
 #[test]
 fn logout_takes_them_even_where_it_fails_otherwise() {
     let (_server, home, _) = set_up();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::real::{Bao, bao, is_long};
+use crate::support::bao::{Bao, bao, is_long};
 use crate::support::home::Home;
 use crate::support::servers::{Northflank, Nosana};
 use crate::support::solana::Keypair;

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use super::wait::until;
 
+use super::programs::installed;
+
 /// The Secret Service's well-known name.
 const SECRETS: &str = "org.freedesktop.secrets";
 /// The collection that gnome-keyring makes when it is started with a password.
@@ -250,10 +252,4 @@ fn bus_config(socket: &Path) -> String {
 "#,
         socket.display()
     )
-}
-
-/// Whether a program of this name is on the path.
-pub fn installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

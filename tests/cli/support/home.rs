@@ -111,7 +111,7 @@ impl Home {
         if !rustix::process::geteuid().is_root() {
             return Some(self.keyfob(args));
         }
-        if !super::bus::installed("setpriv") {
+        if !super::programs::installed("setpriv") {
             return None;
         }
         // Others cannot enter where this binary was built, perhaps.

@@ -4,11 +4,13 @@
 // A toolbox: which tools are in use depends on the platform.
 #![allow(dead_code)]
 
+pub mod bao;
 #[cfg(unix)]
 pub mod bus;
 pub mod client;
 pub mod home;
 pub mod keyutils;
+pub mod programs;
 pub mod run;
 pub mod servers;
 pub mod solana;
