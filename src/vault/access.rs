@@ -80,7 +80,7 @@ impl Vault {
                 self.path.shown(),
                 self.keeping().file().shown()
             ))
-            .hint("put a copy of the identity there, or name one in the store's identity setting")
+            .hint("put a copy of the identity there, or name one in the store's identity setting; keyfob run keeps one that stands in a variable from its command")
         })
     }
 

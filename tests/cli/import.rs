@@ -427,7 +427,9 @@ mod on_a_terminal {
         };
         import(1);
         let mut terminal = on_a_terminal(&home, &["import", "-y", "many.json"]);
-        terminal.exp_regex(r"storing secrets .* \d+/300").unwrap();
+        terminal
+            .exp_regex(r"storing secrets .* \d+/300, \d+\w left")
+            .unwrap();
         let rest = terminal.exp_eof().unwrap();
         // It takes itself away, and what is said of the outcome stays.
         let (_, after) = rest.rsplit_once("/300").unwrap();

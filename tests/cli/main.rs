@@ -48,6 +48,8 @@ mod neo_bulk;
 mod neo_replacing;
 mod network;
 mod network_troubles;
+#[cfg(unix)]
+mod newly;
 mod northflank;
 mod nosana;
 mod nosana_databases;

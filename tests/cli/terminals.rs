@@ -108,3 +108,79 @@ fn help_is_in_groups_and_has_examples_when_short() {
             .stdout_has("Examples:\n");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn messages_shorten_the_home_folder_and_hints_leave_it_to_be_typed() {
+    let home = Home::new();
+    let key = home.home().join("key.json");
+    home.run(["key", "new", "-o", key.to_str().unwrap()]).ok();
+    crate::support::home::set_mode(&key, 0o644);
+    let said = plain(&home, &["key", "address", key.to_str().unwrap()], 200);
+    let (error, hint) = said.split_once("hint:").unwrap();
+    assert!(error.contains("~/key.json"), "{said}");
+    assert!(!error.contains(key.to_str().unwrap()), "{said}");
+    assert!(
+        hint.contains(&format!("chmod 600 {}", key.display())),
+        "{said}"
+    );
+}
+
+#[test]
+fn attributes_of_a_group_are_said_once() {
+    let world = World::new();
+    for name in ["A", "B", "C"] {
+        world.put("northflank", name, "v");
+    }
+    let list = plain(&world.home, &["list", "-s", "northflank"], 200);
+    assert_eq!(list.matches("group=").count(), 1, "{list}");
+    assert_eq!(list.matches("as above").count(), 2, "{list}");
+    // A program gets all of it.
+    let piped = world.home.run(["list", "-s", "northflank"]).ok().text();
+    assert_eq!(piped.matches("group=").count(), 3, "{piped}");
+}
+
+#[test]
+fn more_words_have_a_time() {
+    let world = World::new();
+    let time = regex::Regex::new(r"(?m)^keyfob: \d\d:\d\d:\d\d\.\d{3}Z ").unwrap();
+    for (option, timed) in [("-v", false), ("-vv", true)] {
+        let run = world.home.run(["list", "-s", "neo", option]);
+        assert!(run.stderr.contains("keyfob: "), "{}", run.stderr);
+        assert_eq!(time.is_match(&run.stderr), timed, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn what_is_to_be_deleted_is_looked_for_in_one_list() {
+    let world = World::new();
+    for name in ["A", "B", "C"] {
+        world.put("neo", name, "v");
+    }
+    let before = world.neo.requests().len();
+    let args = ["delete", "-s", "neo", "A", "B", "C"];
+    let mut terminal = world.home.keyfob(args).on_a_terminal();
+    terminal.exp_string("Delete A, B and C from neo?").unwrap();
+    assert_eq!(world.neo.requests().len() - before, 1);
+    terminal.send_line("n").unwrap();
+    terminal.exp_eof().unwrap();
+}
+
+#[test]
+fn a_question_goes_to_a_terminal_alone() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("v").run().ok();
+    for json in ["", "--json"] {
+        for command in ["set B", "delete A", "vault rekey"] {
+            let line = format!("exec \"$0\" {json} {command} 2>err");
+            let binary = crate::support::home::BINARY;
+            let mut terminal = home.program("sh", ["-c", &line, binary]).on_a_terminal();
+            terminal.exp_eof().unwrap();
+            let said = String::from_utf8(home.read("err")).unwrap();
+            assert!(said.contains("stderr is no terminal to ask on"), "{said}");
+            let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+            assert!(json.is_empty() || said.lines().all(is_json), "{said}");
+        }
+    }
+    home.run(["get", "A"]).ok().stdout_is("v");
+}

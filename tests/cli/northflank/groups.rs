@@ -173,7 +173,7 @@ fn a_group_that_exists_is_a_conflict_that_names_it() {
     home.run(["group", "create", "API Env"])
         .code(6)
         .stderr_has("the id api-env")
-        .stderr_has("called Api Env")
+        .stderr_has("called \"Api Env\"")
         .stderr_has("keyfob group update -s northflank api-env");
     server.set_id_suffix("-group");
     server.groups().put_variables("other", json!({}));
