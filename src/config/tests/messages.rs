@@ -100,7 +100,7 @@ const GOLDEN: &[(&str, &str, Option<&str>)] = &[
     (
         "[stores.web]\nproject = \"shop\"\n",
         "1:9: stores.web names no provider",
-        Some("add provider = … with one of local, nosana, bytenite, northflank, neo"),
+        Some("add provider = \"NAME\" with one of local, nosana, bytenite, northflank, neo"),
     ),
     (
         "[stores.web]\nprovider = \"northflnk\"\n",
@@ -188,7 +188,7 @@ const GOLDEN: &[(&str, &str, Option<&str>)] = &[
     ),
     (
         "[env]\nDB = \"keyfob://web\"\n",
-        "2:6: env.DB: \"keyfob://web\" is no reference: there is no '/' after the store",
+        "2:6: env.DB: \"keyfob://web\" is no reference: there is no \"/\" after the store",
         Some("references are written keyfob://STORE/NAME, with %XX for odd characters in NAME"),
     ),
     (
