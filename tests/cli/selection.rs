@@ -145,7 +145,7 @@ fn a_name_that_no_variable_has_is_kept_refused_or_left_out() {
         .stdout_has("\"tls.crt\"")
         .stdout_has("db-password")
         .stdout_lacks("a/b");
-    run.stderr_is("warning: 2 secrets were left out, as what they are called is no valid key of a Kubernetes Secret: a/b, x y; --upper or -e VAR=NAME brings them along\n");
+    run.stderr_is("warning: 2 secrets were left out, as what they are called is no valid key of a Kubernetes Secret: a/b, \"x y\"; --upper or -e VAR=NAME brings them along\n");
     home.run(["export", "--format", "k8s", "--only", "tls.crt"])
         .ok()
         .quiet();
@@ -155,7 +155,7 @@ fn a_name_that_no_variable_has_is_kept_refused_or_left_out() {
     // One warning for all of them.
     let run = home.run(["run", "--", "printenv", "OK"]);
     run.ok().stdout_is("of OK\n");
-    run.stderr_is("warning: 4 secrets were left out, as what they are called is no valid name of a variable: a/b, db-password, tls.crt, x y; --upper or -e VAR=NAME brings them along\n");
+    run.stderr_is("warning: 4 secrets were left out, as what they are called is no valid name of a variable: a/b, db-password, tls.crt, \"x y\"; --upper or -e VAR=NAME brings them along\n");
     // What is asked for by name is not left out, and what a pattern brings may be.
     let run = home.run([
         "run",
