@@ -174,7 +174,7 @@ fn a_name_that_no_variable_has_is_kept_refused_or_left_out() {
         .stderr_has("db-password is no valid name");
     home.run(["export", "--format", "json", "--strict"])
         .code(2)
-        .stderr_has("a/b, db-password, tls.crt, x y");
+        .stderr_has("a/b, db-password, tls.crt, \"x y\"");
     home.run(["export", "--only", "db-*"])
         .ok()
         .stdout_is("")
