@@ -326,3 +326,15 @@ impl<'ast> Visit<'ast> for Reader {
         visit::visit_macro(self, call);
     }
 }
+
+/// Adds the sources below `folder` to `found`, but for what only tests know.
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
+            files(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            found.push(path);
+        }
+    }
+}

@@ -1,13 +1,13 @@
 //! Holds what keyfob says to one way of quoting, and its environment to one way in.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use syn::parse::Parser as _;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 
-use crate::house::is_for_tests;
+use crate::house::{files, is_for_tests};
 
 /// The files whose texts have quotes of another kind, and why.
 const OTHER_QUOTES: &[(&str, &str)] = &[
@@ -92,17 +92,6 @@ fn other_quotes(text: &str) -> Option<&str> {
         before = '\'';
     }
     None
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
-            files(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
-    }
 }
 
 /// Every file of the crate by its path in `src`, but for what only its tests know, with its texts.

@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use keyfob::testing::registry;
 use syn::visit::{self, Visit};
 
-use crate::house::is_for_tests;
+use crate::house::{files, is_for_tests};
 
 /// The folders whose code names no vendor.
 const FOLDERS: &[&str] = &["commands", "formats", "config", "doctor", "http"];
@@ -60,17 +60,6 @@ impl<'ast> Visit<'ast> for Words {
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         self.add(&call.tokens.to_string());
-    }
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() && path.file_name().is_some_and(|name| name != "tests") {
-            files(&path, found);
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            found.push(path);
-        }
     }
 }
 
