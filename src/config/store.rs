@@ -144,6 +144,11 @@ impl StoreConfig {
         self.provider_origin.as_ref()
     }
 
+    /// Whether anything configures it; a built-in store may never have been set up.
+    pub fn is_set_up(&self) -> bool {
+        self.provider_origin.is_some() || self.fields().next().is_some()
+    }
+
     /// The fields that are set, in the schema's order, with where they come from.
     pub fn fields(&self) -> impl Iterator<Item = (&'static Field, &Origin)> {
         let fields = self.schema.fields.iter();

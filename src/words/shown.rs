@@ -233,9 +233,13 @@ impl Shown<'_> {
         }
     }
 
-    /// As one word of a POSIX shell, for a command in a hint.
+    /// As one word of a POSIX shell, for a command in a hint; `NAME` stands for what may not be
+    /// repeated.
     pub fn typed(&self) -> String {
-        shell_word(&self.exact())
+        match self {
+            Shown::Described(_) => "NAME".to_owned(),
+            shown => shell_word(&shown.exact()),
+        }
     }
 }
 
