@@ -20,7 +20,7 @@ use crate::words::env::Environment;
 use crate::words::error::{Error, Kind};
 use crate::words::memory;
 use crate::words::random;
-use crate::words::shown;
+use crate::words::withheld;
 
 mod mistakes;
 mod version;
@@ -49,7 +49,7 @@ pub fn start() -> ExitCode {
         .map(OsString::as_os_str)
         .chain(settings.map(|(_, value)| value))
     {
-        shown::withhold(&text.to_string_lossy(), env.cwd());
+        withheld::withhold(&text.to_string_lossy(), env.cwd());
     }
     let given = Given::new(&args);
     if let Some(error) = mistakes::detached(&args, given.command.as_deref()) {

@@ -10,6 +10,7 @@ use super::layer::credential_hint;
 use super::schema::{Field, Schema, Shape, variables};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::key_material;
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::{self, ShownPath as _};
 
@@ -76,7 +77,8 @@ impl Entry {
         let path = match &value {
             Value::Text(text) if field.shape == Shape::Path => {
                 let path = env.resolve(text, base);
-                let inline = field.inline_env && in_environment && shown::is_key(text, &path);
+                let inline =
+                    field.inline_env && in_environment && key_material::is_key(text, &path);
                 (!inline).then_some(path)
             }
             _ => None,
@@ -230,7 +232,7 @@ impl StoreConfig {
         Some(match &entry.value {
             _ if hidden => "(set)".to_owned(),
             Value::Text(text) => match &entry.path {
-                Some(path) if shown::is_key(text, path) => path.shown().exact(),
+                Some(path) if key_material::is_key(text, path) => path.shown().exact(),
                 _ => text.to_string(),
             },
             Value::List(elements) => shown::public_keys(elements).to_string(),

@@ -22,7 +22,7 @@ pub use table::Table;
 pub use text::{at_home, colored, is_wide, shortened, told_columns, wrapped};
 
 use crate::words::error::{Error, Result};
-use crate::words::shown::without_keys;
+use crate::words::withheld::without_keys;
 
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
