@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{home, home_with};
 use crate::support::servers::openbao::{Node, Policy};
@@ -459,4 +459,96 @@ fn a_node_that_does_not_have_the_path_yet_is_asked_again() {
         .run()
         .ok();
     assert_eq!(server.custom("other")["description:K"], "what it is");
+}
+
+#[test]
+fn a_value_that_a_patch_would_change_goes_back_as_it_was() {
+    for value in [
+        json!([{"x": null}]),
+        json!([[{"x": null, "y": 1}], null, "null"]),
+        json!([{"b": 1}, null, 2]),
+        json!({"a": null, "b": {"c": null}}),
+        json!([1, "two", [3]]),
+        json!(null),
+    ] {
+        let server = OpenBao::start();
+        server.put("app", "B", "theirs");
+        server.put_json("app", "A", value.clone());
+        let home = home(&server);
+        home.keyfob(["set", "app/A"]).stdin("other").run().ok();
+        home.run(["restore", "app/A"]).ok();
+        assert_eq!(server.map("app")["A"], value);
+        // A rotation that finds another value than its own brings back what was there.
+        home.run([
+            "rotate",
+            "app/A",
+            "--generate",
+            "hex:4",
+            "--verify",
+            "false",
+        ])
+        .code(1);
+        assert_eq!(server.map("app")["A"], value);
+        home.run(["move", "app/A", "other/A"]).ok();
+        assert_eq!(server.map("other")["A"], value);
+        assert_eq!(server.map("app")["B"], "theirs");
+    }
+}
+
+#[test]
+fn who_may_not_patch_is_told_why_the_whole_was_refused() {
+    let may = || Policy::none().allowing("secret/data/*", &["create", "read", "update"]);
+    let server = OpenBao::start();
+    server.put("app", "A", &"x".repeat(700_000));
+    home_with(&server, may())
+        .keyfob(["set", "app/B"])
+        .stdin("y".repeat(400_000))
+        .run()
+        .code(13)
+        .stderr_has("too large");
+    // Who may do neither is told so.
+    let may = Policy::none().allowing("secret/data/*", &["read"]);
+    home_with(&server, may)
+        .keyfob(["set", "app/B"])
+        .stdin("y")
+        .run()
+        .code(5)
+        .stderr_lacks("not known");
+}
+
+#[test]
+fn what_is_refused_after_a_write_in_doubt_is_not_known() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let faults = server.faults();
+    faults.once_on("PATCH", "/v1/secret/data/app", Fault::close_unapplied());
+    let refused = || {
+        let body = json!({"errors": ["1 error occurred:\n\t* permission denied\n\n"]});
+        Fault::answered(Answer::json(403, &body))
+    };
+    faults.nth_on(2, "PATCH", "/v1/secret/data/app", refused());
+    faults.on("POST", "/v1/secret/data/app", refused());
+    home(&server)
+        .keyfob(["set", "app/A"])
+        .stdin("2")
+        .run()
+        .stderr_has("it is not known whether app was changed");
+}
+
+#[test]
+fn a_path_of_the_last_version_there_is_is_told() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let last = Fault::changed(|_, answer| {
+        let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
+        body["data"]["metadata"]["version"] = json!(u32::MAX);
+        Answer::json(200, &body)
+    });
+    server.faults().on("GET", "/v1/secret/data/app", last);
+    home(&server)
+        .keyfob(["set", "app/A"])
+        .stdin("2")
+        .run()
+        .code(13)
+        .stderr_has("app has version 4294967295");
 }
