@@ -552,3 +552,42 @@ fn a_path_of_the_last_version_there_is_is_told() {
         .code(13)
         .stderr_has("app has version 4294967295");
 }
+
+#[test]
+fn without_versions_a_new_name_is_made_where_nothing_was_found() {
+    let server = Arc::new(OpenBao::start());
+    server.mount("old", 1);
+    let home = home(&server).with("KEYFOB_OPENBAO_MOUNT", "old");
+    home.keyfob(["set", "app/A"]).stdin("1").run().ok();
+    home.run(["move", "app/A", "app/B"]).ok();
+    assert_eq!(server.bare("old", "app"), Some(json!({"B": "1"})));
+    home.keyfob(["set", "local-one", "-s", "local"])
+        .stdin("2")
+        .run()
+        .ok();
+    home.run(["move", "keyfob://local/local-one", "keyfob://openbao/app/C"])
+        .ok();
+    assert_eq!(server.bare("old", "app"), Some(json!({"B": "1", "C": "2"})));
+    let editor = home.work().join("editor");
+    home.write("editor", "#!/bin/sh\nprintf edited > \"$1\"\n");
+    crate::support::home::set_mode(&editor, 0o755);
+    let home = home.with("EDITOR", editor.to_str().unwrap());
+    home.run(["edit", "app/D"]).ok();
+    assert_eq!(server.bare("old", "app").unwrap()["D"], "edited");
+    // What came meanwhile is kept.
+    let theirs = Arc::clone(&server);
+    let hook = Fault::before(move || {
+        theirs.put_bare("old", "other", json!({"E": "theirs"}).as_object().unwrap())
+    });
+    // The plan has looked; before it writes, the provider looks once more.
+    server.faults().nth_on(2, "GET", "/v1/old/other", hook);
+    home.run(["move", "app/D", "other/E"])
+        .code(6)
+        .stderr_has("openbao: other/E exists already");
+    assert_eq!(server.bare("old", "other"), Some(json!({"E": "theirs"})));
+    // Who asks for it by name is told that the mount cannot.
+    home.keyfob(["set", "--if-absent", "app/F"])
+        .stdin("1")
+        .run()
+        .code(7);
+}
