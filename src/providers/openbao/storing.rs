@@ -220,7 +220,7 @@ impl Requests {
                 "it is not known whether {} was changed",
                 path.text()
             ))
-            .hint(format!("keyfob list -s {store} shows what is there"))
+            .also_hint(format!("keyfob list -s {store} shows what is there"))
     }
 
     /// Whose the version of this number is: ours holds `target` and nothing else. One that `is_there`

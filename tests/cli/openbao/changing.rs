@@ -293,6 +293,12 @@ fn what_is_said_of_a_secret_changes_without_its_value() {
     assert!(!server.custom("app").contains_key("description:A"));
     home.run(["set", "app/B", "--keep-value", "--description", "x"])
         .code(3);
+    // A key that the server cannot keep a description of is not stored before that is found.
+    home.keyfob(["set", "app/new\nline", "--description", "d"])
+        .stdin("x")
+        .run()
+        .code(13);
+    assert!(!server.map("app").contains_key("new\nline"));
     server.mount("old", 1);
     home.with("KEYFOB_OPENBAO_MOUNT", "old")
         .run(["set", "app/B", "--keep-value", "--description", "x"])
