@@ -16,6 +16,8 @@ use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 use crate::words::word::shell_word;
 
+#[cfg(any(windows, test))]
+mod access;
 pub mod file;
 pub mod lock;
 #[cfg(unix)]
@@ -32,7 +34,8 @@ pub use place::{create_folder, folder_of, follow_links};
 use sweep::TEMPORARY_SUFFIX;
 pub use sweep::sweep;
 
-/// Which permissions a written file has. They mean nothing on Windows.
+/// Which permissions a written file has. On Windows what is for its owner alone is, and everything
+/// else has the rights of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// These bits, whatever was there before and whatever the umask says.
@@ -49,6 +52,12 @@ impl Mode {
         match self {
             Mode::Exactly(bits) | Mode::KeepOr(bits) => bits,
         }
+    }
+
+    /// Whether it is for its owner alone, whatever was there before.
+    #[cfg(windows)]
+    fn is_private(self) -> bool {
+        matches!(self, Mode::Exactly(bits) if bits & 0o077 == 0)
     }
 }
 
@@ -236,8 +245,17 @@ fn write_temporary(
     let _ = first_bits;
     let folder = folder_of(target);
     sweep(folder);
+    #[cfg(windows)]
+    let keep = mode.is_private() && !access::is_own(folder);
+    let make = || {
+        #[cfg(windows)]
+        if keep {
+            return builder.make_in(folder, access::create);
+        }
+        builder.tempfile_in(folder)
+    };
     let mut temporary = loop {
-        let temporary = builder.tempfile_in(folder)?;
+        let temporary = make()?;
         match temporary.as_file().try_lock() {
             // Another sweeps it away in this very moment.
             Err(TryLockError::WouldBlock) => {}
@@ -252,9 +270,14 @@ fn write_temporary(
     }
     #[cfg(not(unix))]
     let _ = keeper;
+    #[cfg(unix)]
     settle_permissions(temporary.as_file(), mode, old)?;
+    #[cfg(windows)]
+    if keep {
+        access::close(temporary.path(), access::Kind::File)?;
+    }
     content(temporary.as_file_mut())?;
-    temporary.as_file().sync_all()?;
+    sync(temporary.as_file())?;
     Ok(temporary)
 }
 
@@ -271,13 +294,25 @@ fn settle_permissions(file: &fs::File, mode: Mode, old: Option<&fs::Metadata>) -
     }
 }
 
-#[cfg(not(unix))]
-fn settle_permissions(
-    _file: &fs::File,
-    _mode: Mode,
-    _old: Option<&fs::Metadata>,
-) -> io::Result<()> {
-    Ok(())
+/// Makes what was written to `file` last through a power cut.
+fn sync(file: &fs::File) -> io::Result<()> {
+    let synced = file.sync_all();
+    // There it asks the disk itself, which network file systems refuse: they are asked as elsewhere.
+    #[cfg(target_vendor = "apple")]
+    let synced = synced.or_else(|error| otherwise(error, || Ok(rustix::fs::fsync(file)?)));
+    synced
+}
+
+/// Does `another` in the place of what failed by `error`, where the file system does not know that.
+#[cfg(any(target_vendor = "apple", all(test, unix)))]
+fn otherwise(error: io::Error, another: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    use rustix::io::Errno;
+
+    let unknown = [Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOTTY, Errno::INVAL];
+    match Errno::from_io_error(&error) {
+        Some(errno) if unknown.contains(&errno) => another(),
+        _ => Err(error),
+    }
 }
 
 /// A folder in which a name is about to change. It is opened before that, so that what it takes to
@@ -292,7 +327,7 @@ impl Folder {
 
     /// Makes what was renamed in it last through a power cut.
     fn sync(&self) -> io::Result<()> {
-        match self.0.sync_all() {
+        match sync(&self.0) {
             // Some network file systems cannot sync a folder, and need not.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             result => result,
@@ -363,6 +398,9 @@ fn cannot_change(act: &str, path: &Path, folder: &Path, error: io::Error) -> Err
         io::ErrorKind::PermissionDenied => format!(
             "it takes another file beside it for a moment, so {folder} itself must be writable"
         ),
+        io::ErrorKind::Unsupported if cfg!(windows) => {
+            "write it somewhere in your own folders, which are yours alone".to_owned()
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!("make room and try again; {} is as it was", path.shown())
         }
@@ -490,6 +528,23 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
             write_atomically(&link, b"new", Mode::KeepOr(0o600)).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new");
+        }
+
+        #[test]
+        fn a_disk_that_knows_no_full_sync_is_synced_otherwise() {
+            use rustix::io::Errno;
+
+            let synced = |errno: Errno| {
+                let mut asked = false;
+                let result = otherwise(errno.into(), || {
+                    asked = true;
+                    Ok(())
+                });
+                assert_eq!(result.is_ok(), asked);
+                asked
+            };
+            assert!(synced(Errno::NOTSUP) && synced(Errno::NOTTY) && synced(Errno::INVAL));
+            assert!(!synced(Errno::IO) && !synced(Errno::NOSPC));
         }
 
         #[test]

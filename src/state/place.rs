@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(windows)]
+use super::access;
 #[cfg(unix)]
 use super::owner;
 use crate::words::error::{Error, Result};
@@ -25,13 +27,26 @@ pub fn create_folder(path: &Path) -> Result<()> {
     builder
         .create(path)
         .map_err(|error| Error::io(format!("cannot make the folder {}", path.shown()), error))?;
-    #[cfg(unix)]
     if let Some(above) = above {
+        #[cfg(unix)]
         owner::hand_over_folders(path, above);
+        #[cfg(windows)]
+        keep_folders(path, above);
+        #[cfg(not(any(unix, windows)))]
+        let _ = above;
     }
-    #[cfg(not(unix))]
-    let _ = above;
     Ok(())
+}
+
+/// Keeps the folders from `made` up to, and without, `above` to the user, where that can be had:
+/// what is written there and is nobody else's affair is kept to the user all the same.
+#[cfg(windows)]
+fn keep_folders(made: &Path, above: &Path) {
+    let new = made.ancestors().take_while(|folder| *folder != above);
+    // What is below it takes over its rights.
+    if let Some(first) = new.last() {
+        let _ = access::close(first, access::Kind::Folder);
+    }
 }
 
 /// Whether the pipe or socket at `path` was put there by somebody else, in a folder that everybody
