@@ -141,10 +141,10 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
         _ => None,
     };
     let surplus_word = text(ContextKind::InvalidArg).filter(|_| surplus);
-    if first == Some("set") && surplus && !surplus_word.is_some_and(is_option) {
+    let keyfob = commands::whole();
+    if first == Some("set") && surplus && !surplus_word.is_some_and(|it| is_option(it, &keyfob)) {
         return commands::value_as_argument();
     }
-    let keyfob = commands::whole();
     // What stands behind a word that is no command belongs to no command of ours.
     let unknown = text(ContextKind::InvalidSubcommand);
     let unknown = unknown.and_then(|unknown| words.iter().position(|word| word == unknown));
@@ -171,14 +171,20 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
     Error::usage(message(error)).hint(hint)
 }
 
-/// Whether `word` can only be meant as an option, and not as a value that begins with dashes.
-fn is_option(word: &str) -> bool {
+/// Whether `word` can only be meant as an option, as another command has it: whatever else begins with
+/// dashes may be a value, and is not repeated.
+fn is_option(word: &str, keyfob: &Command) -> bool {
     let name = word.split('=').next().unwrap_or_default();
-    let letters = name.strip_prefix("--").unwrap_or_default();
-    (1..=20).contains(&letters.len())
-        && letters.starts_with(|c: char| c.is_ascii_lowercase())
-        && letters.chars().all(|c| c.is_ascii_lowercase() || c == '-')
-        && !OF_VALUES.contains(&name)
+    let of_others = OPTIONS.iter().flat_map(|(options, ..)| options.iter());
+    let is_known = of_others.copied().any(|option| option == name) || has_option(keyfob, name);
+    is_known && name.starts_with("--") && !OF_VALUES.contains(&name)
+}
+
+/// Whether `command`, or one below it, has the option `name`.
+fn has_option(command: &Command, name: &str) -> bool {
+    let longs = command.get_arguments().filter_map(|arg| arg.get_long());
+    let mut longs = longs.map(|long| name.strip_prefix("--") == Some(long));
+    longs.any(|is_it| is_it) || command.get_subcommands().any(|sub| has_option(sub, name))
 }
 
 /// What to do here in place of the option `word`, that the command at `path` has elsewhere.

@@ -51,11 +51,8 @@ impl Store {
     pub async fn deleted(&self) -> Result<Vec<Entry>> {
         let versions = self.provider.versions();
         let versions = versions.ok_or_else(|| self.cannot(Capability::History, "--deleted"))?;
-        match versions.deleted().await {
-            // Nothing was deleted where nothing was ever stored.
-            Err(error) if error.cause() == Cause::NotMade => Ok(Vec::new()),
-            deleted => deleted.map_err(|error| self.named(error)),
-        }
+        let deleted = versions.deleted().await;
+        deleted.map_err(|error| self.named(error))
     }
 
     /// The versions of `name` before the current one, oldest first, with their values; `None` where

@@ -9,11 +9,12 @@ use crate::words::secret::{Entry, Name};
 
 impl Vault {
     /// The deleted secrets, which can be restored still: with the times at which they were deleted.
+    /// None where no vault was ever made.
     ///
     /// # Errors
-    /// `not_found` without a vault; as all reading.
+    /// As all reading: `not_found` for a vault that should be there.
     pub fn deleted(&self) -> Result<Vec<Entry>> {
-        self.look(
+        let deleted = self.look(
             |table, _| table == Table::Deleted,
             |document| {
                 let mut entries = Vec::with_capacity(document.deleted.len());
@@ -28,8 +29,8 @@ impl Vault {
                 }
                 Ok(entries)
             },
-        )?
-        .ok_or_else(|| no_vault(self))
+        );
+        deleted.map(Option::unwrap_or_default)
     }
 
     /// Takes `names` out of the vault for good, in one writing: a deleted secret with all its
