@@ -106,17 +106,18 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
     if let Some(at) = write.metadata.expires_at {
         doubt(at, app);
     }
-    write.value = value(&args, &write.name, &store, app).await.map_err(|error| {
-        let hidden = !store.can(Capability::Read);
-        match error.kind() {
-            // Who wants to change a description alone cannot: nobody can bring the value along.
-            Kind::Usage if hidden && !write.metadata.is_empty() => error.hint(format!(
-                "{} never gives a value back, so a change of what stands beside it must bring the value again",
-                store.spec().title
-            )),
+    let asked = args.generate.is_none() && args.from_env.is_none() && args.file.is_none();
+    let about = match asked && !write.metadata.is_empty() {
+        // Who means to change a description alone has no value at hand.
+        true => Some(without_value(&store)),
+        false => None,
+    };
+    write.value = value(&args, &write.name, &store, app)
+        .await
+        .map_err(|error| match about {
+            Some(hint) if error.kind() == Kind::Usage => error.also_hint(hint),
             _ => error,
-        }
-    })?;
+        })?;
     // The time it took to bring the value was nobody's network.
     app.services()?.http.deadline().progressed();
     let outcomes = store
@@ -126,6 +127,17 @@ pub async fn run(args: SetArgs, app: &App) -> Result<()> {
         })
         .await?;
     outcomes::written(app, "", Results::of(&store, outcomes))
+}
+
+/// How what stands beside a value is changed, for whoever gave no value.
+fn without_value(store: &Store) -> String {
+    match store.can(Capability::Read) {
+        true => "--keep-value changes what stands beside the value alone".to_owned(),
+        false => format!(
+            "{} never gives a value back, so a change of what stands beside it must bring the value again",
+            store.spec().title
+        ),
+    }
 }
 
 /// Changes what stands beside the value alone.

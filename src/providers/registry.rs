@@ -28,3 +28,19 @@ pub static SCHEMAS: Schemas = &{
 pub fn find(name: &str) -> Option<&'static ProviderSpec> {
     PROVIDERS.iter().find(|spec| spec.name() == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::edit::TEMPLATE;
+
+    #[test]
+    fn a_new_configuration_names_every_provider() {
+        let sentence = TEMPLATE.split_once("Its provider is one of").unwrap().1;
+        let sentence = sentence.split_once(';').unwrap().0;
+        for spec in PROVIDERS {
+            let mut words = sentence.split([' ', ',', '\n']);
+            assert!(words.any(|word| word == spec.name()), "{}", spec.name());
+        }
+    }
+}

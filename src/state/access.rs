@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 #[cfg(windows)]
 use std::sync::OnceLock;
 
+#[cfg(windows)]
+use crate::words::env::system_root;
 use crate::words::memory;
 
 /// The system itself and its administrators, who can take what they are not given.
@@ -111,8 +113,7 @@ fn refused(why: &str) -> io::Error {
 pub(super) fn close(path: &Path, kind: Kind) -> io::Result<()> {
     static USER: OnceLock<String> = OnceLock::new();
 
-    let root = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
-    let programs = Programs::of(Path::new(&root));
+    let programs = Programs::of(&system_root());
     let user = match USER.get() {
         Some(user) => user,
         None => {
@@ -262,8 +263,7 @@ mod tests {
         /// The list of `path`, as the system writes it down.
         fn list(path: &Path) -> String {
             let to = path.with_extension("list");
-            let root = std::env::var_os("SystemRoot").unwrap();
-            let programs = Programs::of(Path::new(&root));
+            let programs = Programs::of(&system_root());
             let words = [path.as_os_str(), "/save".as_ref(), to.as_os_str()];
             programs.run("icacls.exe", words).unwrap();
             let units = fs::read(&to).unwrap();
@@ -284,7 +284,6 @@ mod tests {
         #[test]
         fn the_system_s_own_list_is_for_the_user_alone() {
             let folder = tempfile::tempdir().unwrap();
-            let root = std::env::var_os("SystemRoot").unwrap();
             let open = [
                 "*S-1-1-0:(OI)(CI)R",
                 "*S-1-5-32-545:(OI)(CI)R",
@@ -292,7 +291,7 @@ mod tests {
             ];
             let words = [folder.path().as_os_str(), "/grant".as_ref()].into_iter();
             let words = words.chain(open.iter().map(OsStr::new));
-            Programs::of(Path::new(&root))
+            Programs::of(&system_root())
                 .run("icacls.exe", words)
                 .unwrap();
 

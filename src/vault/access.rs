@@ -1,4 +1,4 @@
-//! How a vault's file is come by: the identity that opens it, the lock a writer holds, and the one
+//! How a vault's file is reached: the identity that opens it, the lock a writer holds, and the one
 //! place where it is written.
 
 use std::fs::File;

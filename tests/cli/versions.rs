@@ -89,6 +89,16 @@ fn what_stands_beside_a_value_changes_without_it() {
     for source in ["--file=x", "--generate", "--from-env=X", "--if-absent"] {
         keep(&["A", "--description", "d", source]).code(2);
     }
+    // Who gave no value may have meant just that; who meant one keeps the hint about it.
+    let alone = "--keep-value changes what stands beside the value alone";
+    home.run(["set", "A", "--description", "d"])
+        .code(2)
+        .stderr_has("no value came on stdin")
+        .stderr_has(alone);
+    home.run(["set", "A", "--description", "d", "--generate=no:8"])
+        .code(2)
+        .lacks(alone);
+    home.run(["set", "A"]).code(2).lacks(alone);
     let world = World::new();
     for store in READABLE.into_iter().chain(WRITE_ONLY) {
         if store == "local" {
