@@ -163,8 +163,9 @@ impl World {
     /// The error's message with the world's root left out, and paths as Unix has them.
     fn message(&self, error: &Error) -> String {
         let message = error.message().replace(self.root.to_str().unwrap(), "");
+        // A quote that is escaped is no part of a path.
         match cfg!(windows) {
-            true => message.replace('\\', "/"),
+            true => message.replace('\\', "/").replace("/\"", "\\\""),
             false => message,
         }
     }
