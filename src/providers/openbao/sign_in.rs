@@ -37,6 +37,8 @@ pub struct Token {
     pub lease: i64,
     /// Whether that can be prolonged.
     pub is_renewable: bool,
+    /// For how many requests it is good; `None` is any number.
+    pub uses: Option<u64>,
 }
 
 impl Token {
@@ -56,6 +58,8 @@ impl Token {
             #[serde(default)]
             renewable: bool,
             #[serde(default)]
+            num_uses: i64,
+            #[serde(default)]
             mfa_requirement: Option<serde_json::Value>,
         }
         let Object(Whole { auth: Object(auth) }) = response.json()?;
@@ -73,6 +77,7 @@ impl Token {
             token,
             lease: auth.lease_duration,
             is_renewable: auth.renewable,
+            uses: u64::try_from(auth.num_uses).ok().filter(|uses| *uses > 0),
         })
     }
 }

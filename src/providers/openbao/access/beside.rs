@@ -60,11 +60,10 @@ impl Access {
         let sessions = &self.services().sessions;
         let session = match &who {
             Who::Session => sessions.peek(&key),
-            Who::Given(_) => Some(Session {
-                token: Zeroizing::new(NO_TOKEN.to_owned()),
-                expires_at: sessions.now().checked_add(KEPT).ok(),
-                beside: None,
-            }),
+            Who::Given(_) => Some(Session::new(
+                Zeroizing::new(NO_TOKEN.to_owned()),
+                sessions.now().checked_add(KEPT).ok(),
+            )),
         };
         if let Some(session) = session {
             let beside = self.written();

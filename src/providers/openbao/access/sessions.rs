@@ -44,14 +44,17 @@ impl Access {
 
     fn session(&self, token: Token, asked_at: Timestamp) -> Session {
         let lease = Some(token.lease).filter(|lease| *lease > 0);
-        self.notes.borrow_mut().lease = lease.filter(|_| token.is_renewable);
+        // Of a number of requests each renewal would be one.
+        let is_renewed = token.is_renewable && token.uses.is_none();
+        self.notes.borrow_mut().lease = lease.filter(|_| is_renewed);
         self.renewed.set(false);
         self.is_fresh.set(true);
+        let ends =
+            lease.and_then(|lease| asked_at.checked_add(SignedDuration::from_secs(lease)).ok());
         Session {
-            token: token.token,
-            expires_at: lease
-                .and_then(|lease| asked_at.checked_add(SignedDuration::from_secs(lease)).ok()),
+            uses: token.uses,
             beside: self.written(),
+            ..Session::new(token.token, ends)
         }
     }
 
