@@ -242,6 +242,17 @@ impl Endpoint {
         }
     }
 
+    /// The sessions that the store has used, the one under `key` among them, as far as they can be
+    /// read and have not expired.
+    pub fn sessions(&self, key: Option<&SessionKey>) -> Vec<Session> {
+        let (provider, store) = (self.config.provider(), self.config.name());
+        let sessions = &self.services.sessions;
+        let mut all = sessions.all_of(provider, self.base.as_str(), store.as_str());
+        let own = key.and_then(|key| sessions.peek(key));
+        all.extend(own.filter(|own| all.iter().all(|known| known.token != own.token)));
+        all
+    }
+
     /// Forgets the session under `key`, and all others that the store has used; says in words what
     /// that was.
     ///

@@ -174,6 +174,21 @@ impl Sessions {
         forgotten
     }
 
+    /// The sessions that the store of this name has used at `base_url` and that have not expired, as
+    /// far as they are noted and can be read.
+    pub fn all_of(&self, provider: &str, base_url: &str, store: &str) -> Vec<Session> {
+        let owner = token::owner(provider, base_url, store);
+        let notes = self.notes.as_ref().map(|notes| notes.of(&owner));
+        let ids = notes.unwrap_or_default().into_iter().map(|note| note.id);
+        let found = ids.filter_map(|id| {
+            let known = self.known_as(&id, |known| known.session.clone());
+            known.or_else(|| self.cache.get(&id))
+        });
+        found
+            .filter(|session| session.lasts(self.now(), SignedDuration::ZERO))
+            .collect()
+    }
+
     /// Forgets what is known under `id`, which `place` has where that is known.
     fn remove(&self, id: &str, place: Option<&str>) -> Result<bool, String> {
         let known = self.known_as(id, |known| known.session.take());

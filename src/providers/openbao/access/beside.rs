@@ -10,7 +10,7 @@ use crate::words::digest;
 use crate::words::error::Result;
 
 /// What stands for the token in the cache where only what is beside it is kept.
-const NO_TOKEN: &str = "-";
+pub(super) const NO_TOKEN: &str = "-";
 
 /// How long what is known of the server is kept beside a token whose end is not known.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);

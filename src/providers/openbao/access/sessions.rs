@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 
+use super::beside::NO_TOKEN;
 use super::{Access, Who};
 use crate::http::{Request, Response};
 use crate::providers::openbao::sign_in::{SignIn, Token, other_ways};
@@ -187,18 +188,21 @@ impl Access {
     pub async fn log_out(&self) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
         if let Some(sign_in) = &self.sign_in {
-            match sign_in.known_account(&self.endpoint).await {
-                Some(account) => {
-                    let namespace = self.namespace.as_deref().unwrap_or_default();
-                    let key = self.endpoint.session_key(&account, namespace);
-                    let session = self.services().sessions.peek(&key);
-                    forgotten.extend(self.endpoint.forget(&key)?);
-                    if let Some(session) = session {
-                        self.revoke(&session).await;
-                    }
-                }
-                None => forgotten.extend(self.endpoint.forget_used()?),
+            let key = sign_in.known_account(&self.endpoint).await.map(|account| {
+                let namespace = self.namespace.as_deref().unwrap_or_default();
+                self.endpoint.session_key(&account, namespace)
+            });
+            // Whatever they were obtained with, which may be gone by now.
+            let sessions = self.endpoint.sessions(key.as_ref());
+            let cached = match &key {
+                Some(key) => self.endpoint.forget(key),
+                None => self.endpoint.forget_used(),
+            };
+            let tokens = sessions.iter().filter(|it| it.token.as_str() != NO_TOKEN);
+            for session in tokens {
+                self.revoke(session).await;
             }
+            forgotten.extend(cached?);
             forgotten.extend(sign_in.forget(&self.services().keyring)?);
         }
         if let Ok(Who::Given(token)) = self.who().await {
@@ -211,6 +215,10 @@ impl Access {
     }
 
     async fn revoke(&self, session: &Session) {
+        // It ended with its last request.
+        if session.uses == Some(0) {
+            return;
+        }
         let request = self
             .url(["auth", "token", "revoke-self"])
             .and_then(|url| Request::new("revoke the token", Method::POST, url).json(&EMPTY));
@@ -219,15 +227,8 @@ impl Access {
         let sent = self.endpoint.send_as(&session.token, request).await;
         let why = match sent {
             Ok(response) if response.is_success() => return,
-            // It is gone, or one that cannot be revoked.
-            Ok(response)
-                if matches!(
-                    response.status,
-                    StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
-                ) =>
-            {
-                return;
-            }
+            // It is gone.
+            Ok(response) if wire::is_token_rejection(&response) => return,
             Ok(response) => wire::failure(&response),
             Err(error) => error,
         };
