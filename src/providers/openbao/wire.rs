@@ -349,6 +349,14 @@ pub fn is_coming(response: &Response) -> bool {
         && errors(response).is_some_and(|errors| errors.iter().any(says))
 }
 
+/// Whether the answer says that the index that went with the request cannot be read: another server
+/// has given it, or it was damaged where it is kept.
+pub fn is_unreadable_index(response: &Response) -> bool {
+    let says = |text: &String| text.contains("failed to decode \"X-Vault-Index\"");
+    response.status == StatusCode::BAD_REQUEST
+        && errors(response).is_some_and(|errors| errors.iter().any(says))
+}
+
 /// Why a request was not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {

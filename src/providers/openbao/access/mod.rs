@@ -135,18 +135,20 @@ impl Access {
         let who = self.who().await?;
         let key = self.key(&who).await?;
         self.load(&key);
-        let decorated = || Ok(self.decorated(make()?));
-        let sent = match &who {
-            Who::Given(token) => self.endpoint.send_as(token, decorated()?).await,
+        let decorated = || make().map(|request| self.decorated(request));
+        let endpoint = &self.endpoint;
+        let response = match &who {
+            Who::Given(token) => {
+                let send = async || endpoint.send_as(token, decorated()?).await;
+                self.ask(send).await?
+            }
             Who::Session => {
                 self.renew(&key).await;
                 let sign_in = async || self.log_in().await;
-                self.endpoint
-                    .send_in_session(&key, sign_in, decorated)
-                    .await
+                let send = async || endpoint.send_in_session(&key, &sign_in, &decorated).await;
+                self.ask(send).await?
             }
         };
-        let response = sent.map_err(|error| self.explained(error))?;
         self.hear(&response);
         if response.status != StatusCode::FORBIDDEN {
             return Ok(response);
@@ -159,6 +161,32 @@ impl Access {
             Denial::Token => Err(self.refused(&who, &response)),
             _ => Ok(response),
         }
+    }
+
+    /// Has `send` send a request, and once more where the server cannot read the index that went with
+    /// it: that is forgotten then, since without one an answer may be old, and with it there is none.
+    async fn ask(&self, send: impl AsyncFn() -> Result<Response>) -> Result<Response> {
+        let index = self.newest();
+        let mut sent = send().await;
+        if let (Some(index), Ok(response)) = (index, &sent)
+            && wire::is_unreadable_index(response)
+        {
+            self.forget_index(&index);
+            sent = send().await;
+        }
+        sent.map_err(|error| self.explained(error))
+    }
+
+    /// Forgets an index, unless there is another by now.
+    fn forget_index(&self, index: &str) {
+        let mut notes = self.notes.borrow_mut();
+        notes.index = notes.index.take().filter(|known| known != index);
+        let url = self.endpoint.shown();
+        NEWEST.with_borrow_mut(|newest| {
+            if newest.get(&url).is_some_and(|known| known == index) {
+                newest.remove(&url);
+            }
+        });
     }
 
     /// With the headers of the namespace and, for a read, of what must be in the answer.
@@ -210,20 +238,25 @@ impl Access {
         let token = match who {
             Who::Given(token) => token.clone(),
             Who::Session => match self.services().sessions.peek(key) {
-                Some(session) => session.token,
-                None => return Denial::Unclear,
+                // One that has ended with its last request tells nothing.
+                Some(session) if session.uses != Some(0) => session.token,
+                _ => return Denial::Unclear,
             },
         };
-        let request = self
-            .url(["auth", "token", "lookup-self"])
-            .map(|url| Request::new("look the token up", Method::GET, url));
-        let Ok(request) = request else {
-            return Denial::Unclear;
-        };
-        match self.endpoint.send_as(&token, self.decorated(request)).await {
+        match self.ask_about(&token).await {
             Ok(response) if response.status == StatusCode::FORBIDDEN => wire::denial(&response),
             _ => Denial::Policy,
         }
+    }
+
+    /// What the server knows of a token.
+    async fn ask_about(&self, token: &str) -> Result<Response> {
+        let send = async || {
+            let url = self.url(["auth", "token", "lookup-self"])?;
+            let request = Request::new("look the token up", Method::GET, url);
+            self.endpoint.send_as(token, self.decorated(request)).await
+        };
+        self.ask(send).await
     }
 
     /// Which token is sent.

@@ -135,10 +135,7 @@ impl Access {
 
     /// Proves `token` with a request: one that may not look itself up is good all the same.
     pub async fn prove(&self, token: &str) -> Result<()> {
-        let url = self.url(["auth", "token", "lookup-self"])?;
-        let request = self.decorated(Request::new("look the token up", Method::GET, url));
-        let sent = self.endpoint.send_as(token, request).await;
-        let response = sent.map_err(|error| self.explained(error))?;
+        let response = self.ask_about(token).await?;
         match response.status {
             StatusCode::FORBIDDEN => match wire::denial(&response) {
                 Denial::Policy => Ok(()),
