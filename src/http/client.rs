@@ -9,11 +9,12 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Identity, Url, redirect};
 use zeroize::Zeroizing;
 
-use super::certificates::{self, Bundle};
+use super::certificates::{self, Bundle, MAX_BUNDLE};
 use super::peer::{ClientCertificate, Peer};
 use super::proxy::{CGI, Proxies, Way};
+use crate::state::named;
 use crate::words::env::Environment;
-use crate::words::error::{Error, Result, io_reason};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::shown::ShownPath as _;
 
 /// Told of what is asked of whom, at `-v`; the text holds no secret.
@@ -157,13 +158,9 @@ fn plain() -> Result<Client> {
 /// This machine's certificate, read with its key.
 fn read_identity(named: &ClientCertificate) -> Result<Identity> {
     let read = |what: &str, path: &Path| {
-        std::fs::read(path).map(Zeroizing::new).map_err(|error| {
-            Error::config(format!(
-                "{what} {} cannot be read: {}",
-                path.shown(),
-                io_reason(&error)
-            ))
-            .made_of(error)
+        named::read(path, MAX_BUNDLE).map_err(|error| {
+            let what = format!("{what} {} cannot be read", path.shown());
+            named::failure(Kind::Config, &what, error)
         })
     };
     let certificate = read("client_cert", &named.certificate)?;
@@ -182,7 +179,9 @@ fn read_identity(named: &ClientCertificate) -> Result<Identity> {
 /// The certificates in `ca_file` that can be used; the others are told at `-v`.
 fn read_certificates(ca_file: &Path, log: &Log) -> Result<Vec<Certificate>> {
     let shown = ca_file.shown();
-    let Bundle { good, bad } = certificates::read(ca_file)
+    let bytes = named::read(ca_file, MAX_BUNDLE)
+        .map_err(|error| named::failure(Kind::Config, &format!("ca_file {shown}"), error))?;
+    let Bundle { good, bad } = certificates::parse(&bytes)
         .map_err(|why| Error::config(format!("ca_file {shown}: {why}")))?;
     for bad in bad {
         log(&format!("ca_file {shown}: {bad}, and is left out"));

@@ -18,6 +18,7 @@ use crate::words::word::shell_word;
 
 pub mod file;
 pub mod lock;
+pub mod named;
 #[cfg(unix)]
 mod owner;
 mod queue;

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
 
 use self::notes::Notes;
+use super::id_token::MAX_TOKEN;
 use super::sign_in::{SignIn, other_ways};
 use super::wire::{self, Denial};
 use crate::config::{Origin, StoreConfig};
@@ -19,6 +21,7 @@ use crate::http::{ClientCertificate, Deadline, Request, Response};
 use crate::providers::Services;
 use crate::providers::endpoint::{DIALECT, Endpoint, Vendor};
 use crate::session::SessionKey;
+use crate::state::named;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::shown::ShownPath as _;
 
@@ -273,9 +276,9 @@ impl Access {
         }
         match self.token.get(&means).await {
             Ok(token) => Ok(Who::Given(token.to_owned().into())),
-            Err(error) if error.kind() == Kind::Unauthenticated => match self.file_token() {
+            Err(error) if error.kind() == Kind::Unauthenticated => match self.file_token()? {
                 Some(token) => Ok(Who::Given(token.clone())),
-                None => Err(error.also_hint(other_ways(&self.endpoint.config))),
+                None => Err(self.unused(error.also_hint(other_ways(&self.endpoint.config)))),
             },
             Err(error) => Err(error),
         }
@@ -297,14 +300,30 @@ impl Access {
     }
 
     /// The token that `bao login` has left, where this store's address is the user's own word.
-    fn file_token(&self) -> Option<&Zeroizing<String>> {
-        let read = || {
-            let path = self.token_file()?;
-            let bytes = Zeroizing::new(std::fs::read(path).ok()?);
-            let text = std::str::from_utf8(&bytes).ok()?.trim();
-            (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
+    ///
+    /// # Errors
+    /// `unauthenticated` where there is a file and it cannot be read, `unavailable` where it is a pipe
+    /// and nothing comes in time.
+    fn file_token(&self) -> Result<Option<&Zeroizing<String>>> {
+        if let Some(known) = self.file.get() {
+            return Ok(known.as_ref());
+        }
+        let bytes = match self.token_file() {
+            None => None,
+            Some(path) => match named::read(&path, MAX_TOKEN) {
+                Ok(bytes) => Some(bytes),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => {
+                    let what = format!("the token in {} cannot be read", path.shown());
+                    return Err(named::failure(Kind::Unauthenticated, &what, error));
+                }
+            },
         };
-        self.file.get_or_init(read).as_ref()
+        let text = bytes.as_deref().map(|bytes| std::str::from_utf8(bytes));
+        let text = text.and_then(Result::ok).map(str::trim);
+        let token = text.filter(|text| !text.is_empty());
+        let token = token.map(|text| Zeroizing::new(text.to_owned()));
+        Ok(self.file.get_or_init(|| token).as_ref())
     }
 
     fn token_file(&self) -> Option<PathBuf> {
@@ -367,8 +386,11 @@ impl Access {
         if let Some(source) = self.token.source(&self.services().keyring) {
             return Some(source.to_string());
         }
-        self.file_token()?;
-        Some(self.token_file()?.shown().exact())
+        // It is not read here: a pipe would be empty then.
+        let file = self.token_file()?;
+        let metadata = file.metadata().ok()?;
+        let may_hold = !metadata.is_file() || metadata.len() > 0;
+        may_hold.then(|| file.shown().exact())
     }
 }
 
