@@ -166,14 +166,25 @@ fn read_identity(named: &ClientCertificate) -> Result<Identity> {
     let certificate = read("client_cert", &named.certificate)?;
     let key = read("client_key", &named.key)?;
     let pem = Zeroizing::new([&**certificate, b"\n", &**key].concat());
-    Identity::from_pem(&pem).map_err(|error| {
+    let refused = |why: &str, error: reqwest::Error| {
         Error::config(format!(
-            "client_cert {} and client_key {} are no certificate and its key in PEM",
+            "client_cert {} and client_key {} {why}",
             named.certificate.shown(),
             named.key.shown()
         ))
         .made_of(error.without_url())
-    })
+    };
+    let identity = Identity::from_pem(&pem)
+        .map_err(|error| refused("are no certificate and its key in PEM", error))?;
+    // Whether they belong together is looked at when a client is made; nothing else is in this one.
+    let alone = builder().tls_certs_only([]).identity(identity.clone());
+    match alone.no_proxy().build() {
+        Ok(_) => Ok(identity),
+        Err(error) => Err(refused(
+            "do not belong together: the key is that of another certificate, or of a kind that is not known",
+            error,
+        )),
+    }
 }
 
 /// The certificates in `ca_file` that can be used; the others are told at `-v`.

@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::bao::{Bao, bao};
+use crate::support::keyutils;
 
 #[test]
 fn the_real_server_is_spoken_to() {

@@ -23,7 +23,7 @@ use crate::providers::endpoint::{DIALECT, Endpoint, Vendor};
 use crate::session::SessionKey;
 use crate::state::named;
 use crate::words::error::{Error, Kind, Result};
-use crate::words::shown::ShownPath as _;
+use crate::words::shown::{self, ShownPath as _};
 
 mod beside;
 mod notes;
@@ -94,15 +94,24 @@ impl Access {
             (None, Some(_)) => return Err(incomplete(config, "client_cert")),
             (None, None) => None,
         };
+        let namespace = config.text("namespace").map(|text| text.trim_matches('/'));
+        let namespace = namespace.filter(|text| !text.is_empty());
+        if let Some(text) = namespace
+            && !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        {
+            return Err(Error::config(format!(
+                "namespace of {}: {} holds characters that no header can carry",
+                config.name(),
+                shown::quoted(text)
+            ))
+            .store(config.name().as_str()));
+        }
         let url = config.require("base_url")?;
         let endpoint = Endpoint::new(config, services, url, &VENDOR)?.with_identity(identity);
         Ok(Self {
             token: Credential::new(config, &endpoint.shown(), "token", &[]),
             sign_in: SignIn::of(config, &endpoint.shown())?,
-            namespace: config
-                .text("namespace")
-                .map(|text| text.trim_matches('/').to_owned())
-                .filter(|text| !text.is_empty()),
+            namespace: namespace.map(str::to_owned),
             endpoint,
             notes: RefCell::default(),
             loaded: Cell::default(),
@@ -327,23 +336,37 @@ impl Access {
     }
 
     fn token_file(&self) -> Option<PathBuf> {
-        let services = self.services();
         let own = match self.endpoint.config.origin("base_url")? {
             Origin::Environment { .. } => true,
             Origin::File { folder, .. } => {
-                let config = &services.folders.config;
+                let config = &self.services().folders.config;
                 **folder == **config
                     || dunce::canonicalize(config).is_ok_and(|config| **folder == *config)
             }
         };
-        if !own {
-            return None;
-        }
-        let env = &services.env;
+        own.then(|| self.any_token_file())
+    }
+
+    /// The file in which the user's token is, whoever may have it.
+    fn any_token_file(&self) -> PathBuf {
+        let env = &self.services().env;
         let named = TOKEN_FILES.iter().find_map(|name| env.var(name));
         match named {
-            Some(named) => Some(env.resolve(named, env.cwd())),
-            None => Some(env.resolve(&format!("~/{TOKEN_FILE}"), env.cwd())),
+            Some(named) => env.resolve(named, env.cwd()),
+            None => env.resolve(&format!("~/{TOKEN_FILE}"), env.cwd()),
+        }
+    }
+
+    /// `error`, with a word on the user's token where it is not sent.
+    fn unused(&self, error: Error) -> Error {
+        let file = self.any_token_file();
+        let origin = self.endpoint.config.origin("base_url");
+        match origin.filter(|_| self.token_file().is_none() && file.is_file()) {
+            Some(origin) => error.also_hint(format!(
+                "{} is not sent to an address from {origin}: it is for that of BAO_ADDR or of your own config.toml",
+                file.shown()
+            )),
+            None => error,
         }
     }
 
