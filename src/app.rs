@@ -300,7 +300,7 @@ impl App {
         }
         let lost = Lost::default();
         let deadline = Rc::new(Deadline::after(timeout).less(lost.clone()));
-        let keyring = Keyring::new(&self.env)?
+        let keyring = Keyring::new(&self.env, ui.interactive)?
             .within(timeout)
             .telling(lost, move |text| ui.warn(text));
         let bar = Bar::new(&self.ui);

@@ -17,10 +17,10 @@ use crate::exec::start::KEYFOB_FAILED;
 use crate::exec::{leader, start, witness};
 use crate::ui;
 use crate::words::env::Environment;
-use crate::words::error::Error;
+use crate::words::error::{Error, Kind};
 use crate::words::memory;
 use crate::words::random;
-use crate::words::shown;
+use crate::words::withheld;
 
 mod mistakes;
 mod version;
@@ -49,12 +49,12 @@ pub fn start() -> ExitCode {
         .map(OsString::as_os_str)
         .chain(settings.map(|(_, value)| value))
     {
-        shown::withhold(&text.to_string_lossy(), env.cwd());
+        withheld::withhold(&text.to_string_lossy(), env.cwd());
     }
     let given = Given::new(&args);
-    if let Some(error) = mistakes::detached(&args) {
+    if let Some(error) = mistakes::detached(&args, given.command.as_deref()) {
         app::ui(&given.global(), &env).error(&error);
-        return ExitCode::from(KEYFOB_FAILED);
+        return ExitCode::from(given.refused());
     }
     let cli = match parse(&args, &given) {
         Ok(cli) => cli,
@@ -209,10 +209,7 @@ fn refuse(error: &clap::Error, given: &Given, env: &Environment) -> ExitCode {
             }
         };
     }
-    let code = match given.command.as_deref() {
-        Some("run") => KEYFOB_FAILED,
-        _ => crate::words::error::Kind::Usage.exit_code(),
-    };
+    let code = given.refused();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand && !given.json {
         let _ = error.print();
         return ExitCode::from(code);
@@ -236,6 +233,14 @@ struct Given {
 }
 
 impl Given {
+    /// The exit code where the command line is wrong.
+    fn refused(&self) -> u8 {
+        match self.command.as_deref() {
+            Some("run") => KEYFOB_FAILED,
+            _ => Kind::Usage.exit_code(),
+        }
+    }
+
     fn global(&self) -> Global {
         Global {
             json: self.json,

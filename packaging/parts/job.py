@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,5 +52,24 @@ def main_job(keyfob, work, **more):
         run([*keyfob, "run", "--", "sh", "-c", 'test "$GREETING" = hello && exit 7'], home, code=7)
         run([*keyfob, "run", "--mask", "--", "sh", "-c", "exit 7"], home, code=7)
         run([*keyfob, "run", "--", "no-such-command"], home, code=127)
+    if sys.platform == "win32" and len(keyfob) == 1:
+        console(keyfob, home)
     shutil.rmtree(home)
     return seconds
+
+
+def console(keyfob, home):
+    """What the console asks for reaches the command, and keyfob ends as that does."""
+    script = "import signal, sys, time; signal.signal(signal.SIGBREAK, lambda *_: sys.exit(7)); print('ready', flush=True)"
+    script += "; [time.sleep(0.1) for _ in range(300)]"
+    names = ("SYSTEMROOT", "TEMP", "PATH", "PATHEXT")
+    env = {name: os.environ[name] for name in names if name in os.environ}
+    env.update(HOME=str(home), USERPROFILE=str(home), CI="1")
+    for mask in ([], ["--mask"]):
+        words = [str(word) for word in (*keyfob, "run", *mask, "--", sys.executable, "-c", script)]
+        group = subprocess.CREATE_NEW_PROCESS_GROUP
+        started = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, creationflags=group)
+        check(started.stdout.readline().strip() == b"ready", "the command did not start")
+        started.send_signal(signal.CTRL_BREAK_EVENT)
+        check(started.wait(SECONDS) == 7, f"Ctrl-Break ended it with {started.returncode}")
+        started.stdout.close()

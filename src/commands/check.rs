@@ -99,12 +99,21 @@ pub async fn run(args: CheckArgs, app: &App) -> Result<()> {
         .filter(|(item, state)| item.required && **state == State::Missing)
         .filter_map(|(item, _)| item.secret.as_ref())
         .collect();
-    let mut unknown = found.into_values().filter_map(Result::err);
-    match (missing.as_slice(), unknown.next()) {
-        ([], None) => Ok(()),
-        ([], Some(error)) => Err(error),
-        (missing, _) => Err(refusal(missing)),
+    let mut unknown: Vec<Error> = found.into_values().filter_map(Result::err).collect();
+    let error = match (missing.as_slice(), unknown.is_empty()) {
+        ([], true) => return Ok(()),
+        ([], false) => unknown.remove(0),
+        (missing, _) => refusal(missing),
+    };
+    // Why each of the others is unknown is told, too.
+    for other in unknown {
+        app.ui.warn(&format!(
+            "{}: {}",
+            other.store_name().unwrap_or_default(),
+            other.message()
+        ));
     }
+    Err(error)
 }
 
 /// All that the configuration names.

@@ -72,24 +72,31 @@ pub async fn run(args: DeleteArgs, app: &App) -> Result<()> {
                     .note(&format!("{} deleted from {}", outcome.name, store.name()));
             }
         }
-        if !app.ui.json && outcomes.iter().any(|outcome| outcome.result.is_ok()) {
-            tell_of_history(store.name(), app);
+        let mut deleted = outcomes.iter().filter(|outcome| outcome.result.is_ok());
+        if !app.ui.json
+            && let Some(first) = deleted.next()
+        {
+            let back = match deleted.next() {
+                None => format!("{} brings it back", first.name.shown().typed()),
+                Some(_) => "NAME brings one back".to_owned(),
+            };
+            tell_of_history(store.name(), &back, app);
         }
         all.push(Results::of(store, outcomes));
     }
     report(app, all)
 }
 
-/// Tells that what was deleted from a vault is not gone yet.
-fn tell_of_history(store: &StoreName, app: &App) {
+/// Tells that what was deleted from a vault is not gone yet; `back` ends what brings it back.
+fn tell_of_history(store: &StoreName, back: &str, app: &App) {
     let config = app.config().and_then(|config| config.store(store));
     let services = app.services();
     if let (Ok(config), Ok(services)) = (config, services)
         && local::vault(config, services).is_ok()
     {
         app.ui.note(&format!(
-            "it stays in the vault's history for {} days: keyfob restore -s {store} NAME brings it \
-             back, keyfob vault purge -s {store} takes it out for good",
+            "it stays in the vault's history for {} days: keyfob restore -s {store} {back}, keyfob \
+             vault purge -s {store} takes it out for good",
             DELETED_KEPT_FOR.as_hours() / 24
         ));
     }

@@ -116,11 +116,16 @@ async fn stored(
     let old = read.values.get(name);
     let mut write = Write::new(name.clone(), in_form_of(old, value));
     write.expected = read.expected(name);
-    let batch = Batch {
-        writes: vec![write],
-        if_absent: old.is_none(),
+    let mut outcomes = match old {
+        Some(_) => {
+            let batch = Batch {
+                writes: vec![write],
+                if_absent: false,
+            };
+            store.write(batch).await?
+        }
+        None => store.write_new(write).await?,
     };
-    let mut outcomes = store.write(batch).await?;
     for outcome in &mut outcomes {
         let result = std::mem::replace(&mut outcome.result, Ok(Action::Unchanged));
         outcome.result = result.map_err(|error| match error.kind() {

@@ -84,8 +84,8 @@ fn show(app: &App) -> Result<()> {
         }
         return app.ui.document(&document);
     }
-    app.ui.line(&format!("public key: {key}"))?;
-    app.ui.line(&format!("identity: {location}"))
+    app.ui.fact("public key", &key.to_string())?;
+    app.ui.fact("identity", &location.to_string())
 }
 
 fn export(file: Option<&Path>, yes: bool, app: &App) -> Result<()> {

@@ -79,6 +79,7 @@ pub async fn run(args: ImportArgs, app: &App) -> Result<()> {
     let reading = ReadOptions {
         last_wins: args.last_wins,
         literal: args.literal,
+        offered: true,
     };
     let pairs = input::pairs(&args.file, args.format, reading)?;
     let file = input::shown(&args.file);

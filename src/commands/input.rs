@@ -39,13 +39,16 @@ pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>> {
     named::read(path, most).map_err(|error| not_read(&shown(path), most, error))
 }
 
-/// Checks that there is something at `path`, which the user has named.
+/// Checks that there is a file at `path`, which the user has named.
 ///
 /// # Errors
 /// `failed` with the reason.
 pub fn check_there(path: &Path) -> Result<()> {
     let error = |error| unreadable(&shown(path), error);
-    path.metadata().map(drop).map_err(error)
+    match path.metadata().map_err(error)?.is_dir() {
+        true => Err(error(io::ErrorKind::IsADirectory.into())),
+        false => Ok(()),
+    }
 }
 
 /// Every byte of stdin.

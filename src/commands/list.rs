@@ -11,6 +11,7 @@ use crate::words::batch::Filter;
 use crate::words::error::Result;
 use crate::words::glob::Glob;
 use crate::words::secret::Entry;
+use crate::words::shown;
 
 /// The same of what was deleted.
 pub const DELETED: &[&str] = &["NAME", "DELETED", "DESCRIPTION"];
@@ -72,7 +73,15 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     if args.deleted {
         let mut entries = store.deleted().await?;
         entries.retain(|entry| filter.admits(entry.name.as_str()) && admits(entry));
-        return show_deleted(entries, &store, app);
+        if entries.is_empty() && !app.ui.json {
+            let narrowed = narrowed(args.glob.as_deref(), &filter);
+            app.ui.note(&format!(
+                "no deleted secret{narrowed} can be restored in the store {}",
+                store.name()
+            ));
+            return Ok(());
+        }
+        return show_deleted(entries, app);
     }
     let (mut entries, rest) = store.list_what_can_be_read(&filter).await?;
     entries.retain(admits);
@@ -88,14 +97,7 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
 /// Says why there is nothing to show, and how to go on.
 fn tell_of_none(glob: Option<&str>, filter: &Filter, store: &Store, app: &App) {
     let name = store.name();
-    let narrowed: Vec<String> = [
-        (glob, "whose name is like"),
-        (filter.prefix.as_deref(), "whose name begins with"),
-        (filter.secret_type.as_deref(), "of the type"),
-    ]
-    .into_iter()
-    .filter_map(|(text, what)| Some(format!("{what} {:?}", text?)))
-    .collect();
+    let narrowed = narrowed(glob, filter);
     if narrowed.is_empty() {
         app.ui
             .note(&format!("there are no secrets in the store {name}"));
@@ -103,11 +105,22 @@ fn tell_of_none(glob: Option<&str>, filter: &Filter, store: &Store, app: &App) {
             .ui
             .next(&format!("keyfob set -s {name} NAME stores one"));
     }
-    let narrowed = narrowed.join(" and ");
-    app.ui.note(&format!(
-        "there is no secret {narrowed} in the store {name}"
-    ));
+    app.ui
+        .note(&format!("there is no secret{narrowed} in the store {name}"));
     app.ui.next(&format!("keyfob list -s {name} shows all"));
+}
+
+/// What the secrets that are asked for have in common, with a blank in front; nothing where all are.
+fn narrowed(glob: Option<&str>, filter: &Filter) -> String {
+    let narrowed: Vec<String> = [
+        (glob, "whose name is like"),
+        (filter.prefix.as_deref(), "whose name begins with"),
+        (filter.secret_type.as_deref(), "of the type"),
+    ]
+    .into_iter()
+    .filter_map(|(text, what)| Some(format!(" {what} {}", shown::quoted(text?))))
+    .collect();
+    narrowed.join(" and")
 }
 
 /// What a table says of attributes that are those of the row before.
@@ -149,16 +162,9 @@ fn show(entries: Vec<Entry>, app: &App) -> Result<()> {
 }
 
 /// Shows `entries`, which are deleted.
-fn show_deleted(entries: Vec<Entry>, store: &Store, app: &App) -> Result<()> {
+fn show_deleted(entries: Vec<Entry>, app: &App) -> Result<()> {
     if app.ui.json {
         return app.ui.documents(&entries);
-    }
-    if entries.is_empty() {
-        let name = store.name();
-        app.ui.note(&format!(
-            "no deleted secret can be restored in the store {name}"
-        ));
-        return Ok(());
     }
     let mut table = Table::new(DELETED, &app.ui);
     for entry in entries {

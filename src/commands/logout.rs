@@ -6,8 +6,7 @@ use serde_json::json;
 use crate::app::App;
 use crate::fallback::shelf::{Origin, Shelf};
 use crate::keyring::Unreachable;
-use crate::store::Store;
-use crate::words::error::Result;
+use crate::words::error::{Kind, Result};
 use crate::words::secret::StoreName;
 
 /// Forget a store's cached token and the credential kept for it
@@ -29,7 +28,14 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
         Some(name) => name,
         None => app.selected_store()?,
     };
-    let store = app.open(&name)?;
+    let config = app.config()?.store(&name)?;
+    let store = match app.open(&name) {
+        // Without an address nothing was ever obtained.
+        Err(error) if error.kind() == Kind::Config && !config.is_set_up() => {
+            return done(&name, Vec::new(), app);
+        }
+        store => store?,
+    };
     // Before anything that may fail for want of a keyring or a keypair.
     let origin = Origin::new(store.name(), store.scope().await.ok());
     let snapshots = Shelf::new(app.folders()?).forget(&[origin]);
@@ -46,33 +52,35 @@ pub async fn run(args: LogoutArgs, app: &App) -> Result<()> {
         Err(error) => Some(error),
     };
     if let Some(error) = failure {
-        tell(&forgotten, &store, app);
+        tell(&forgotten, &name, app);
         return Err(error);
     }
     let is_hosted = store.spec().name() != "local";
     let keyring = &app.services()?.keyring;
     if is_hosted && keyring.probe().why == Some(Unreachable::Absent) {
         app.ui.note(&format!(
-            "{}: there is no OS keyring in this session; what another session has kept in one stays",
-            store.name()
+            "{name}: there is no OS keyring in this session; what another session has kept in one stays"
         ));
     }
+    done(&name, forgotten, app)
+}
+
+fn done(store: &StoreName, forgotten: Vec<String>, app: &App) -> Result<()> {
     if app.ui.json {
         return app
             .ui
-            .document(&json!({ "store": store.name(), "forgotten": forgotten }));
+            .document(&json!({ "store": store, "forgotten": forgotten }));
     }
     if forgotten.is_empty() {
         app.ui
-            .note(&format!("{}: there was nothing to forget", store.name()));
+            .note(&format!("{store}: there was nothing to forget"));
     }
-    tell(&forgotten, &store, app);
+    tell(&forgotten, store, app);
     Ok(())
 }
 
-fn tell(forgotten: &[String], store: &Store, app: &App) {
+fn tell(forgotten: &[String], store: &StoreName, app: &App) {
     for what in forgotten {
-        app.ui
-            .note(&format!("{}: {what} is forgotten", store.name()));
+        app.ui.note(&format!("{store}: {what} is forgotten"));
     }
 }

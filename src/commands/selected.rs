@@ -275,9 +275,9 @@ pub fn wanted(args: &SelectionArgs) -> Result<Wanted> {
                     Error::usage(format!("-e {described} is not VAR=NAME"))
                 }
                 quoted => Error::usage(format!("-e {quoted} is not VAR=NAME")).hint(format!(
-                    "to keep the name: -e {}, or --only {}",
+                    "to keep the name: -e {}, or --only {name}; a profile is -P {name}",
                     shell_word(&format!("{mapping}={mapping}")),
-                    quoted.typed()
+                    name = quoted.typed()
                 )),
             });
         };

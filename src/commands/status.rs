@@ -84,8 +84,7 @@ pub async fn run(_args: StatusArgs, app: &App) -> Result<()> {
         document["default"] = (name == default).into();
         let is_used = name == default
             || app.named_store().is_some()
-            || configured.provider_origin().is_some()
-            || configured.fields().next().is_some()
+            || configured.is_set_up()
             || document.get("credential").is_some();
         documents.push(document);
         if !is_used && app.ui.stdout_is_terminal() {

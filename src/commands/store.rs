@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::trust::configured;
 use crate::app::App;
+use crate::config::check::did_you_mean;
 use crate::config::{Files, edit, lookup};
 use crate::providers::{ProviderSpec, registry};
 use crate::ui::Table;
@@ -139,10 +140,16 @@ fn add(args: &StoreAddArgs, app: &App) -> Result<()> {
     let mut fields = Vec::new();
     for field in &args.fields {
         let Some((key, value)) = field.split_once('=') else {
-            return Err(Error::usage(format!(
-                "{} is not FIELD=VALUE",
-                shown::quoted(field)
-            )));
+            let error = Error::usage(format!("{} is not FIELD=VALUE", shown::quoted(field)));
+            let Some(spec) = registry::find(&args.provider) else {
+                return Err(error);
+            };
+            let fields = spec.schema.fields.iter().filter(|it| !it.credential);
+            let known: Vec<&str> = fields.map(|it| it.name).collect();
+            return Err(error.hint(match known.contains(&field.as_str()) {
+                true => format!("write {field}=VALUE"),
+                false => did_you_mean(field, "fields", &known),
+            }));
         };
         fields.push((key.to_owned(), value.to_owned()));
     }

@@ -78,13 +78,13 @@ pub async fn run(args: WhereArgs, app: &App) -> Result<()> {
 #[derive(Default)]
 struct Told {
     document: Map<String, Value>,
-    lines: Vec<String>,
+    lines: Vec<(&'static str, String)>,
 }
 
 impl Told {
-    fn say(&mut self, key: &str, value: &str) {
+    fn say(&mut self, key: &'static str, value: &str) {
         self.document.insert(key.to_owned(), json!(value));
-        self.lines.push(format!("{key}: {value}"));
+        self.lines.push((key, value.to_owned()));
     }
 
     fn secret(&mut self, secret: &Reference, app: &App) -> Result<()> {
@@ -93,7 +93,7 @@ impl Told {
             .insert("store".to_owned(), json!(secret.store));
         self.document.insert("provider".to_owned(), json!(provider));
         self.lines
-            .push(format!("store: {} ({provider})", secret.store));
+            .push(("store", format!("{} ({provider})", secret.store)));
         self.say("name", secret.name.as_str());
         Ok(())
     }
@@ -109,13 +109,14 @@ impl Told {
             Some(origin @ Origin::Environment { .. }) => origin.to_string(),
             None => "built in".to_owned(),
         };
-        self.lines.push(format!("configured: {shown}"));
+        self.lines.push(("configured", shown));
     }
 
     fn print(self, app: &App) -> Result<()> {
         if app.ui.json {
             return app.ui.document(&Value::Object(self.document));
         }
-        self.lines.iter().try_for_each(|line| app.ui.line(line))
+        let mut lines = self.lines.iter();
+        lines.try_for_each(|(label, text)| app.ui.fact(label, text))
     }
 }

@@ -11,7 +11,6 @@ use futures_util::FutureExt as _;
 
 use super::line::Line;
 use crate::app::App;
-use crate::config::Config;
 use crate::providers::registry;
 use crate::store::Store;
 use crate::words::batch::Filter;
@@ -260,7 +259,7 @@ pub fn groups(line: &Line, _: &str) -> Found {
         let store = app.selected_store()?;
         let config = app.config()?;
         let configured = config.store(&store)?.text("group").map(str::to_owned);
-        let referred = referred(config, &store);
+        let referred = referred(&app, &store);
         let referred = referred.iter().filter_map(|name| name.split_once('/'));
         let mut groups: BTreeSet<String> = referred.map(|(group, _)| group.to_owned()).collect();
         groups.extend(configured);
@@ -384,10 +383,8 @@ fn names(app: &App, store: &StoreName) -> Found {
     for entry in here.unwrap_or_default() {
         found.insert(entry.name.as_str().to_owned(), entry.description);
     }
-    if found.is_empty()
-        && let Ok(config) = app.config()
-    {
-        found.extend(referred(config, store).into_iter().map(|name| (name, None)));
+    if found.is_empty() {
+        found.extend(referred(app, store).into_iter().map(|name| (name, None)));
     }
     let plain = found.into_iter().filter(|(name, _)| is_plain(name));
     plain
@@ -395,19 +392,26 @@ fn names(app: &App, store: &StoreName) -> Found {
         .collect()
 }
 
-/// The names of `store` that the configuration refers to.
-fn referred(config: &Config, store: &StoreName) -> BTreeSet<String> {
-    let variables = config.env_table().values();
-    let variables = variables.filter_map(|mapping| match &mapping.variable.from {
-        Some(Target::Reference(reference)) => Some(reference),
+/// The names of `store` that the configuration refers to; those without a store are the default
+/// store's.
+fn referred(app: &App, store: &StoreName) -> BTreeSet<String> {
+    let Ok(config) = app.config() else {
+        return BTreeSet::new();
+    };
+    let is_default = app.default_store().is_ok_and(|default| default == *store);
+    let name_of = |target: &Target| match target {
+        Target::Reference(reference) if reference.store == *store => Some(reference.name.clone()),
+        Target::Name(name) if is_default => Some(name.clone()),
         _ => None,
-    });
+    };
+    let variables = config.env_table().values();
+    let variables = variables.filter_map(|mapping| name_of(mapping.variable.from.as_ref()?));
     let rotations = config.rotations().values();
     let targets = rotations.flat_map(|entry| &entry.rotation.targets);
+    let targets = targets.filter(|reference| reference.store == *store);
     variables
-        .chain(targets)
-        .filter(|reference| reference.store == *store)
-        .map(|reference| reference.name.as_str().to_owned())
+        .chain(targets.map(|reference| reference.name.clone()))
+        .map(|name| name.as_str().to_owned())
         .collect()
 }
 

@@ -111,7 +111,7 @@ pub fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// "did you mean x?" where something of `known` is near `word`, else "the WHAT are a, b, c".
-pub(super) fn did_you_mean(word: &str, what: &str, known: &[&str]) -> String {
+pub fn did_you_mean(word: &str, what: &str, known: &[&str]) -> String {
     match suggest(word, known.iter().copied()) {
         Some(near) => format!("did you mean {}?", Word(near)),
         None if known.is_empty() => format!("there are no {what}"),

@@ -15,6 +15,7 @@ use super::{LoadOptions, Role, environment, lookup, merge, reader, source, splic
 use crate::state::lock::Lock;
 use crate::state::{self, Mode};
 use crate::words::error::{Error, Result};
+use crate::words::key_material;
 use crate::words::secret::{Reference, StoreName};
 use crate::words::shown::{self, ShownPath as _};
 
@@ -173,7 +174,7 @@ fn field_value(name: &StoreName, schema: &Schema, key: &str, text: &str) -> Resu
     if text.is_empty() {
         return Err(Error::usage(format!("{key} is empty")));
     }
-    if field.inline_env && field.shape == Shape::Path && shown::is_plain_key(text) {
+    if field.inline_env && field.shape == Shape::Path && key_material::is_plain_key(text) {
         return Err(Error::usage(format!(
             "{key} must be a path, not the key itself"
         )));

@@ -14,6 +14,7 @@ use super::schema::{Field, Providers, Schema, Schemas, Shape, provider, variable
 use super::source::Source;
 use super::variable::{self, Variable};
 use crate::words::error::Result;
+use crate::words::key_material;
 use crate::words::secret::{Reference, StoreName};
 use crate::words::shown;
 use crate::words::text::Place;
@@ -225,7 +226,7 @@ fn read_field(
         Shape::Text | Shape::Url | Shape::Path => {}
     }
     let text = reader.text(&path, item)?;
-    if field.inline_env && shown::is_plain_key(text) {
+    if field.inline_env && key_material::is_plain_key(text) {
         let message = format!("{path} must be a path, not the key itself");
         let variable = variable(store, field.name);
         let hint = format!("keep the key in a file of your own, or in {variable}");

@@ -15,6 +15,7 @@ use super::trust::{TrustRecord, Untrusted, digest};
 use super::variable::Variable;
 use super::{LoadOptions, Role, merge, related};
 use crate::words::error::Result;
+use crate::words::key_material;
 use crate::words::secret::Target;
 use crate::words::shown;
 use crate::words::text::Place;
@@ -161,7 +162,7 @@ fn decisions(layer: &Layer) -> Vec<Decision> {
             let value = match &placed.value {
                 Value::Text(text) => match table.schema.field(key).map(|field| field.shape) {
                     // A key in the place of its path is told as elsewhere.
-                    Some(Shape::Path) if shown::is_key(text, &base.join(text.as_str())) => {
+                    Some(Shape::Path) if key_material::is_key(text, &base.join(text.as_str())) => {
                         shown::surplus(text).exact()
                     }
                     _ => text.to_string(),

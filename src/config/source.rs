@@ -103,8 +103,13 @@ pub(super) fn read(path: &Path, any_kind: bool) -> Result<Raw> {
 fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
     let bad = |why: &str| Error::config(format!("{}: {why}", path.shown()));
     let unreadable = |error: io::Error| bad(&io_reason(&error));
+    // What the user has named and cannot be read is no fault of a configuration.
+    let folder = || match any_kind {
+        true => Error::failed(format!("could not read {}: it is a folder", path.shown())),
+        false => bad("it is a folder, not a file"),
+    };
     if path.is_dir() {
-        return Err(bad("it is a folder, not a file"));
+        return Err(folder());
     }
     // A pipe has a path but no place; it is read all the same when the user names one.
     if any_kind && path.metadata().is_ok_and(|it| !it.is_file()) {
@@ -120,13 +125,12 @@ fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
         }));
     }
     let file = open(path).map_err(|error| match any_kind {
-        // The user has named it, so that its absence is no fault of a configuration.
         true => Error::io(format!("could not read {}", path.shown()), error),
         false => unreadable(error),
     })?;
     let metadata = file.metadata().map_err(unreadable)?;
     if metadata.is_dir() {
-        return Err(bad("it is a folder, not a file"));
+        return Err(folder());
     }
     if !metadata.is_file() {
         return Err(bad("it is not a regular file"));
@@ -271,7 +275,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keyfob.toml");
         let message = |path: &Path| read(path, true).err().unwrap().message().to_owned();
-        assert!(message(folder.path()).ends_with(": it is a folder, not a file"));
+        assert!(message(folder.path()).ends_with(": it is a folder"));
         assert!(message(&path).ends_with("keyfob.toml: no such file or directory"));
         std::fs::write(&path, vec![b'#'; MAX_BYTES as usize + 1]).unwrap();
         assert!(message(&path).ends_with("keyfob.toml: it is longer than 1 MiB"));

@@ -10,6 +10,7 @@ use super::layer::credential_hint;
 use super::schema::{Field, Schema, Shape, variables};
 use crate::words::env::Environment;
 use crate::words::error::{Error, Result};
+use crate::words::key_material;
 use crate::words::secret::{Reference, SecretValue, StoreName};
 use crate::words::shown::{self, ShownPath as _};
 
@@ -76,7 +77,8 @@ impl Entry {
         let path = match &value {
             Value::Text(text) if field.shape == Shape::Path => {
                 let path = env.resolve(text, base);
-                let inline = field.inline_env && in_environment && shown::is_key(text, &path);
+                let inline =
+                    field.inline_env && in_environment && key_material::is_key(text, &path);
                 (!inline).then_some(path)
             }
             _ => None,
@@ -142,6 +144,11 @@ impl StoreConfig {
     /// Where its provider is named; `None` for a built-in store that nothing configures.
     pub fn provider_origin(&self) -> Option<&Origin> {
         self.provider_origin.as_ref()
+    }
+
+    /// Whether anything configures it; a built-in store may never have been set up.
+    pub fn is_set_up(&self) -> bool {
+        self.provider_origin.is_some() || self.fields().next().is_some()
     }
 
     /// The fields that are set, in the schema's order, with where they come from.
@@ -225,7 +232,7 @@ impl StoreConfig {
         Some(match &entry.value {
             _ if hidden => "(set)".to_owned(),
             Value::Text(text) => match &entry.path {
-                Some(path) if shown::is_key(text, path) => path.shown().exact(),
+                Some(path) if key_material::is_key(text, path) => path.shown().exact(),
                 _ => text.to_string(),
             },
             Value::List(elements) => shown::public_keys(elements).to_string(),

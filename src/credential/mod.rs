@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 mod command;
 
-use crate::config::environment::{is_credential_variable, variables};
+use crate::config::environment::is_credential_variable;
 use crate::config::schema::Schemas;
 use crate::config::{Origin, StoreConfig};
 use crate::http::Http;
@@ -305,20 +305,12 @@ impl Credential {
                 Err(why) => format!(", and {why}"),
             },
         };
-        let field = self.config.schema().field(self.field);
-        let names: Vec<String> = field
-            .into_iter()
-            .flat_map(|field| variables(self.config.name(), field))
-            .collect();
-        Err(
-            Error::unauthenticated(format!("there is no credential for {}{why}", self.base_url))
-                .hint(format!(
-                    "set {}, configure {}, or keep one in the OS keyring with: keyfob login {}",
-                    names.join(" or "),
-                    self.command_field,
-                    self.config.name()
-                )),
-        )
+        let error =
+            Error::unauthenticated(format!("there is no credential for {}{why}", self.base_url));
+        Err(match self.config.credential_hint(self.field) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        })
     }
 }
 

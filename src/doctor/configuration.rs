@@ -29,11 +29,15 @@ pub(super) fn examine(patient: &Patient<'_>) -> Vec<Finding> {
     let selected = patient.selected.as_ref();
     found.push(match selected.map(|name| config.store(name)) {
         Ok(Ok(store)) => {
-            let name = store.name();
+            let (name, provider) = (store.name().as_str(), store.provider());
+            let is_built_in = name == provider;
             Finding::ok(
                 CHECK,
                 "default store",
-                format!("{name}, {}", store.provider()),
+                match is_built_in {
+                    true => name.to_owned(),
+                    false => format!("{name} ({provider})"),
+                },
             )
         }
         Ok(Err(error)) => Finding::error(CHECK, "default store", &error),

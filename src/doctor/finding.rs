@@ -30,8 +30,7 @@ impl Patient<'_> {
     /// Whether the user means to use `store`: a built-in one that nothing configures and nobody
     /// selected may never have been set up.
     pub(super) fn means(&self, store: &StoreConfig) -> bool {
-        store.provider_origin().is_some()
-            || store.fields().next().is_some()
+        store.is_set_up()
             || self.only == Some(store.name())
             || self
                 .selected

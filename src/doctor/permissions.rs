@@ -8,7 +8,6 @@ use crate::config::lookup;
 use crate::identity::keypair::locate;
 #[cfg(unix)]
 use crate::words::shown::ShownPath as _;
-#[cfg(unix)]
 use crate::written;
 
 const CHECK: &str = "permissions";

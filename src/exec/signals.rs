@@ -1,12 +1,15 @@
 //! The signals that keyfob passes on while it stays beside a command, and those that end long work.
 
 use std::io;
+use std::process::{Command, Stdio};
 
 use futures_util::future::select_all;
 use rustix::process::Signal;
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::WithOrigin;
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::words::memory;
 
 /// What somebody may send keyfob and mean the command.
 const FORWARDED: [Signal; 6] = [
@@ -86,13 +89,44 @@ pub fn end_by(signal: Signal) {
     let _ = signal_hook::low_level::emulate_default_handler(signal.as_raw());
 }
 
-/// The signals that are ignored, the first in the lowest bit. None where the system does not tell.
+/// The signals that are ignored, the first in the lowest bit. None where nothing tells.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok())
-        .unwrap_or(0)
+    match std::fs::read_to_string("/proc/self/status") {
+        Ok(status) => status
+            .lines()
+            .find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok())
+            .unwrap_or(0),
+        Err(_) => ignored_by_a_shell(),
+    }
+}
+
+/// A shell cannot catch what was ignored when it was started: it sends itself each of the signals that
+/// its arguments number, and prints those that it did not catch.
+const TRIES: &str = "\
+for signal; do
+  caught=
+  trap 'caught=1' \"$signal\"
+  kill -\"$signal\" $$
+  [ \"$caught\" ] || echo \"$signal\"
+done";
+
+/// The same where the kernel does not tell, as on macOS, of the signals that matter here: a shell that
+/// this process starts ignores what it does.
+fn ignored_by_a_shell() -> u64 {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args(["-c", TRIES, "sh"])
+        .args(of_the_command().iter().map(|it| it.as_raw().to_string()))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    let told = memory::starting(|| shell.output());
+    let told = told.map(|output| output.stdout).unwrap_or_default();
+    let numbers = std::str::from_utf8(&told).unwrap_or_default().lines();
+    numbers
+        .filter_map(|number| number.parse::<u32>().ok()?.checked_sub(1))
+        .filter_map(|bit| 1_u64.checked_shl(bit))
+        .fold(0, |all, one| all | one)
 }
 
 /// The signals as they arrive, without end.
@@ -104,4 +138,56 @@ pub fn arriving(signals: &mut SignalsInfo<WithOrigin>) -> impl Iterator<Item = A
             from_terminal: origin.process.is_none_or(|process| process.pid == 0),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_tells_what_it_was_started_to_ignore() {
+        let numbers = |signals: &[Signal]| -> Vec<String> {
+            let numbers = signals.iter().map(|signal| signal.as_raw().to_string());
+            numbers.collect()
+        };
+        // What this process ignores, those that it starts do too.
+        let already = ignored();
+        for shell in ["sh", "bash", "dash"] {
+            for more in [
+                &[][..],
+                &[Signal::HUP],
+                &[Signal::TERM, Signal::HUP],
+                &of_the_command(),
+            ] {
+                let trap = match more {
+                    [] => String::new(),
+                    _ => format!("trap '' {}; ", numbers(more).join(" ")),
+                };
+                let output = Command::new("sh")
+                    .args(["-c", &format!("{trap}exec \"$@\""), "sh"])
+                    .args([shell, "-c", TRIES, "sh"])
+                    .args(numbers(&of_the_command()))
+                    .output();
+                let output = output.expect("started");
+                if output.status.code() == Some(127) {
+                    continue;
+                }
+                let mut all = of_the_command();
+                all.retain(|signal| {
+                    more.contains(signal) || already >> (signal.as_raw() - 1) & 1 == 1
+                });
+                let told = String::from_utf8(output.stdout).expect("text");
+                assert_eq!(told.lines().collect::<Vec<_>>(), numbers(&all), "{shell}");
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_shell_tells_as_the_kernel_does() {
+        let forwarded = of_the_command();
+        let bits = forwarded.iter().map(|signal| 1 << (signal.as_raw() - 1));
+        let ours: u64 = bits.fold(0, |all, one: u64| all | one);
+        assert_eq!(ignored_by_a_shell(), ignored() & ours);
+    }
 }

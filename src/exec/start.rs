@@ -269,6 +269,33 @@ mod tests {
     }
 
     #[test]
+    fn on_windows_no_other_letters_make_another_variable() {
+        let env = Environment::from_vars([("Path", "old"), ("neo_api_key", "k")], "/");
+        let secrets = BTreeMap::from([("PATH".to_owned(), SecretValue::from("new"))]);
+        let set = |policy| -> Vec<(OsString, OsString)> {
+            let vars = child_environment(&env, &secrets, policy);
+            vars.unwrap().into_iter().collect()
+        };
+        let keep = Policy {
+            keep_existing: true,
+            ..Policy::default()
+        };
+        let pairs = |pairs: &[(&str, &str)]| -> Vec<(OsString, OsString)> {
+            let pairs = pairs.iter();
+            pairs
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect()
+        };
+        let all = [("PATH", "new"), ("Path", "old"), ("neo_api_key", "k")];
+        let (won, kept) = match cfg!(windows) {
+            true => (&all[..1], &all[1..2]),
+            false => (&all[..], &all[..]),
+        };
+        assert_eq!(set(Policy::default()), pairs(won));
+        assert_eq!(set(keep), pairs(kept));
+    }
+
+    #[test]
     fn a_nul_byte_is_an_error_that_names_the_secret() {
         let secrets = BTreeMap::from([("A".to_owned(), SecretValue::new(b"x\0y".to_vec()))]);
         let error =

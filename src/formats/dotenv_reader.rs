@@ -30,7 +30,7 @@ pub(super) fn read(bytes: &[u8], reading: ReadOptions) -> Result<Vec<Pair>> {
     let mut input = Input {
         rest: utf8_input(Dotenv, bytes)?,
         line: 1,
-        literal: reading.literal,
+        reading,
     };
     let mut pairs: Vec<Pair> = Vec::new();
     let mut lines: HashMap<String, usize> = HashMap::new();
@@ -48,8 +48,11 @@ pub(super) fn read(bytes: &[u8], reading: ReadOptions) -> Result<Vec<Pair>> {
         let value = input.value(name)?;
         if let Some(first) = lines.insert(name.to_owned(), line) {
             if !reading.last_wins {
-                return Err(duplicate_key(name, line, first)
-                    .hint("leave one of them out; keyfob import --last-wins takes the last one"));
+                let error = duplicate_key(name, line, first).hint("leave one of them out");
+                return Err(match reading.offered {
+                    true => error.also_hint("keyfob import --last-wins takes the last one"),
+                    false => error,
+                });
             }
             pairs.retain(|(other, _)| other != name);
         }
@@ -84,8 +87,7 @@ fn is_blank(c: char) -> bool {
 struct Input<'t> {
     rest: &'t str,
     line: usize,
-    /// Whether `$NAME` is a text like any other.
-    literal: bool,
+    reading: ReadOptions,
 }
 
 impl<'t> Input<'t> {
@@ -170,7 +172,7 @@ impl<'t> Input<'t> {
             found
         });
         let value = text[..comment.map_or(end, |(at, _)| at)].trim_end_matches(is_blank);
-        if !self.literal
+        if !self.reading.literal
             && value
                 .match_indices('$')
                 .any(|(at, _)| names_variable(&value[at..]))
@@ -226,7 +228,7 @@ impl<'t> Input<'t> {
                 Some((written, meant)) => (written.len(), *meant),
                 None => (c.len_utf8(), c),
             };
-            if escape.is_none() && !self.literal && names_variable(rest) {
+            if escape.is_none() && !self.reading.literal && names_variable(rest) {
                 return Err(self.reference(name));
             }
             out.push_char(meant);
@@ -241,10 +243,15 @@ impl<'t> Input<'t> {
     }
 
     fn reference(&self, name: &str) -> Error {
-        self.error(&format!(
-            "gives {name} a value with the name of a variable behind $ in it, which keyfob does not expand"
-        ))
-        .hint("write out what it stands for, or put the value in single quotes; keyfob import --literal takes all values as they stand")
+        let error = self
+            .error(&format!(
+                "gives {name} a value with the name of a variable behind $ in it, which keyfob does not expand"
+            ))
+            .hint("write out what it stands for, or put the value in single quotes");
+        match self.reading.offered {
+            true => error.also_hint("keyfob import --literal takes all values as they stand"),
+            false => error,
+        }
     }
 }
 
@@ -355,6 +362,7 @@ mod tests {
         let reading = ReadOptions {
             last_wins: true,
             literal: true,
+            ..ReadOptions::default()
         };
         let text = "A=1\nB=x$A${A:-b}\nA=\"$B\\n\"\n";
         let pairs = super::read(text.as_bytes(), reading).unwrap();

@@ -73,6 +73,8 @@ pub struct ReadOptions {
     pub last_wins: bool,
     /// `$NAME` in a dotenv file stands for itself.
     pub literal: bool,
+    /// Whether the user can ask for these, so that hints may name the options of `import`.
+    pub offered: bool,
 }
 
 /// What some formats want to know beyond names and values.

@@ -16,14 +16,14 @@ const MAX_SIZE: u64 = 1 << 20;
 /// `what` it is goes into messages.
 ///
 /// # Errors
-/// `unauthenticated` where others can, with the command that ends it, and where it is no regular
-/// file or too large to be one with keys; `failed` where it cannot be read.
+/// `unauthenticated` where others can, with the command that ends it, and where it is too large to be
+/// one with keys; `failed` where it cannot be read or is no regular file.
 pub fn read_private(path: &Path, what: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
     let shown = path.shown();
     let cannot = |error: io::Error| match error.kind() {
-        io::ErrorKind::InvalidInput => {
-            Error::unauthenticated(format!("the {what} {shown} is not a regular file"))
-        }
+        io::ErrorKind::InvalidInput => Error::failed(format!(
+            "cannot read the {what} {shown}: it is not a regular file"
+        )),
         _ => Error::io(format!("cannot read the {what} {shown}"), error),
     };
     let Some(file) = state::open(path).map_err(cannot)? else {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::plugin::PluginRecipient;
 use crate::words::error::{Error, Result};
-use crate::words::shown;
+use crate::words::key_material;
 
 /// An age or SSH public key. Two are equal when the key is, whatever the comment.
 #[derive(Clone)]
@@ -57,7 +57,7 @@ impl Recipient {
 
     fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if shown::may_be_private(text) {
+        if key_material::may_be_private(text) {
             // Not quoted, and nothing else said of it.
             return Err("that may be a private key; recipients are public ones".to_owned());
         }

@@ -51,6 +51,9 @@ pub const TIMEOUT_VARIABLE: &str = "KEYFOB_KEYRING_TIMEOUT";
 /// What they may take where it says nothing. A person waits for it once, not at every call.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What they may take where the system may ask a person who sits there to let keyfob in.
+const ASKED: Duration = Duration::from_secs(30);
+
 /// What they may take where it did not answer earlier in this login session: enough for one that does
 /// again.
 const BRIEF: Duration = Duration::from_millis(100);
@@ -120,11 +123,11 @@ impl Default for Keyring {
 
 impl Keyring {
     /// A handle that has not connected yet. Where `env` shows that this session has no keyring,
-    /// it never will.
+    /// it never will. `attended`: somebody sits there who can be asked.
     ///
     /// # Errors
     /// `usage` where [`TIMEOUT_VARIABLE`] is no duration.
-    pub fn new(env: &Environment) -> Result<Self, Error> {
+    pub fn new(env: &Environment, attended: bool) -> Result<Self, Error> {
         let timeout = env.var(TIMEOUT_VARIABLE).map(str::parse::<HumanDuration>);
         let timeout = timeout.transpose();
         let timeout = timeout.map_err(|error| error.context(TIMEOUT_VARIABLE))?;
@@ -139,7 +142,7 @@ impl Keyring {
         state.left = match timeout {
             Some(timeout) => timeout.limit().unwrap_or(Duration::MAX),
             None if memory.as_ref().is_some_and(Memory::is_silent) => BRIEF,
-            None => TIMEOUT,
+            None => patience(gate::ASKS, attended),
         };
         state.memory = memory;
         drop(state);
@@ -336,6 +339,14 @@ impl State {
     }
 }
 
+/// How long the keyring is waited for: one that `asks` whoever attends takes as long as they do.
+fn patience(asks: bool, attended: bool) -> Duration {
+    match asks && attended {
+        true => ASKED,
+        false => TIMEOUT,
+    }
+}
+
 fn gone() -> Fault {
     Fault::Keyring(Unreachable::Faulty("its client broke off".to_owned()))
 }
@@ -359,9 +370,17 @@ mod tests {
     fn without_a_session_bus_nothing_is_tried() {
         let folder = tempfile::tempdir().unwrap();
         let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
-        let keyring = Keyring::new(&env).unwrap();
+        let keyring = Keyring::new(&env, false).unwrap();
         assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
         assert!(!keyring.touched());
+    }
+
+    #[test]
+    fn only_one_that_asks_whoever_sits_there_is_waited_for_long() {
+        assert_eq!(patience(true, true), ASKED);
+        for (asks, attended) in [(true, false), (false, true), (false, false)] {
+            assert_eq!(patience(asks, attended), TIMEOUT);
+        }
     }
 
     #[cfg(target_os = "linux")]
@@ -375,14 +394,14 @@ mod tests {
             "unix:path=/no/such/socket",
         ] {
             let env = Environment::from_vars([("DBUS_SESSION_BUS_ADDRESS", address)], "/");
-            let keyring = Keyring::new(&env).unwrap();
+            let keyring = Keyring::new(&env, false).unwrap();
             assert_eq!(keyring.get("x"), Err(Unreachable::Absent), "{address}");
         }
         // A socket left behind by a bus that has ended.
         let path = folder.path().join("bus");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         let env = Environment::from_vars([("XDG_RUNTIME_DIR", folder.path())], "/");
-        let keyring = Keyring::new(&env).unwrap();
+        let keyring = Keyring::new(&env, false).unwrap();
         assert_eq!(keyring.get("x"), Err(Unreachable::Absent));
         assert!(keyring.touched());
     }
@@ -402,7 +421,7 @@ mod tests {
             "DBUS_SESSION_BUS_ADDRESS",
             format!(";disabled:;{};", list.join(";")),
         )];
-        let keyring = Keyring::new(&Environment::from_vars(env, "/")).unwrap();
+        let keyring = Keyring::new(&Environment::from_vars(env, "/"), false).unwrap();
         // Somebody has answered there, and hung up.
         assert!(matches!(
             keyring.get("x"),
@@ -423,7 +442,7 @@ mod tests {
             Environment::from_vars(vars, "/")
         };
         for (text, timeout) in [("", TIMEOUT), ("3s", Duration::from_secs(3))] {
-            let keyring = Keyring::new(&env(text)).unwrap();
+            let keyring = Keyring::new(&env(text), false).unwrap();
             let begun = Instant::now();
             assert_eq!(keyring.get("x"), Err(Unreachable::Slow));
             assert!(begun.elapsed() >= timeout, "{text}");
@@ -439,11 +458,11 @@ mod tests {
         let bus = format!("unix:path={folder}/bus");
         let vars = [("HOME", folder), ("DBUS_SESSION_BUS_ADDRESS", &bus)];
         let folderless = Environment::from_vars(vars, "/");
-        let first = Keyring::new(&folderless).unwrap();
+        let first = Keyring::new(&folderless, false).unwrap();
         assert_eq!(first.get("x"), Err(Unreachable::Slow));
         for env in [env(""), folderless] {
             let (told, heard) = mpsc::channel();
-            let keyring = Keyring::new(&env).unwrap();
+            let keyring = Keyring::new(&env, false).unwrap();
             assert_eq!(keyring.state().left, BRIEF);
             let keyring = keyring.telling(Lost::default(), move |text| {
                 drop(told.send(text.to_owned()))
@@ -455,9 +474,9 @@ mod tests {
         let note = std::path::Path::new(folder).join(".cache/keyfob/keyring-silent");
         let noted = std::fs::read_to_string(&note).unwrap();
         std::fs::write(&note, noted.replace('-', "+")).unwrap();
-        let keyring = Keyring::new(&Environment::from_vars(vars, "/")).unwrap();
+        let keyring = Keyring::new(&Environment::from_vars(vars, "/"), false).unwrap();
         assert_eq!(keyring.state().left, TIMEOUT);
-        let error = Keyring::new(&env("soon")).err().unwrap();
+        let error = Keyring::new(&env("soon"), false).err().unwrap();
         assert!(error.message().starts_with(TIMEOUT_VARIABLE), "{error:?}");
     }
 }

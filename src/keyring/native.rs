@@ -14,6 +14,10 @@ pub(super) const NAME: &str = if cfg!(windows) {
     "Keychain"
 };
 
+/// Whether it may ask a person whether this program is to be let in: macOS does after each update, as
+/// it knows programs by their code.
+pub(super) const ASKS: bool = cfg!(target_os = "macos");
+
 /// The way to it.
 pub(super) struct Gate;
 

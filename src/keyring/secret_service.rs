@@ -18,6 +18,9 @@ use crate::words::env::Environment;
 /// What this platform's keyring is called.
 pub(super) const NAME: &str = "Secret Service";
 
+/// Whether it may ask a person whether this program is to be let in: here nothing does.
+pub(super) const ASKS: bool = false;
+
 const BUS_NAME: &str = "org.freedesktop.secrets";
 const SERVICE_PATH: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";

@@ -4,7 +4,7 @@
 //! A vendor hands in how its requests are authorized and how its answers are read; which requests
 //! there are, and what their answers mean, is its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use super::services::Services;
 use super::{Account, Given};
 use crate::config::{StoreConfig, check};
-use crate::credential::{self, Credential, Means};
+use crate::credential::{self, Credential, Means, Source};
 use crate::http::{ClientCertificate, Dialect, Peer, Request, Response};
 use crate::session::{Session, SessionKey};
 use crate::words::error::{Error, Kind, Result};
@@ -302,6 +302,8 @@ pub struct Keyed {
     /// The API itself.
     pub endpoint: Endpoint,
     credential: Credential,
+    /// Whether the one that is being proved was given for that, and comes from nowhere else.
+    is_given: Cell<bool>,
 }
 
 impl Keyed {
@@ -310,6 +312,7 @@ impl Keyed {
         Self {
             credential: Credential::new(&endpoint.config, &endpoint.shown(), field, &[]),
             endpoint,
+            is_given: Cell::new(false),
         }
     }
 
@@ -326,15 +329,25 @@ impl Keyed {
         self.credential.peek(&self.endpoint.means()).await
     }
 
-    /// The error for an answer that refuses the credential.
+    /// The error for an answer that refuses the credential, with where that came from.
     pub fn unauthenticated(&self, response: &Response) -> Error {
         let error = response.error(Kind::Unauthenticated);
-        match self
-            .endpoint
-            .config
-            .credential_hint(self.credential.field())
-        {
-            Some(hint) => error.hint(hint),
+        if self.is_given.get() {
+            return error.hint("nothing was kept: check that it was copied whole");
+        }
+        match self.credential.source(&self.endpoint.services.keyring) {
+            Some(source) => {
+                let error = error.hint(format!(
+                    "the credential from {source} is wrong, expired, revoked or of another server"
+                ));
+                match source {
+                    Source::Keyring => error.also_hint(format!(
+                        "keyfob login {} keeps another one",
+                        self.endpoint.config.name()
+                    )),
+                    _ => error,
+                }
+            }
             None => error,
         }
     }
@@ -349,6 +362,7 @@ impl Keyed {
         match given.get(self.credential.field()) {
             Some(given) => {
                 let credential = given.expose_str().unwrap_or_default();
+                self.is_given.set(true);
                 prove(credential).await?;
                 self.credential
                     .keep(&self.endpoint.services.keyring, credential)

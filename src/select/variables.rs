@@ -130,8 +130,14 @@ impl Naming {
 fn ways_out(names: &[&str]) -> String {
     let first = names.first().copied().unwrap_or_default();
     let except = shell_word(&names.join(","));
+    // `--only "A, B"`, or a variable of the shell's that holds nothing.
+    let is_odd = |name: &&str| name.is_empty() || name.trim() != *name;
+    let written = match names.iter().any(is_odd) {
+        true => "names are written with a comma and no blank between them; ",
+        false => "",
+    };
     format!(
-        "--upper turns - and . into _; -e {} gives it another name; --except {except} leaves {} out",
+        "{written}--upper turns - and . into _; -e {} gives it another name; --except {except} leaves {} out",
         shell_word(&format!("VAR={first}")),
         if names.len() == 1 { "it" } else { "them" },
     )

@@ -2,12 +2,14 @@
 //! repeated, and what could stand there instead.
 
 use std::ffi::OsString;
+use std::num::ParseIntError;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::commands;
 use crate::config::check::suggest;
+use crate::words::duration::HumanDuration;
 use crate::words::error::Error;
 use crate::words::shown::{self, Shown};
 
@@ -70,6 +72,60 @@ const NOUNS: &[&str] = &[
     "vars",
 ];
 
+/// What options of others are for here: the options, the commands that have none of the name (all,
+/// where none is named), and what to do instead.
+const OPTIONS: &[(&[&str], &[&str], &str)] = &[
+    (
+        &["--watch"],
+        &["run"],
+        "run brings the secrets once, when the command starts: to bring new ones, end it and run it again",
+    ),
+    (
+        &["--command"],
+        &["run"],
+        "the command stands behind --: keyfob run -- CMD, or for a shell: keyfob run -- sh -c 'LINE'",
+    ),
+    (
+        &["--project", "--environment"],
+        &[],
+        "-P NAME chooses a profile of the configuration, -s NAME a store",
+    ),
+    (
+        &["-c"],
+        &["run", "export", "inject", ""],
+        "-P NAME chooses a profile of the configuration, -s NAME a store",
+    ),
+    (
+        &["--copy", "--clip", "--clipboard", "-c"],
+        &["get"],
+        "in a pipe it goes to the clipboard: keyfob get NAME | wl-copy, or xclip -selection clipboard, or pbcopy",
+    ),
+    (
+        &["--plain", "--raw", "--reveal", "--value", "--decrypt"],
+        &["get"],
+        "get prints the value as it is, and nothing else",
+    ),
+    (
+        &["--output", "--out-file", "-o"],
+        &["get"],
+        "get prints to stdout: (umask 077; keyfob get NAME > FILE)",
+    ),
+    (
+        &["--force", "-f"],
+        &["delete", "vault purge", "vault rekey", "group delete"],
+        "-y does not ask",
+    ),
+    (
+        &["--format", "--output", "-o"],
+        &["list", "show", "status", "history"],
+        "--json prints JSON; in a pipe there are tabs between the columns",
+    ),
+    (&["--all", "-a"], &["list"], "keyfob list lists all"),
+];
+
+/// What is taken for a value behind `set NAME`, although it looks like an option.
+const OF_VALUES: &[&str] = &["--value", "--secret", "--password", "--data", "--body"];
+
 /// clap's words as an error of ours. After `set` they are replaced: an argument that is too much
 /// there may well be a value. `words` are those before `--`, and `first` the command's.
 pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Error {
@@ -80,21 +136,24 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
     if surplus && let Some(error) = behind_equals(error, words) {
         return error;
     }
-    if first == Some("set") && surplus {
-        return commands::value_as_argument();
-    }
-    let keyfob = commands::whole();
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    let surplus_word = text(ContextKind::InvalidArg).filter(|_| surplus);
+    if first == Some("set") && surplus && !surplus_word.is_some_and(is_option) {
+        return commands::value_as_argument();
+    }
+    let keyfob = commands::whole();
     // What stands behind a word that is no command belongs to no command of ours.
     let unknown = text(ContextKind::InvalidSubcommand);
     let unknown = unknown.and_then(|unknown| words.iter().position(|word| word == unknown));
     let (before, behind) = words.split_at(unknown.unwrap_or(words.len()));
     let (path, command) = reached(&keyfob, before);
+    let here = surplus_word.and_then(|word| of_others(word, &path));
     let hint = match error.kind() {
         ErrorKind::InvalidSubcommand => instead(behind, &path, command),
+        ErrorKind::UnknownArgument if here.is_some() => here.map(str::to_owned),
         ErrorKind::UnknownArgument
             if first == Some("get")
                 && !text(ContextKind::InvalidArg).is_some_and(|arg| arg.starts_with('-')) =>
@@ -110,6 +169,29 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
         false => format!("keyfob {} --help tells more", path.join(" ")),
     });
     Error::usage(message(error)).hint(hint)
+}
+
+/// Whether `word` can only be meant as an option, and not as a value that begins with dashes.
+fn is_option(word: &str) -> bool {
+    let name = word.split('=').next().unwrap_or_default();
+    let letters = name.strip_prefix("--").unwrap_or_default();
+    (1..=20).contains(&letters.len())
+        && letters.starts_with(|c: char| c.is_ascii_lowercase())
+        && letters.chars().all(|c| c.is_ascii_lowercase() || c == '-')
+        && !OF_VALUES.contains(&name)
+}
+
+/// What to do here in place of the option `word`, that the command at `path` has elsewhere.
+fn of_others(word: &str, path: &[String]) -> Option<&'static str> {
+    let option = word.split('=').next()?;
+    let command = path.join(" ");
+    let mut options = OPTIONS.iter();
+    options
+        .find(|(options, commands, _)| {
+            let is_of = commands.is_empty() || commands.contains(&command.as_str());
+            is_of && options.contains(&option)
+        })
+        .map(|(_, _, here)| *here)
 }
 
 /// The message alone, without what may be a secret.
@@ -134,11 +216,15 @@ fn message(error: &clap::Error) -> String {
         Shown::Named(text) => Shown::Quoted(text).to_string(),
         shown => shown.to_string(),
     });
+    // Why a value is refused names it.
     if let (Some(shown), Some(source)) = (&shown, std::error::Error::source(error))
-        && let Some(why) = source.downcast_ref::<Error>()
-        && let Some(ContextValue::String(option)) = error.get(ContextKind::InvalidArg)
+        && let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
     {
-        return format!("invalid value {shown} for \"{option}\": {why}");
+        let argument = bare(argument);
+        return match source.is::<ParseIntError>() {
+            true => format!("{argument}: {shown} is no whole number"),
+            false => format!("{argument}: {source}"),
+        };
     }
     // What the user wrote may have quotes and line ends of its own: it is put in at the end. Where it
     // does not stand as clap quotes it, nothing of clap's text is told, as it may be a secret.
@@ -168,6 +254,13 @@ fn message(error: &clap::Error) -> String {
     message
 }
 
+/// `--timeout` of `--timeout <DURATION>`, `NAME` of `<NAME>`.
+fn bare(argument: &str) -> &str {
+    let begin = argument.trim_start_matches(['<', '[']);
+    let end = begin.find([' ', '=', '[', '<', '>', ']']);
+    &begin[..end.unwrap_or(begin.len())]
+}
+
 /// The command that `words` lead to, by its names and itself.
 fn reached<'c>(keyfob: &'c Command, words: &[String]) -> (Vec<String>, &'c Command) {
     let mut path = Vec::new();
@@ -189,12 +282,15 @@ fn instead(words: &[String], path: &[String], command: &Command) -> Option<Strin
     let mut words = words.iter().map(String::as_str);
     let word = words.next()?;
     if path.is_empty() {
+        // As in `config:set`.
+        let word = word.rsplit_once(':').map_or(word, |(_, verb)| verb);
         let verb = words.next().filter(|_| NOUNS.contains(&word));
         let meant = verb.and_then(|verb| match command.find_subcommand(verb) {
             Some(sub) => Some(sub.get_name()),
             None => guessed(verb),
         });
-        if let Some(meant) = meant.or_else(|| guessed(word)) {
+        let known = || Some(command.find_subcommand(word)?.get_name());
+        if let Some(meant) = meant.or_else(known).or_else(|| guessed(word)) {
             return Some(format!("did you mean keyfob {meant}?"));
         }
     }
@@ -280,24 +376,52 @@ fn takes_equals(command: &Command, option: &str) -> bool {
 }
 
 /// The options of `run` whose value may be left out, and is written behind `=`.
-const BEHIND_EQUALS: [&str; 2] = ["--fallback", "--wait"];
+const BEHIND_EQUALS: [&str; 2] = ["--fallback", WAIT];
 
-/// The error for `keyfob run --fallback FILE -- …`, where FILE would be taken for the command.
-pub fn detached(args: &[OsString]) -> Option<Error> {
+/// The option of all that read a job's secrets.
+const WAIT: &str = "--wait";
+
+/// The error for a value that stands behind a blank in place of `=`, and would be taken for something
+/// else: for the command in `keyfob run --fallback FILE -- …` and `keyfob run --wait 5s …`, for a
+/// pattern in `keyfob list --wait 5s`. `command` is the one that was given.
+pub fn detached(args: &[OsString], command: Option<&str>) -> Option<Error> {
     let words: Vec<&str> = args.iter().skip(1).map_while(|arg| arg.to_str()).collect();
-    let end = words.iter().position(|word| *word == "--")?;
-    let [.., option, value] = words.get(..end)? else {
-        return None;
-    };
-    // The command line is built only where it may be so: every `run` comes through here.
-    if value.starts_with('-') || !BEHIND_EQUALS.contains(option) {
-        return None;
+    let end = words.iter().position(|word| *word == "--");
+    let own = &words[..end.unwrap_or(words.len())];
+    if command == Some("run")
+        && end.is_some()
+        && let [.., option, value] = own
+        && BEHIND_EQUALS.contains(option)
+        && !value.starts_with('-')
+        && is_of_keyfob(own)
+    {
+        return Some(detached_value(option, value));
     }
+    let at = own.iter().position(|word| *word == WAIT)?;
+    let value = own.get(at + 1)?;
+    let is_duration = value.ends_with(|c: char| c.is_ascii_alphabetic())
+        && value.parse::<HumanDuration>().is_ok();
+    let would_be_taken = match command? {
+        "list" | "ls" => true,
+        "run" => is_of_keyfob(&own[..=at + 1]),
+        _ => false,
+    };
+    (is_duration && would_be_taken).then(|| detached_value(WAIT, value))
+}
+
+/// Whether the last but one of `words`, which begin a `run`, is an option of keyfob's: not a word of
+/// the command that is run.
+fn is_of_keyfob(words: &[&str]) -> bool {
+    // The command line is built only where it may be so: every `run` comes through here.
     let keyfob = commands::whole();
-    let own: Vec<String> = words[..end].iter().map(|word| (*word).to_owned()).collect();
-    let (path, command) = reached(&keyfob, &own);
-    let is_so = path == ["run"] && takes_equals(command, option);
-    is_so.then(|| detached_value(option, value))
+    let own: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let (path, _) = reached(&keyfob, &own);
+    let before = std::iter::once("keyfob").chain(words[..words.len() - 2].iter().copied());
+    // Without a command the line is not whole, and nothing else is wrong with it.
+    path == ["run"]
+        && keyfob
+            .try_get_matches_from(before)
+            .is_err_and(|error| error.kind() == ErrorKind::MissingRequiredArgument)
 }
 
 #[cfg(test)]

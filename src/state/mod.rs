@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Permissions;
 use std::fs::{self, TryLockError};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::NamedTempFile;
 
@@ -16,23 +16,27 @@ use crate::words::error::{Error, Result};
 use crate::words::shown::ShownPath as _;
 use crate::words::word::shell_word;
 
+#[cfg(any(windows, test))]
+mod access;
 pub mod file;
 pub mod lock;
 pub mod named;
 #[cfg(unix)]
 mod owner;
+mod place;
 mod queue;
 pub mod scratch;
 mod shared;
 mod sweep;
 
+#[cfg(unix)]
+pub use place::is_planted;
+pub use place::{create_folder, folder_of, follow_links};
 use sweep::TEMPORARY_SUFFIX;
 pub use sweep::sweep;
 
-/// As many links as Linux follows before it speaks of a loop.
-const MAX_LINKS: usize = 40;
-
-/// Which permissions a written file has. They mean nothing on Windows.
+/// Which permissions a written file has. On Windows what is for its owner alone is, and everything
+/// else has the rights of its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// These bits, whatever was there before and whatever the umask says.
@@ -49,6 +53,12 @@ impl Mode {
         match self {
             Mode::Exactly(bits) | Mode::KeepOr(bits) => bits,
         }
+    }
+
+    /// Whether it is for its owner alone, whatever was there before.
+    #[cfg(windows)]
+    fn is_private(self) -> bool {
+        matches!(self, Mode::Exactly(bits) if bits & 0o077 == 0)
     }
 }
 
@@ -201,77 +211,6 @@ fn is_nowhere(error: &io::Error) -> bool {
     )
 }
 
-/// Makes the folder `path`, and those above it that are missing, for their owner alone; what root
-/// makes in somebody's folder is theirs. One that exists stays as it is.
-///
-/// # Errors
-/// `failed` with the folder and the reason.
-pub fn create_folder(path: &Path) -> Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let above = path.ancestors().find(|folder| folder.exists());
-    builder
-        .create(path)
-        .map_err(|error| Error::io(format!("cannot make the folder {}", path.shown()), error))?;
-    #[cfg(unix)]
-    if let Some(above) = above {
-        owner::hand_over_folders(path, above);
-    }
-    #[cfg(not(unix))]
-    let _ = above;
-    Ok(())
-}
-
-/// Whether the pipe or socket at `path` was put there by somebody else, in a folder that everybody
-/// can write.
-#[cfg(unix)]
-pub fn is_planted(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|file| owner::is_planted(path, &file))
-}
-
-/// Where the symbolic links at `path` lead, whether or not there is anything; `path` itself where
-/// it is no link.
-///
-/// # Errors
-/// `failed` for a loop, or where a link cannot be read, or where somebody else has put one into a
-/// folder that everybody can write.
-pub fn follow_links(path: &Path) -> Result<PathBuf> {
-    let mut target = path.to_path_buf();
-    for _ in 0..MAX_LINKS {
-        #[cfg(unix)]
-        if let Some(link) = owner::planted_link(&target) {
-            return Err(Error::failed(format!(
-                "the link {} is not followed: somebody else has put it there, and everybody can write in that folder",
-                link.shown()
-            )));
-        }
-        match fs::symlink_metadata(&target) {
-            Ok(metadata) if metadata.is_symlink() => {
-                let next = fs::read_link(&target)
-                    .map_err(|error| Error::io(format!("cannot follow {}", path.shown()), error))?;
-                target = folder_of(&target).join(next);
-            }
-            // What else is wrong with it shows when it is opened.
-            _ => return Ok(target),
-        }
-    }
-    Err(Error::failed(format!(
-        "cannot follow {}: too many symbolic links",
-        path.shown()
-    )))
-}
-
-/// The folder that `path` is in; `.` for a bare name.
-pub fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        Some(_) => Path::new("."),
-        None => path,
-    }
-}
-
 fn existing_file(target: &Path) -> Result<Option<fs::Metadata>> {
     match fs::metadata(target) {
         Ok(metadata) if metadata.is_file() => Ok(Some(metadata)),
@@ -307,8 +246,17 @@ fn write_temporary(
     let _ = first_bits;
     let folder = folder_of(target);
     sweep(folder);
+    #[cfg(windows)]
+    let keep = mode.is_private() && !access::is_own(folder);
+    let make = || {
+        #[cfg(windows)]
+        if keep {
+            return builder.make_in(folder, access::create);
+        }
+        builder.tempfile_in(folder)
+    };
     let mut temporary = loop {
-        let temporary = builder.tempfile_in(folder)?;
+        let temporary = make()?;
         match temporary.as_file().try_lock() {
             // Another sweeps it away in this very moment.
             Err(TryLockError::WouldBlock) => {}
@@ -323,9 +271,14 @@ fn write_temporary(
     }
     #[cfg(not(unix))]
     let _ = keeper;
+    #[cfg(unix)]
     settle_permissions(temporary.as_file(), mode, old)?;
+    #[cfg(windows)]
+    if keep {
+        access::close(temporary.path(), access::Kind::File)?;
+    }
     content(temporary.as_file_mut())?;
-    temporary.as_file().sync_all()?;
+    sync(temporary.as_file())?;
     Ok(temporary)
 }
 
@@ -342,13 +295,25 @@ fn settle_permissions(file: &fs::File, mode: Mode, old: Option<&fs::Metadata>) -
     }
 }
 
-#[cfg(not(unix))]
-fn settle_permissions(
-    _file: &fs::File,
-    _mode: Mode,
-    _old: Option<&fs::Metadata>,
-) -> io::Result<()> {
-    Ok(())
+/// Makes what was written to `file` last through a power cut.
+fn sync(file: &fs::File) -> io::Result<()> {
+    let synced = file.sync_all();
+    // There it asks the disk itself, which network file systems refuse: they are asked as elsewhere.
+    #[cfg(target_vendor = "apple")]
+    let synced = synced.or_else(|error| otherwise(error, || Ok(rustix::fs::fsync(file)?)));
+    synced
+}
+
+/// Does `another` in the place of what failed by `error`, where the file system does not know that.
+#[cfg(any(target_vendor = "apple", all(test, unix)))]
+fn otherwise(error: io::Error, another: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    use rustix::io::Errno;
+
+    let unknown = [Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOTTY, Errno::INVAL];
+    match Errno::from_io_error(&error) {
+        Some(errno) if unknown.contains(&errno) => another(),
+        _ => Err(error),
+    }
 }
 
 /// A folder in which a name is about to change. It is opened before that, so that what it takes to
@@ -363,7 +328,7 @@ impl Folder {
 
     /// Makes what was renamed in it last through a power cut.
     fn sync(&self) -> io::Result<()> {
-        match self.0.sync_all() {
+        match sync(&self.0) {
             // Some network file systems cannot sync a folder, and need not.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
             result => result,
@@ -434,6 +399,9 @@ fn cannot_change(act: &str, path: &Path, folder: &Path, error: io::Error) -> Err
         io::ErrorKind::PermissionDenied => format!(
             "it takes another file beside it for a moment, so {folder} itself must be writable"
         ),
+        io::ErrorKind::Unsupported if cfg!(windows) => {
+            "write it somewhere in your own folders, which are yours alone".to_owned()
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!("make room and try again; {} is as it was", path.shown())
         }
@@ -561,6 +529,23 @@ mod tests {
             fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
             write_atomically(&link, b"new", Mode::KeepOr(0o600)).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new");
+        }
+
+        #[test]
+        fn a_disk_that_knows_no_full_sync_is_synced_otherwise() {
+            use rustix::io::Errno;
+
+            let synced = |errno: Errno| {
+                let mut asked = false;
+                let result = otherwise(errno.into(), || {
+                    asked = true;
+                    Ok(())
+                });
+                assert_eq!(result.is_ok(), asked);
+                asked
+            };
+            assert!(synced(Errno::NOTSUP) && synced(Errno::NOTTY) && synced(Errno::INVAL));
+            assert!(!synced(Errno::IO) && !synced(Errno::NOSPC));
         }
 
         #[test]

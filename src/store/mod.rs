@@ -14,7 +14,7 @@ use crate::providers::{
     Account, Capabilities, Capability, Given, Provider, ProviderSpec, Services, registry,
 };
 use crate::words::batch::{Action, Batch, Filter, Metadata, Outcome, Reading, Selection, Write};
-use crate::words::error::{Cause, Error, Result};
+use crate::words::error::{Cause, Error, Kind, Result};
 use crate::words::scope::Scope;
 use crate::words::secret::{Entry, Name, SecretValue, StoreName};
 use crate::written::Intent;
@@ -294,6 +294,29 @@ impl Store {
             outcomes.insert(at, outcome);
         }
         Ok(outcomes)
+    }
+
+    /// Stores a secret where nothing of its name was found: what somebody else has made since is kept,
+    /// with `conflict`. A store that cannot see to that is looked at once more, as near to the write as
+    /// its provider can.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub async fn write_new(&self, mut write: Write) -> Result<Vec<Outcome>> {
+        let batch = |write: &Write, if_absent| Batch {
+            writes: vec![write.clone()],
+            if_absent,
+        };
+        let outcomes = self.write(batch(&write, true)).await?;
+        let cannot = |outcome: &Outcome| {
+            let error = outcome.result.as_ref().err();
+            error.is_some_and(|error| error.kind() == Kind::Unsupported)
+        };
+        if !outcomes.iter().any(cannot) {
+            return Ok(outcomes);
+        }
+        write.expected = Some(0);
+        self.write(batch(&write, false)).await
     }
 
     /// Deletes `names`. The outcomes are in their order, and a missing one fails with `not_found`

@@ -127,18 +127,26 @@ impl<'a> Moving<'a> {
             to,
             new,
         } = self.way;
-        let batch = Batch {
-            writes: vec![self.write],
-            if_absent: !self.replaces,
+        let written = match self.replaces {
+            true => {
+                let batch = Batch {
+                    writes: vec![self.write],
+                    if_absent: false,
+                };
+                to.write(batch).await?
+            }
+            false => to.write_new(self.write).await?,
         };
-        let written = to.write(batch).await?.pop();
+        let written = written.into_iter().next();
         let Some(written) = written else {
             return Err(Error::failed(format!(
                 "{new} was not stored in {}",
                 to.name()
             )));
         };
-        written.result?;
+        written
+            .result
+            .map_err(|error| error.store(to.name().as_str()))?;
         let stays = |error: Error| {
             let (from, to) = (from.name(), to.name());
             error.context(format!(

@@ -22,7 +22,7 @@ pub use table::Table;
 pub use text::{at_home, colored, is_wide, shortened, told_columns, wrapped};
 
 use crate::words::error::{Error, Result};
-use crate::words::shown::without_keys;
+use crate::words::withheld::without_keys;
 
 const RED: &str = "\u{1b}[1;31m";
 const YELLOW: &str = "\u{1b}[1;33m";
@@ -265,7 +265,7 @@ impl Ui {
             return;
         }
         let store = match error.store_name() {
-            Some(store) if !error.message().contains(store) => format!("{store}: "),
+            Some(store) if !is_named(store, error.message()) => format!("{store}: "),
             _ => String::new(),
         };
         self.stderr(&format!(
@@ -329,6 +329,17 @@ impl Ui {
             let _ = writeln!(stream, "{line}");
         });
     }
+}
+
+/// Whether `message` names the store: as a word of its own or in a reference, not as a part of an
+/// address or a path.
+fn is_named(store: &str, message: &str) -> bool {
+    let joins = |c: char| c.is_alphanumeric() || "-_./".contains(c);
+    message.match_indices(store).any(|(at, _)| {
+        let (before, behind) = (&message[..at], &message[at + store.len()..]);
+        let begins = !before.ends_with(joins) || before.ends_with("keyfob://");
+        begins && !behind.starts_with(|c: char| c != '/' && joins(c))
+    })
 }
 
 /// What a line on stderr is.

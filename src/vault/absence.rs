@@ -18,7 +18,11 @@ impl Vault {
         let begun = self.command("set NAME");
         let gone = if self.is_remembered() {
             Some(format!("the vault {path} is not there any more"))
-        } else if !self.placed && self.keeping().peek().is_ok_and(|own| own.is_some()) {
+        } else if !self.placed
+            && self.keeping().peek().is_ok_and(|own| own.is_some())
+            // An identity that another vault was begun with tells nothing of this one.
+            && !self.memory.knows_one_that_is_there()
+        {
             Some(format!(
                 "there is no vault {path}, though there is an identity that may have opened one"
             ))

@@ -108,6 +108,12 @@ impl Memory {
         Ok(self.read()?.vaults.remove(&key(canonical)))
     }
 
+    /// Whether one of the vaults that are remembered is there.
+    pub fn knows_one_that_is_there(&self) -> bool {
+        self.read()
+            .is_ok_and(|known| known.vaults.keys().any(|path| Path::new(path).is_file()))
+    }
+
     /// What is remembered of the vault `lineage` at another path, from which it was copied or
     /// moved.
     ///

@@ -79,7 +79,8 @@ pub struct Write {
     /// Its metadata, as far as the caller names it. What is `None` or absent stays as it is.
     pub metadata: Metadata,
     /// The version that must be the current one, or 0 where there must be none, else nothing is
-    /// stored and its outcome is a `conflict`; not looked at where the backend counts no versions.
+    /// stored and its outcome is a `conflict`; where the backend counts no versions, a number is not
+    /// looked at.
     pub expected: Option<u32>,
     /// The versions that it had elsewhere before this value, oldest first: they go before it where
     /// the backend can take them, and are not looked at elsewhere.

@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The system's own folder, in which its programs are.
+#[cfg(windows)]
+pub fn system_root() -> PathBuf {
+    std::env::var_os("SystemRoot").map_or_else(|| r"C:\Windows".into(), PathBuf::from)
+}
+
 /// A snapshot of the environment variables and the working directory.
 #[derive(Clone, Default)]
 pub struct Environment {

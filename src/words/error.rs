@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::words::shown;
+use crate::words::withheld;
 
 /// The kinds: each with its name, its exit code, its word in JSON, and a constructor of that name,
 /// so that call sites read as what happened.
@@ -113,12 +113,12 @@ struct Inner {
 
 impl Error {
     /// An error of `kind` that says `message`. The message is one sentence without a final stop. What
-    /// the user gave and may be a key is left out of it ([`shown::withhold`]), and out of hints.
+    /// the user gave and may be a key is left out of it ([`withheld::withhold`]), and out of hints.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
             cause: Cause::Other,
-            message: shown::without_keys(message.into()),
+            message: withheld::without_keys(message.into()),
             hint: None,
             store: None,
             source: None,
@@ -139,7 +139,7 @@ impl Error {
     /// The same error with a hint at what to do. `{store}` in it stands for the store that the error
     /// will [concern](Self::store).
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(shown::without_keys(hint.into()));
+        self.0.hint = Some(withheld::without_keys(hint.into()));
         self
     }
 
@@ -170,7 +170,7 @@ impl Error {
     /// The same error with `prefix: ` before its message.
     pub fn context(mut self, prefix: impl fmt::Display) -> Self {
         let message = format!("{prefix}: {}", self.0.message);
-        self.0.message = shown::without_keys(message);
+        self.0.message = withheld::without_keys(message);
         self
     }
 

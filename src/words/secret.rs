@@ -462,8 +462,9 @@ impl FromStr for Target {
         }
         if let Some(scheme) = foreign_scheme(text) {
             return Err(Error::usage(format!(
-                "what begins with {scheme} is no reference of keyfob's: those are written keyfob://STORE/NAME, where NAME may be any text"
-            )));
+                "what begins with {scheme} is no reference of keyfob's"
+            ))
+            .hint("references are written keyfob://STORE/NAME, where NAME may be any text"));
         }
         Ok(Target::Name(Name::any(text)))
     }

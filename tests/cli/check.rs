@@ -219,3 +219,28 @@ fn where_tells_the_line_that_names_a_variable_or_a_store() {
         "variable: L\ndefault: info\nconfigured: {file}:4\n"
     ));
 }
+
+#[test]
+fn each_store_that_cannot_be_asked_is_told() {
+    let home = Home::new().with("KEYFOB_TRUST", "1");
+    home.write(
+        "keyfob.toml",
+        "[env]\nX = \"keyfob://neo/X\"\nY = \"keyfob://nosana/Y\"\nZ = \"keyfob://northflank/Z\"\n",
+    );
+    let run = home.run(["check"]);
+    run.code(4)
+        .stdout_has("X\tneo\tX\tunknown")
+        .stderr_has("error: neo: there is no credential for https://")
+        .stderr_has("warning: nosana: no Solana keypair was found")
+        .stderr_has("warning: northflank: the store northflank has no project");
+    // What is missing is what it ends with, and they are told all the same.
+    home.keyfob(["set", "OTHER"]).stdin("1").run().ok();
+    home.write(
+        "keyfob.toml",
+        "[env]\nA = \"keyfob://local/NONE\"\nX = \"keyfob://neo/X\"\n",
+    );
+    home.run(["check"])
+        .code(3)
+        .stderr_has("warning: neo: there is no credential for https://")
+        .stderr_has("keyfob://local/NONE");
+}

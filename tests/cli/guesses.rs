@@ -97,6 +97,233 @@ fn a_value_that_goes_behind_an_equals_sign_is_told_so() {
 }
 
 #[test]
+fn a_duration_behind_a_blank_is_neither_a_pattern_nor_a_command() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    for (args, code) in [
+        (&["list", "--wait", "5s"][..], 2),
+        (&["ls", "--wait", "1m30s"], 2),
+        (&["run", "--wait", "60s", "true"], 125),
+        (&["run", "--pristine", "--wait", "60s", "true"], 125),
+    ] {
+        let run = home.run(args);
+        run.code(code).stderr_has("--wait takes its value behind");
+        run.stderr_has("hint: write --wait=");
+    }
+    // What belongs to the command is its own.
+    home.run(["run", "echo", "--wait", "5s"])
+        .ok()
+        .stdout_is("--wait 5s\n");
+    home.run(["run", "--", "echo", "--wait", "5s"])
+        .ok()
+        .stdout_is("--wait 5s\n");
+}
+
+#[test]
+fn options_that_others_have_are_answered_with_what_is_here() {
+    let home = Home::new();
+    for (args, code, hint) in [
+        (
+            &["run", "--watch", "--", "true"][..],
+            125,
+            "hint: run brings the secrets once",
+        ),
+        (
+            &["run", "--watch"],
+            125,
+            "hint: run brings the secrets once",
+        ),
+        (
+            &["run", "--command", "env"],
+            125,
+            "hint: the command stands behind --",
+        ),
+        (&["run", "--project", "x", "--", "true"], 125, "-P NAME"),
+        (&["run", "--env", "prod", "--", "true"], 125, "-P prod"),
+        (&["get", "A", "--copy"], 2, "keyfob get NAME | wl-copy"),
+        (&["get", "A", "--clip"], 2, "keyfob get NAME | wl-copy"),
+        (&["get", "A", "-c"], 2, "keyfob get NAME | wl-copy"),
+        (&["get", "A", "--plain"], 2, "prints the value as it is"),
+        (&["get", "A", "--raw"], 2, "prints the value as it is"),
+        (&["get", "A", "--output", "f"], 2, "keyfob get NAME > FILE"),
+        (&["get", "A", "-o", "f"], 2, "keyfob get NAME > FILE"),
+        (&["delete", "A", "--force"], 2, "-y does not ask"),
+        (&["delete", "-f", "A"], 2, "-y does not ask"),
+        (&["list", "--format", "json"], 2, "--json"),
+        (&["list", "--output", "json"], 2, "--json"),
+        (&["list", "-o", "json"], 2, "--json"),
+        (&["list", "--all"], 2, "keyfob list lists all"),
+        (&["set", "A", "--type", "x"], 2, "keyfob set --help"),
+    ] {
+        let run = home.run(args);
+        run.code(code).stderr_has(hint);
+        run.stderr_lacks("did you mean");
+    }
+    // A value stays one.
+    for args in [
+        &["set", "A", "--value", "hunter2"][..],
+        &["set", "A", "--Hunter2-and-more"],
+        &["set", "A", "hunter2"],
+        &["set", "A", "-----BEGIN"],
+    ] {
+        home.run(args)
+            .code(2)
+            .stderr_has("a value is not taken as an argument")
+            .lacks("unter2");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_value_is_said_once() {
+    let home = Home::new();
+    for (args, message) in [
+        (
+            &["--timeout", "5", "list"][..],
+            "--timeout: \"5\" is no duration: write numbers",
+        ),
+        (
+            &["get", "A", "--wait=abc"],
+            "--wait: \"abc\" is no duration: write numbers",
+        ),
+        (
+            &["run", "--fallback", "--max-stale", "5", "--", "true"],
+            "--max-stale: \"5\" is no duration: write numbers",
+        ),
+        (
+            &["inject", "--mode", "foo"],
+            "--mode: \"foo\" is no mode: write it like",
+        ),
+        (
+            &["restore", "A", "abc"],
+            "VERSION: \"abc\" is no whole number",
+        ),
+        (
+            &["vault", "restore", "A", "1x"],
+            "VERSION: \"1x\" is no whole number",
+        ),
+        (
+            &["restore", "A", "99999999999"],
+            "VERSION: 99999999999 is not in",
+        ),
+        (
+            &[
+                "group",
+                "create",
+                "-s",
+                "northflank",
+                "abc",
+                "--priority",
+                "high",
+            ],
+            "--priority: \"high\" is no whole number",
+        ),
+        (
+            &["get", "KEYFOB://local/A"],
+            "NAME: what begins with KEYFOB: is no reference of keyfob's",
+        ),
+    ] {
+        let run = home.run(args);
+        run.stderr_has(&format!("error: {message}"));
+        run.stderr_lacks("invalid value")
+            .stderr_lacks("digit found");
+    }
+    for args in [
+        &["get", "KEYFOB://local/A"][..],
+        &["export", "-e", "A=op://x/y/z"],
+        &["move", "A", "op://x/y"],
+    ] {
+        home.run(args)
+            .code(2)
+            .stderr_has("hint: references are written keyfob://STORE/NAME");
+    }
+    home.run(["store", "add", "x", "local", "foo"])
+        .code(2)
+        .stderr_has("hint: the fields are path, identity, recipients");
+}
+
+#[test]
+fn a_refused_credential_is_told_by_where_it_came_from() {
+    let world = World::new();
+    let home = &world.home;
+    for (store, field) in [
+        ("neo", "API_KEY"),
+        ("bytenite", "API_KEY"),
+        ("northflank", "API_TOKEN"),
+    ] {
+        let variable = format!("KEYFOB_{}_{field}", store.to_uppercase());
+        let run = home
+            .keyfob(["list", "-s", store])
+            .env(&variable, "wrong-one");
+        run.run()
+            .code(4)
+            .stderr_has(&format!(
+                "hint: the credential from environment {variable} is wrong, expired, revoked"
+            ))
+            .lacks("wrong-one");
+    }
+    home.write(
+        "keyfob.toml",
+        "[stores.shop]\nprovider = \"neo\"\napi_key_command = \"echo wrong-one\"\n",
+    );
+    let shop = home
+        .keyfob(["list", "-s", "shop"])
+        .env("KEYFOB_TRUST", "1")
+        .env("KEYFOB_SHOP_BASE_URL", world.neo.url())
+        .env_remove("NEO_API_KEY");
+    shop.run()
+        .code(4)
+        .stderr_has("hint: the credential from api_key_command is wrong")
+        .lacks("wrong-one");
+}
+
+#[test]
+fn an_error_names_its_store_whatever_else_its_words_hold() {
+    let home = Home::new();
+    home.keyfob(["set", "A"]).stdin("1").run().ok();
+    // The addresses hold the names of the stores.
+    for (args, store) in [
+        (&["list", "-s", "neo"][..], "neo"),
+        (&["diff", "local", "neo"], "neo"),
+        (&["sync", "local", "neo"], "neo"),
+        (&["copy", "A", "neo"], "neo"),
+        (&["move", "A", "keyfob://neo/A"], "neo"),
+        (&["set", "-s", "bytenite", "s3/x", "--generate"], "bytenite"),
+        (&["show", "-s", "bytenite", "s3/x"], "bytenite"),
+        (&["delete", "-y", "-s", "neo", "X"], "neo"),
+    ] {
+        let run = home.run(args);
+        assert_ne!(run.code, Some(0), "{args:?}");
+        run.stderr_has(&format!("{store}: there is no credential for https://"));
+    }
+    // So does the folder that the vault is in, and there is nothing of it in others.
+    let empty = Home::new();
+    for path in [".local/v.age", "v.age"] {
+        let home = Home::new().with("KEYFOB_LOCAL_PATH", empty.root().join(path));
+        for args in [
+            &["get", "A"][..],
+            &["history", "A"],
+            &["list", "--deleted"],
+            &["vault", "info"],
+            &["vault", "recipients", "list"],
+            &["vault", "rekey", "-y"],
+            &["vault", "purge"],
+        ] {
+            let run = home.run(args);
+            run.code(3).stderr_has("error: local: there is no vault ");
+            assert_eq!(
+                home.run([&["--json"], args].concat()).error()["store"],
+                "local",
+                "{args:?}"
+            );
+        }
+    }
+    // A word of its own, and a reference, name it already.
+    home.run(["get", "NONE"])
+        .code(3)
+        .stderr_has("error: there is no secret named NONE in the store local");
+}
+
+#[test]
 fn nothing_is_not_always_the_same_nothing() {
     let home = Home::new();
     home.run(["list"])
@@ -108,6 +335,22 @@ fn nothing_is_not_always_the_same_nothing() {
         .ok()
         .stderr_has("whose name begins with \"ZZZ\"")
         .stderr_has("hint: keyfob list -s local");
+    for (args, said) in [
+        (
+            &["list", "--deleted"][..],
+            "no deleted secret can be restored",
+        ),
+        (
+            &["list", "--deleted", "--prefix", "ZZZ"],
+            "no deleted secret whose name begins with \"ZZZ\" can be restored",
+        ),
+        (
+            &["list", "--deleted", "Z*"],
+            "no deleted secret whose name is like \"Z*\" can be restored",
+        ),
+    ] {
+        home.run(args).ok().stderr_has(said);
+    }
     let home = home.with("KEYFOB_LOCAL_PATH", "/nope/x");
     home.run(["list"])
         .code(3)
@@ -126,12 +369,50 @@ fn hints_name_the_store() {
             "keyfob group create -s northflank 'no such'",
         ),
         (&["delete", "-s", "neo", "NONE"], 3, "keyfob list -s neo"),
+        (
+            &["get", "-s", "bytenite", "s3/a"],
+            7,
+            "keyfob list -s bytenite shows",
+        ),
+        (
+            &["rotate", "A=hunter2", "--generate", "hex:8"],
+            3,
+            "keyfob set NAME --generate makes it",
+        ),
+        (
+            &["set", "keyfob://local/A=hunter2"],
+            2,
+            "echo | keyfob set -s local NAME",
+        ),
         (&["history", "-s", "local", "NONE"], 3, "keyfob"),
     ] {
         let run = home.run(args);
         run.code(code).stderr_has(hint).stderr_lacks("{store}");
     }
     world.put("local", "A", "1");
+    world.put("local", "B", "1");
+    world.put("local", "C", "1");
+    home.run(["delete", "B"])
+        .ok()
+        .stderr_has("keyfob restore -s local B brings it back");
+    home.run(["restore", "B"]).ok();
+    home.run(["delete", "B", "C"])
+        .ok()
+        .stderr_has("keyfob restore -s local NAME brings one back");
+    // What only import can be told is no hint elsewhere.
+    home.write("twice.env", "A=1\nA=$B\n");
+    for (option, hint) in [("--last-wins", "--literal"), ("--literal", "--last-wins")] {
+        home.run(["import", option, "twice.env"])
+            .code(13)
+            .stderr_has(&format!("keyfob import {hint}"));
+    }
+    home.write("twice.env", "A=1\nA=2\n");
+    home.write("other.env", "A=$B\n");
+    for file in ["twice.env", "other.env"] {
+        home.run(["export", "--env-file", file])
+            .code(13)
+            .stderr_lacks("import");
+    }
     home.run(["restore", "A", "99"])
         .code(3)
         .stderr_has("keyfob history -s local A");
@@ -213,6 +494,18 @@ fn a_missing_file_that_was_named_is_a_failure() {
         &["set", "A", "--file", "/nope"],
         &["import", "/nope"],
         &["trust", "/nope/keyfob.toml"],
+    ] {
+        home.run(args).code(1);
+    }
+    // So is one that cannot be read, being none.
+    for args in [
+        &["trust", "."][..],
+        &["-C", ".", "list"],
+        &["key", "address", "."],
+        &["key", "address", "/dev/null"],
+        &["key", "import", "/dev/null"],
+        &["import", "."],
+        &["set", "A", "--file", "."],
     ] {
         home.run(args).code(1);
     }

@@ -60,6 +60,14 @@ if mode == "pin":
         read()
         send(["done"])
         sys.exit(0)
+if mode == "name":
+    send(["request-public"], b"Name of the fake")
+    args, body = read()
+    if args[0] != "ok" or body != b"alice":
+        send(["error", "identity", "0"], b"unknown name")
+        read()
+        send(["done"])
+        sys.exit(0)
 if sys.argv[1] == "--age-plugin=recipient-v1":
     for args, body in told:
         if args[0] == "wrap-file-key":
@@ -250,6 +258,30 @@ fn a_plugin_asks_on_the_terminal() {
     terminal.send_line("4711").unwrap();
     let rest = terminal.exp_eof().unwrap();
     assert!(rest.contains("hunter2") && !rest.contains("4711"), "{rest}");
+}
+
+#[test]
+fn an_enter_alone_is_no_answer_to_a_plugin() {
+    if !has_python() {
+        return;
+    }
+    let mut home = with_plugin();
+    named(&mut home, plugin_identity().0);
+    home.keyfob(["set", "A"]).stdin("hunter2").run().ok();
+    for (mode, question, answer) in [
+        ("name", "Name of the fake", "alice"),
+        ("pin", "PIN of the fake", "4711"),
+    ] {
+        home.set("FAKE", mode);
+        let mut terminal = home.keyfob(["get", "A"]).on_a_terminal();
+        terminal.exp_string(question).unwrap();
+        terminal.send_line("").unwrap();
+        terminal.exp_string("Nothing was typed").unwrap();
+        terminal.exp_string(question).unwrap();
+        terminal.send_line(answer).unwrap();
+        let rest = terminal.exp_eof().unwrap();
+        assert!(rest.contains("hunter2"), "{mode}: {rest}");
+    }
 }
 
 #[test]

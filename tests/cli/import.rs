@@ -544,7 +544,7 @@ fn a_dotenv_file_may_be_taken_as_it_stands() {
         home.run(["import", ".env"]).code(13).stderr_has(option);
         home.run(["run", "--env-file", ".env", "--", "true"])
             .code(125)
-            .stderr_has(option);
+            .stderr_lacks("import");
         home.run(["import", "-q", option, ".env"]).ok();
     }
     assert_eq!(stored(&home), json!({"A": "3", "B": "2"}));

@@ -346,3 +346,21 @@ fn a_keyring_that_cannot_be_used_costs_a_login_and_not_the_command() {
         };
     }
 }
+
+#[test]
+fn a_credential_that_was_given_and_refused_is_not_said_to_come_from_elsewhere() {
+    if !PrivateBus::available_for("a_credential_that_was_given_and_refused") {
+        return;
+    }
+    let bus = PrivateBus::unlocked();
+    let server = crate::support::servers::Neo::start();
+    let mut home = Home::new();
+    home.attach(&bus);
+    home.set("KEYFOB_NEO_BASE_URL", server.url());
+    let login = |key: &str| home.keyfob(["login", "neo"]).stdin(key).run();
+    login("wrong-one")
+        .code(4)
+        .stderr_has("hint: nothing was kept")
+        .lacks("wrong-one");
+    login(crate::support::servers::neo::API_KEY).ok();
+}

@@ -166,7 +166,7 @@ fn a_pipe_that_nobody_writes_into_is_not_waited_for() {
         .status();
     assert!(made.unwrap().success());
     home.run(["key", "address", "id.json"])
-        .code(4)
+        .code(1)
         .stderr_has("not a regular file");
 }
 

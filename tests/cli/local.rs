@@ -216,6 +216,29 @@ fn the_vault_opens_with_age_and_rage_alone() {
     }
 }
 
+#[test]
+fn an_identity_that_another_vault_was_begun_with_is_no_sign_of_a_lost_one() {
+    let home = Home::new();
+    home.run(["store", "add", "dev", "local", "path=dev.age"])
+        .ok();
+    home.keyfob(["set", "-s", "dev", "A"]).stdin("1").run().ok();
+    home.run(["list"])
+        .ok()
+        .stderr_has("there are no secrets in the store local");
+    home.run(["get", "A"])
+        .code(3)
+        .stderr_has("there is no secret named A in the store local");
+    home.run(["doctor", "-s", "local"])
+        .ok()
+        .stdout_lacks("fault\t");
+    // The one that was is missed none the less.
+    home.keyfob(["set", "B"]).stdin("1").run().ok();
+    std::fs::remove_file(home.data().join("vault.age")).unwrap();
+    home.run(["list"])
+        .code(3)
+        .stderr_has("is not there any more");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_vault_that_is_not_there_is_missed() {

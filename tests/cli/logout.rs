@@ -38,7 +38,14 @@ fn logins(server: &Nosana, home: &Home, keypair: &Keypair) -> usize {
 #[test]
 fn a_store_that_was_never_set_up_has_nothing_to_forget() {
     let home = Home::new();
-    for store in ["nosana", "bytenite", "northflank", "neo", "local"] {
+    for store in [
+        "nosana",
+        "bytenite",
+        "northflank",
+        "neo",
+        "openbao",
+        "local",
+    ] {
         home.run(["logout", store])
             .ok()
             .stderr_has("there was nothing to forget")

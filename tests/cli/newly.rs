@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::support::home::Home;
 use crate::support::run::Run;
 use crate::support::world::World;
 
@@ -183,6 +184,141 @@ fn new_commands_answer_programs_in_their_shapes() {
             let moved = run(&["move", name, &new]).ok().json();
             let expected = json!({"store": store, "results": [{"name": name, "action": "moved"}]});
             assert_eq!(moved, expected, "{store}");
+        }
+    }
+}
+
+/// What is offered behind `line`, whose last word is being typed.
+fn offered(home: &Home, line: &[&str]) -> Vec<String> {
+    let run = home.keyfob(["--", "keyfob"]).args(line);
+    let run = run.env("KEYFOB_COMPLETE", "bash").env("KEYFOB_TRUST", "1");
+    let run = run.run();
+    run.ok().quiet();
+    run.text().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_can_be_named_is_completed_on_every_store() {
+    for (store, name) in STORES {
+        let world = prepared(store, name);
+        let home = &world.home;
+        // Each of them begins with what it is about, so that files of the folder are none.
+        for line in [
+            &["where", ""][..],
+            &["get", ""],
+            &["get", "--or", "else", ""],
+            &["set", "--keep-value", ""],
+            &["edit", ""],
+            &["move", ""],
+            &["history", ""],
+            &["restore", ""],
+            &["delete", ""],
+            &["show", ""],
+            &["rotate", ""],
+            &["run", "--only", ""],
+            &["export", "--only", ""],
+            &["export", "--except", ""],
+        ] {
+            let found = offered(home, line);
+            assert!(
+                found.iter().any(|it| it == name),
+                "{store} {line:?}: {found:?}"
+            );
+            // Another's names are no names of this store, and references are made of them.
+            let mut other = vec!["-s", if store == "local" { "neo" } else { "local" }];
+            other.extend(line);
+            let found = offered(home, &other);
+            let is_of_both = line[0] == "where";
+            assert!(
+                is_of_both || !found.iter().any(|it| it == name),
+                "{store} {line:?}: {found:?}"
+            );
+        }
+        let reference = format!("keyfob://{store}/{name}");
+        for line in [
+            &["get", "keyfob://"][..],
+            &["move", name, "keyfob://"],
+            &["copy", "keyfob://"],
+        ] {
+            let found = offered(home, line);
+            let is_offered = found.iter().any(|it| reference.starts_with(it.as_str()));
+            assert!(is_offered, "{store} {line:?}: {found:?}");
+        }
+        let mapped = offered(home, &["run", "-e", "X="]);
+        assert!(mapped.contains(&format!("X={name}")), "{store}: {mapped:?}");
+        for profile in ["prod", "bad"] {
+            assert!(offered(home, &["check", "-P", ""]).contains(&profile.to_owned()));
+        }
+        assert!(offered(home, &["check", "-s", ""]).contains(&store.to_owned()));
+        // No server is asked while somebody types.
+        let asked = || world.servers().map(|server| server.requests().len());
+        let before = asked();
+        offered(home, &["restore", ""]);
+        offered(home, &["group", "show", ""]);
+        assert_eq!(asked(), before, "{store}");
+    }
+}
+
+#[test]
+fn what_was_deleted_and_groups_are_completed_where_there_are_such() {
+    let world = World::new();
+    let home = &world.home;
+    world.put("local", "GONE", "1");
+    home.run(["delete", "GONE"]).ok();
+    for line in [
+        &["restore", ""][..],
+        &["vault", "restore", ""],
+        &["vault", "purge", ""],
+    ] {
+        assert_eq!(offered(home, line), ["GONE"], "{line:?}");
+    }
+    for line in [&["get", ""][..], &["delete", ""], &["show", ""]] {
+        assert!(offered(home, line).is_empty(), "{line:?}");
+    }
+    for act in ["show", "update", "delete"] {
+        for store in [
+            "northflank",
+            "local",
+            "nosana",
+            "openbao",
+            "bytenite",
+            "neo",
+        ] {
+            let found = offered(home, &["group", act, "-s", store, ""]);
+            let expected: &[&str] = match store {
+                "northflank" => &[crate::support::world::GROUP],
+                _ => &[],
+            };
+            assert_eq!(found, expected, "{act} {store}");
+        }
+    }
+}
+
+#[test]
+fn every_new_command_has_its_page_and_help() {
+    let home = Home::new();
+    let mut commands: Vec<&str> = WALK.iter().map(|(words, _)| words[0]).collect();
+    commands.sort_unstable();
+    commands.dedup();
+    for command in commands {
+        let page = format!(".TH \"KEYFOB\\-{}\" \"1\"", command.to_uppercase());
+        for (options, ci) in [
+            (&[][..], None),
+            (&["-q"], None),
+            (&["--no-input"], Some("1")),
+        ] {
+            let mut man = home.keyfob(["man", command]).args(options);
+            if let Some(ci) = ci {
+                man = man.env("CI", ci);
+            }
+            let man = man.run();
+            man.ok().stdout_has(&page).stdout_has(".SH EXAMPLES");
+            assert!(man.stderr.is_empty(), "{command}: {}", man.stderr);
+        }
+        for args in [&["help", command][..], &[command, "--help"]] {
+            home.run(args)
+                .ok()
+                .stdout_has(&format!("Usage: keyfob {command}"));
         }
     }
 }

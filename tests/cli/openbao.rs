@@ -199,6 +199,15 @@ fn a_mount_is_found_once_and_its_version_with_it() {
         .run(["get", "a/K"])
         .code(11)
         .stderr_has("leave kv_version out");
+    server.mount("old", 1);
+    home(&server)
+        .with("KEYFOB_OPENBAO_KV_VERSION", "2")
+        .with("KEYFOB_OPENBAO_MOUNT", "old")
+        .keyfob(["--timeout", "2s", "set", "a/K"])
+        .stdin("x")
+        .run()
+        .stderr_has("it is not known whether")
+        .stderr_has("leave kv_version out");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
@@ -70,7 +70,7 @@ fn the_version_is_the_same_wherever_it_stands() {
 fn packed(binary: &Path) -> tempfile::TempDir {
     let out = tempfile::tempdir().unwrap();
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let made = Command::new(project("packaging/build"))
+    let made = std::process::Command::new(project("packaging/build"))
         .arg("--binary")
         .arg(binary)
         .args(["--target", &target, "--collect", "--out"])

@@ -91,6 +91,11 @@ fn a_name_asked_for_that_is_missing_is_an_error_wherever_it_is_asked_for() {
         let run = home.run([&["run"], args, &["--", "echo", "started"]].concat());
         run.code(125).stdout_is("").stderr_has(what);
     }
+    for only in ["A, B", ""] {
+        home.run(["export", "--only", only])
+            .code(2)
+            .stderr_has("hint: names are written with a comma and no blank");
+    }
     for (args, names) in [
         (
             &["--all", "--except", "SECRET_*,NONE*"][..],

@@ -75,6 +75,17 @@ fn the_home_folder_is_told_as_a_tilde() {
         assert!(!said.contains(&path), "{said}");
         home.run(args).ok().stdout_has(&path);
     }
+    home.run(["store", "add", "dev", "local", "path=dev.age"])
+        .ok();
+    home.keyfob(["set", "-s", "dev", "B"]).stdin("v").run().ok();
+    for (args, told) in [
+        (&["identity", "show"][..], "identity: file ~/.local/share/"),
+        (&["where", "keyfob://dev/B"], "configured: ~/.config/keyfob"),
+    ] {
+        let said = plain(&home, args, 120);
+        assert!(said.contains(told) && !said.contains(&path), "{said}");
+        home.run(args).ok().stdout_has(&path);
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ const VARIABLES: &[(&str, &str)] = &[
     ),
     (
         "KEYFOB_KEYRING_TIMEOUT",
-        "how long the OS keyring is waited for, `2s` unless set",
+        "how long the OS keyring is waited for; unless set `2s`, and `30s` on macOS where you can be asked",
     ),
     (
         "KEYFOB_CONCURRENCY",

@@ -117,7 +117,12 @@ Examples:
 }
 
 pub async fn run(args: VaultArgs, app: &App) -> Result<()> {
-    match args.command {
+    let store = match &args.command {
+        // What they are about is a file.
+        VaultCommand::Merge { .. } | VaultCommand::Diff { .. } => None,
+        _ => Some(app.selected_store()?),
+    };
+    let done = match args.command {
         VaultCommand::Info => info(app),
         VaultCommand::Recipients { command } => recipients::run(command, app),
         VaultCommand::History(args) => versions::history(args, app).await,
@@ -132,7 +137,11 @@ pub async fn run(args: VaultArgs, app: &App) -> Result<()> {
         } => git::merge(&base, &ours, &theirs, path.as_deref(), app),
         VaultCommand::Diff { file } => git::diff(&file, app),
         VaultCommand::GitSetup { armor } => git::set_up(armor, app),
-    }
+    };
+    done.map_err(|error| match store {
+        Some(store) => error.store(store.as_str()),
+        None => error,
+    })
 }
 
 fn info(app: &App) -> Result<()> {

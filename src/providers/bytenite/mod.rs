@@ -71,7 +71,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     lacks: &[Lack {
         capability: Capability::Read,
         act: "read a value back: the API never returns a secret key",
-        instead: "jobs use a secret by its type and id; keyfob list shows what there is, and a copy for yourself belongs into another store",
+        instead: "jobs use a secret by its type and id; keyfob list -s {store} shows what there is, and a copy for yourself belongs into another store",
     }],
     composite: Some(Composite {
         value: "secretKey",

@@ -78,7 +78,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     lacks: &[Lack {
         capability: Capability::Types,
         act: "list by type: types belong to groups",
-        instead: "see keyfob group list, and leave --type out",
+        instead: "see keyfob group list -s {store}, and leave --type out",
     }],
     composite: None,
     credentials: &[Method {

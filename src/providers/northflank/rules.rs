@@ -13,6 +13,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::words::error::{Error, Result};
+use crate::words::shown;
 
 /// Base64 as files are sent: written with padding, read with or without.
 pub const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -290,7 +291,11 @@ fn matches(text: &str, pattern: &Pattern) -> bool {
 
 /// The error for a field that breaks `rule`; `value` is shown where it can be no secret.
 fn broken(at: &str, rule: &str, value: Option<&Value>) -> Error {
-    let shown = value.map(|value| format!(": {value}")).unwrap_or_default();
+    let shown = value.map(|value| match value.as_str() {
+        Some(text) => format!(": {}", shown::quoted(text)),
+        None => format!(": {value}"),
+    });
+    let shown = shown.unwrap_or_default();
     Error::invalid_data(format!("{at} must {rule}{shown}"))
 }
 

@@ -7,7 +7,7 @@ use super::edit::{Done, Edit, same, same_maps, typed, unversioned};
 use super::name::Path;
 use super::requests::Requests;
 use crate::http;
-use crate::providers::missing;
+use crate::providers::{exists_already, missing};
 use crate::words::batch::Action;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::SecretValue;
@@ -31,6 +31,10 @@ impl Requests {
             let result = match &edit.value {
                 _ if edit.if_absent => Err(unversioned(&edit.name, "--if-absent")),
                 _ if edit.description.is_some() => Err(unversioned(&edit.name, "--description")),
+                // All that can be told without versions.
+                Some(_) if edit.expected == Some(0) && there.is_some() => {
+                    Err(exists_already(&edit.name))
+                }
                 None if there.is_none() => Err(missing(&edit.name)),
                 None => Ok(Action::Deleted),
                 Some(value) => Ok(match there {

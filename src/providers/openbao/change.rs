@@ -101,7 +101,7 @@ impl Requests {
                             "{} is there already, and may not be read",
                             path.text()
                         ))
-                        .hint("the token may create, and neither read nor change"));
+                        .hint("what the token may not read it can only make, and this is there: it stays as it is"));
                     }
                     Ok(Changed::Outdated) => {
                         outdated = true;

@@ -235,7 +235,10 @@ impl Versions for OpenBao {
                 return Err(missing(name));
             }
         }
-        let hint = "keyfob history shows what there is";
+        let hint = format!(
+            "keyfob history -s {{store}} {} shows what there is",
+            name.shown().typed()
+        );
         let chosen = match number {
             Some(number) => all.iter().find(|at| at.number == number),
             None => changes

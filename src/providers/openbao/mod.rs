@@ -543,6 +543,11 @@ fn check_description(name: &Name, key: &str, description: &str) -> Result<()> {
             key.len()
         )));
     }
+    if key.chars().any(is_unprintable) {
+        return Err(Error::invalid_data(format!(
+            "{name} cannot be described: its key has characters that cannot be printed"
+        )));
+    }
     if description.len() > LONGEST_DESCRIPTION || description.chars().any(is_unprintable) {
         return Err(Error::invalid_data(format!(
             "{name} has a description that the server does not take: it is one line of at most {LONGEST_DESCRIPTION} bytes"

@@ -34,6 +34,19 @@ enum Whose {
     Unknown,
 }
 
+/// Whether a server that merges `value` into what is there would make something else of it: it goes
+/// inside objects, takes null for a removal, and drops what is null in an object inside an array.
+fn a_patch_changes(value: &SecretValue) -> bool {
+    let json = value.expose().trim_ascii_start();
+    value.form() == Form::Json
+        && match json.first() {
+            Some(b'{' | b'n') => true,
+            // Also for a text of that word, which does no harm.
+            Some(b'[') => json.windows(4).any(|word| word == b"null"),
+            _ => false,
+        }
+}
+
 impl Requests {
     /// Brings the keys of the edits `chunk` into the map that `base` has.
     pub async fn store(
@@ -53,11 +66,7 @@ impl Requests {
             }
             keys.insert(edit.key.as_str(), edit.value.as_ref());
         }
-        // A patch merges what is inside of objects, and takes null for a removal.
-        let merges = keys.values().copied().flatten().any(|value| {
-            value.form() == Form::Json
-                && matches!(value.expose().trim_ascii_start().first(), Some(b'{' | b'n'))
-        });
+        let merges = keys.values().copied().flatten().any(a_patch_changes);
         let whole: BTreeMap<&str, Option<&SecretValue>>;
         let (keys, is_whole) = match base.data.is_none() || merges {
             true => {
@@ -74,13 +83,20 @@ impl Requests {
             is_whole,
             cas: base.version,
         };
-        let version = base.version + 1;
+        let version = base.version.checked_add(1).ok_or_else(|| {
+            Error::invalid_data(format!(
+                "the server says that {} has version {}, and there is no next one",
+                path.text(),
+                base.version
+            ))
+        })?;
         let all: BTreeMap<&str, Option<&SecretValue>> = target
             .iter()
             .map(|(key, value)| (key.as_str(), Some(value)))
             .collect();
         let mut pauses = http::pauses(TRIES);
         let mut in_doubt: Option<Error> = None;
+        let mut refused_patch: Option<Error> = None;
         let started = Instant::now();
         loop {
             let mut is_behind = false;
@@ -143,26 +159,21 @@ impl Requests {
                         is_whole: true,
                         cas: base.version,
                     };
-                    match self.write(path, data).await {
-                        Err(_) => return Err(error),
-                        Ok(Wrote::Version(made)) if made == version => {
-                            self.access.note_written(&self.address(path), made);
-                            return match self.look(path, version, &target, true).await? {
-                                Whose::Ours | Whose::Unknown => {
-                                    Ok(self.done(path, version, target, base).await)
-                                }
-                                Whose::Others | Whose::Nobodys => Ok(Changed::Outdated),
-                            };
-                        }
-                        Ok(Wrote::Later(error)) => error,
-                        Ok(Wrote::Unclear(error) | Wrote::Behind(error)) => {
-                            in_doubt = Some(error.clone());
-                            error
-                        }
-                        Ok(_) => return Ok(Changed::Outdated),
-                    }
+                    refused_patch = Some(error);
+                    continue;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let error = match refused_patch.take() {
+                        // It may do neither: what it may not do as a rule is told.
+                        Some(first) if error.kind() == Kind::Forbidden => first,
+                        _ => error,
+                    };
+                    return Err(match &in_doubt {
+                        None => error,
+                        // What was sent before may still be on its way.
+                        Some(doubt) => self.not_known(path, doubt),
+                    });
+                }
                 Ok(Wrote::Later(error)) => error,
                 Ok(Wrote::Unclear(error)) => {
                     in_doubt = Some(error.clone());
@@ -209,7 +220,7 @@ impl Requests {
                 "it is not known whether {} was changed",
                 path.text()
             ))
-            .hint(format!("keyfob list -s {store} shows what is there"))
+            .also_hint(format!("keyfob list -s {store} shows what is there"))
     }
 
     /// Whose the version of this number is: ours holds `target` and nothing else. One that `is_there`

@@ -29,7 +29,7 @@ const SCRIPT: &str = "KEYFOB_TEST_SCRIPT";
 #[ignore = "the other tests run it in a process of its own"]
 fn child() {
     let env = Environment::from_process();
-    let keyring = Keyring::new(&env).unwrap();
+    let keyring = Keyring::new(&env, false).unwrap();
     let tasks = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{home, home_with};
 use crate::support::servers::openbao::{Node, Policy};
@@ -293,6 +293,12 @@ fn what_is_said_of_a_secret_changes_without_its_value() {
     assert!(!server.custom("app").contains_key("description:A"));
     home.run(["set", "app/B", "--keep-value", "--description", "x"])
         .code(3);
+    // A key that the server cannot keep a description of is not stored before that is found.
+    home.keyfob(["set", "app/new\nline", "--description", "d"])
+        .stdin("x")
+        .run()
+        .code(13);
+    assert!(!server.map("app").contains_key("new\nline"));
     server.mount("old", 1);
     home.with("KEYFOB_OPENBAO_MOUNT", "old")
         .run(["set", "app/B", "--keep-value", "--description", "x"])
@@ -459,4 +465,135 @@ fn a_node_that_does_not_have_the_path_yet_is_asked_again() {
         .run()
         .ok();
     assert_eq!(server.custom("other")["description:K"], "what it is");
+}
+
+#[test]
+fn a_value_that_a_patch_would_change_goes_back_as_it_was() {
+    for value in [
+        json!([{"x": null}]),
+        json!([[{"x": null, "y": 1}], null, "null"]),
+        json!([{"b": 1}, null, 2]),
+        json!({"a": null, "b": {"c": null}}),
+        json!([1, "two", [3]]),
+        json!(null),
+    ] {
+        let server = OpenBao::start();
+        server.put("app", "B", "theirs");
+        server.put_json("app", "A", value.clone());
+        let home = home(&server);
+        home.keyfob(["set", "app/A"]).stdin("other").run().ok();
+        home.run(["restore", "app/A"]).ok();
+        assert_eq!(server.map("app")["A"], value);
+        // A rotation that finds another value than its own brings back what was there.
+        home.run([
+            "rotate",
+            "app/A",
+            "--generate",
+            "hex:4",
+            "--verify",
+            "false",
+        ])
+        .code(1);
+        assert_eq!(server.map("app")["A"], value);
+        home.run(["move", "app/A", "other/A"]).ok();
+        assert_eq!(server.map("other")["A"], value);
+        assert_eq!(server.map("app")["B"], "theirs");
+    }
+}
+
+#[test]
+fn who_may_not_patch_is_told_why_the_whole_was_refused() {
+    let may = || Policy::none().allowing("secret/data/*", &["create", "read", "update"]);
+    let server = OpenBao::start();
+    server.put("app", "A", &"x".repeat(700_000));
+    home_with(&server, may())
+        .keyfob(["set", "app/B"])
+        .stdin("y".repeat(400_000))
+        .run()
+        .code(13)
+        .stderr_has("too large");
+    // Who may do neither is told so.
+    let may = Policy::none().allowing("secret/data/*", &["read"]);
+    home_with(&server, may)
+        .keyfob(["set", "app/B"])
+        .stdin("y")
+        .run()
+        .code(5)
+        .stderr_lacks("not known");
+}
+
+#[test]
+fn what_is_refused_after_a_write_in_doubt_is_not_known() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let faults = server.faults();
+    faults.once_on("PATCH", "/v1/secret/data/app", Fault::close_unapplied());
+    let refused = || {
+        let body = json!({"errors": ["1 error occurred:\n\t* permission denied\n\n"]});
+        Fault::answered(Answer::json(403, &body))
+    };
+    faults.nth_on(2, "PATCH", "/v1/secret/data/app", refused());
+    faults.on("POST", "/v1/secret/data/app", refused());
+    home(&server)
+        .keyfob(["set", "app/A"])
+        .stdin("2")
+        .run()
+        .stderr_has("it is not known whether app was changed");
+}
+
+#[test]
+fn a_path_of_the_last_version_there_is_is_told() {
+    let server = OpenBao::start();
+    server.put("app", "A", "1");
+    let last = Fault::changed(|_, answer| {
+        let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
+        body["data"]["metadata"]["version"] = json!(u32::MAX);
+        Answer::json(200, &body)
+    });
+    server.faults().on("GET", "/v1/secret/data/app", last);
+    home(&server)
+        .keyfob(["set", "app/A"])
+        .stdin("2")
+        .run()
+        .code(13)
+        .stderr_has("app has version 4294967295");
+}
+
+#[test]
+fn without_versions_a_new_name_is_made_where_nothing_was_found() {
+    let server = Arc::new(OpenBao::start());
+    server.mount("old", 1);
+    let home = home(&server).with("KEYFOB_OPENBAO_MOUNT", "old");
+    home.keyfob(["set", "app/A"]).stdin("1").run().ok();
+    home.run(["move", "app/A", "app/B"]).ok();
+    assert_eq!(server.bare("old", "app"), Some(json!({"B": "1"})));
+    home.keyfob(["set", "local-one", "-s", "local"])
+        .stdin("2")
+        .run()
+        .ok();
+    home.run(["move", "keyfob://local/local-one", "keyfob://openbao/app/C"])
+        .ok();
+    assert_eq!(server.bare("old", "app"), Some(json!({"B": "1", "C": "2"})));
+    let editor = home.work().join("editor");
+    home.write("editor", "#!/bin/sh\nprintf edited > \"$1\"\n");
+    crate::support::home::set_mode(&editor, 0o755);
+    let home = home.with("EDITOR", editor.to_str().unwrap());
+    home.run(["edit", "app/D"]).ok();
+    assert_eq!(server.bare("old", "app").unwrap()["D"], "edited");
+    // What came meanwhile is kept.
+    let theirs = Arc::clone(&server);
+    let hook = Fault::before(move || {
+        theirs.put_bare("old", "other", json!({"E": "theirs"}).as_object().unwrap())
+    });
+    // The plan has looked; before it writes, the provider looks once more.
+    server.faults().nth_on(2, "GET", "/v1/old/other", hook);
+    home.run(["move", "app/D", "other/E"])
+        .code(6)
+        .stderr_has("openbao: other/E exists already");
+    assert_eq!(server.bare("old", "other"), Some(json!({"E": "theirs"})));
+    // Who asks for it by name is told that the mount cannot.
+    home.keyfob(["set", "--if-absent", "app/F"])
+        .stdin("1")
+        .run()
+        .code(7);
 }

@@ -523,14 +523,28 @@ fn patch(kept: &mut Mount, path: &str, body: &Value, time: &str) -> Answer {
     keep(kept, path, map, time)
 }
 
-/// RFC 7396, which goes inside objects.
+/// RFC 7396, which goes inside objects; what is new loses the nulls of its objects.
 fn merge(map: &mut Map<String, Value>, changes: &Map<String, Value>) {
     for (key, change) in changes {
         match (change, map.get_mut(key)) {
             (Value::Null, _) => drop(map.remove(key)),
             (Value::Object(inner), Some(Value::Object(there))) => merge(there, inner),
-            (change, _) => drop(map.insert(key.clone(), change.clone())),
+            (change, _) => drop(map.insert(key.clone(), without_nulls(change.clone()))),
         }
+    }
+}
+
+/// `value` without the members of its objects that are null, however deep, as the server's own
+/// library leaves them out, in arrays, too; the nulls of an array itself stay.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.into_iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(key, value)| (key, without_nulls(value)))
+                .collect()
+        }
+        Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        value => value,
     }
 }
 
