@@ -24,6 +24,7 @@ use crate::keyring::Keyring;
 use crate::providers::{Services, registry};
 use crate::session::Sessions;
 use crate::session::cache::TokenCache;
+use crate::state::named;
 use crate::store::Store;
 use crate::ui::{self, Bar, Spinner, Ui};
 use crate::words::duration::HumanDuration;
@@ -97,7 +98,7 @@ impl App {
     pub fn new(global: Global, env: Environment) -> Self {
         ui::at_home(env.home().as_deref());
         let ui = self::ui(&global, &env);
-        Self {
+        let app = Self {
             env,
             ui,
             global,
@@ -106,7 +107,12 @@ impl App {
             config: Loaded::default(),
             leaves_out: Cell::new(false),
             services: OnceCell::new(),
+        };
+        // A word that makes no sense is an error of whatever needs it.
+        if let Ok(limit) = app.limit() {
+            named::introduce(limit);
         }
+        app
     }
 
     /// keyfob's own folders.

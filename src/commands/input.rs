@@ -1,13 +1,13 @@
 //! Files and stdin, read whole into memory that is wiped.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use crate::formats::{self, Format, Pair, ReadOptions};
-use crate::words::error::{Error, Result};
+use crate::state::named;
+use crate::words::error::{Error, Kind, Result};
 use crate::words::secret::MAX_VALUE;
 use crate::words::shown::ShownPath as _;
 
@@ -30,14 +30,13 @@ pub fn shown(path: &Path) -> String {
 /// Every byte of the file at `path`; `-` is stdin.
 ///
 /// # Errors
-/// `failed` where it cannot be read, `invalid_data` where there are more than `most` bytes.
+/// `failed` where it cannot be read, `unavailable` where it is a pipe and does not come in time,
+/// `invalid_data` where there are more than `most` bytes.
 pub fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>> {
     if is_standard(path) {
         return stdin(most);
     }
-    let what = shown(path);
-    let file = File::open(path).map_err(|error| unreadable(&what, error))?;
-    read_all(file, &what, most)
+    named::read(path, most).map_err(|error| not_read(&shown(path), most, error))
 }
 
 /// Checks that there is a file at `path`, which the user has named.
@@ -57,7 +56,8 @@ pub fn check_there(path: &Path) -> Result<()> {
 /// # Errors
 /// As [`read`].
 pub fn stdin(most: usize) -> Result<Zeroizing<Vec<u8>>> {
-    read_all(io::stdin().lock(), "stdin", most)
+    let stdin = io::stdin().lock();
+    named::read_all(stdin, most).map_err(|error| not_read("stdin", most, error))
 }
 
 /// The text that comes through stdin, of which no more than `most` bytes are read.
@@ -88,48 +88,24 @@ pub fn pairs(path: &Path, format: Option<Format>, reading: ReadOptions) -> Resul
     .map_err(|error| error.context(shown(path)))
 }
 
-fn read_all(mut source: impl Read, what: &str, most: usize) -> Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(vec![0; 64 * 1024]);
-    let mut end = 0;
-    loop {
-        if end == bytes.len() {
-            // A vector that grows by itself frees its old memory without wiping it.
-            let mut roomier = Zeroizing::new(vec![0; bytes.len() * 2]);
-            roomier[..end].copy_from_slice(&bytes);
-            bytes = roomier;
+fn too_large(what: &str, most: usize) -> Error {
+    Error::invalid_data(format!(
+        "{what} is larger than {} MiB, of which no more is read",
+        most / (1024 * 1024)
+    ))
+}
+
+/// The error for what was not read, of which there can be `most` bytes.
+fn not_read(what: &str, most: usize, error: io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::FileTooLarge => too_large(what, most),
+        ErrorKind::TimedOut => {
+            named::failure(Kind::Failed, &format!("could not read {what}"), error)
         }
-        match source.read(&mut bytes[end..]) {
-            Ok(0) => break,
-            Ok(count) => end += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(what, error)),
-        }
-        if end > most {
-            return Err(Error::invalid_data(format!(
-                "{what} is larger than {} MiB, of which no more is read",
-                most / (1024 * 1024)
-            )));
-        }
+        _ => unreadable(what, error),
     }
-    bytes.truncate(end);
-    Ok(bytes)
 }
 
 fn unreadable(what: &str, error: io::Error) -> Error {
     Error::io(format!("could not read {what}"), error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::words::error::Kind;
-
-    #[test]
-    fn all_is_read_up_to_the_limit() {
-        let text = vec![b'x'; 200_000];
-        let read = |most| read_all(&text[..], "it", most);
-        assert_eq!(*read(200_000).unwrap(), text);
-        assert_eq!(read(199_999).unwrap_err().kind(), Kind::InvalidData);
-        assert!(read_all(&b""[..], "it", 1).unwrap().is_empty());
-    }
 }

@@ -56,10 +56,19 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
         let name = entry.name.as_str();
         glob.as_ref().is_none_or(|glob| glob.matches(name))
     };
-    let filter = Filter {
+    let asked = Filter {
         prefix: args.prefix,
         secret_type: args.secret_type,
         named: None,
+    };
+    // What a pattern begins with spares what cannot be like it.
+    let beginning = glob.as_ref().map(Glob::beginning).unwrap_or_default();
+    let filter = match asked.admits(&beginning) {
+        true if !beginning.is_empty() => Filter {
+            prefix: Some(beginning),
+            ..asked.clone()
+        },
+        _ => asked.clone(),
     };
     if args.deleted {
         let mut entries = store.deleted().await?;
@@ -77,7 +86,7 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
     let (mut entries, rest) = store.list_what_can_be_read(&filter).await?;
     entries.retain(admits);
     if entries.is_empty() && rest.is_none() && !app.ui.json {
-        tell_of_none(args.glob.as_deref(), &filter, &store, app);
+        tell_of_none(args.glob.as_deref(), &asked, &store, app);
         return Ok(());
     }
     show(entries, app)?;

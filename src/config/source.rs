@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::standing::{self, Foreign};
-use crate::state::folder_of;
+use crate::state::{folder_of, named};
 use crate::words::env::Environment;
-use crate::words::error::{Error, Result, io_reason};
+use crate::words::error::{Error, Kind, Result, io_reason};
 use crate::words::shown::ShownPath as _;
 use crate::words::text::Place;
 
 /// No configuration is longer; what is longer is something else.
 pub(super) const MAX_BYTES: u64 = 1024 * 1024;
+
+const TOO_LONG: &str = "it is longer than 1 MiB";
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,19 +58,16 @@ pub(super) struct Raw {
     pub open: bool,
 }
 
-/// Opens the file at `path`. Nothing waits for the other end of a named pipe unless `any_kind` is
-/// wanted.
-fn open(path: &Path, any_kind: bool) -> io::Result<File> {
+/// Opens the file at `path`. Nothing waits for the other end of a named pipe.
+fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
-    if !any_kind {
+    {
         use std::os::unix::fs::OpenOptionsExt as _;
 
         options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
     }
-    #[cfg(not(unix))]
-    let _ = any_kind;
     options.open(path)
 }
 
@@ -77,7 +76,7 @@ fn open(path: &Path, any_kind: bool) -> io::Result<File> {
 /// # Errors
 /// That of the system; `InvalidInput` where it is no regular file.
 pub(super) fn open_regular(path: &Path) -> io::Result<File> {
-    let file = open(path, false)?;
+    let file = open(path)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
         false => Err(io::ErrorKind::InvalidInput.into()),
@@ -89,7 +88,7 @@ pub(super) fn open_regular(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// `config` where there is none, it cannot be read, or it is longer than [`MAX_BYTES`]; `failed`
-/// where one of any kind cannot be opened.
+/// where one of any kind cannot be opened, `unavailable` where one does not come in time.
 pub(super) fn read(path: &Path, any_kind: bool) -> Result<Raw> {
     for _ in 0..ATTEMPTS {
         if let Some(raw) = read_once(path, any_kind)? {
@@ -112,7 +111,20 @@ fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
     if path.is_dir() {
         return Err(folder());
     }
-    let file = open(path, any_kind).map_err(|error| match any_kind {
+    // A pipe has a path but no place; it is read all the same when the user names one.
+    if any_kind && path.metadata().is_ok_and(|it| !it.is_file()) {
+        let bytes = named::read(path, MAX_BYTES as usize).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => bad(TOO_LONG),
+            _ => named::failure(Kind::Config, &path.shown().to_string(), error),
+        })?;
+        return Ok(Some(Raw {
+            canonical: path.to_path_buf(),
+            bytes: bytes.to_vec(),
+            foreign: None,
+            open: false,
+        }));
+    }
+    let file = open(path).map_err(|error| match any_kind {
         true => Error::io(format!("could not read {}", path.shown()), error),
         false => unreadable(error),
     })?;
@@ -120,7 +132,7 @@ fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
     if metadata.is_dir() {
         return Err(folder());
     }
-    if !metadata.is_file() && !any_kind {
+    if !metadata.is_file() {
         return Err(bad("it is not a regular file"));
     }
     let mut bytes = Vec::new();
@@ -129,16 +141,7 @@ fn read_once(path: &Path, any_kind: bool) -> Result<Option<Raw>> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(bad("it is longer than 1 MiB"));
-    }
-    if !metadata.is_file() {
-        // A pipe has a path but no place; it is read all the same when the user names one.
-        return Ok(Some(Raw {
-            canonical: path.to_path_buf(),
-            bytes,
-            foreign: None,
-            open: false,
-        }));
+        return Err(bad(TOO_LONG));
     }
     let judged = || {
         let canonical = standing::place(&file, path)?;

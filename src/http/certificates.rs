@@ -6,7 +6,11 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
+use crate::state::named;
 use crate::words::error::io_reason;
+
+/// No bundle is larger, in bytes; the systems' own are a tenth of it.
+pub const MAX_BUNDLE: usize = 4 * 1024 * 1024;
 
 const BEGIN: &str = "-----BEGIN ";
 
@@ -23,11 +27,12 @@ pub struct Bundle {
 /// # Errors
 /// Why there is none.
 pub fn read(path: &Path) -> Result<Bundle, String> {
-    let bytes = std::fs::read(path).map_err(|error| io_reason(&error))?;
+    let bytes = named::read(path, MAX_BUNDLE).map_err(|error| io_reason(&error))?;
     parse(&bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Bundle, String> {
+/// The certificates in the bytes of a file, as [`read`] tells them.
+pub fn parse(bytes: &[u8]) -> Result<Bundle, String> {
     if bytes.trim_ascii().is_empty() {
         return Err("it is empty".to_owned());
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Identity, Url, redirect};
 use zeroize::Zeroizing;
 
-use super::certificates::{self, Bundle};
+use super::certificates::{self, Bundle, MAX_BUNDLE};
 use super::peer::{ClientCertificate, Peer};
 use super::proxy::{CGI, Proxies, Way};
+use crate::state::named;
 use crate::words::env::Environment;
-use crate::words::error::{Error, Result, io_reason};
+use crate::words::error::{Error, Kind, Result};
 use crate::words::shown::ShownPath as _;
 
 /// Told of what is asked of whom, at `-v`; the text holds no secret.
@@ -157,32 +158,41 @@ fn plain() -> Result<Client> {
 /// This machine's certificate, read with its key.
 fn read_identity(named: &ClientCertificate) -> Result<Identity> {
     let read = |what: &str, path: &Path| {
-        std::fs::read(path).map(Zeroizing::new).map_err(|error| {
-            Error::config(format!(
-                "{what} {} cannot be read: {}",
-                path.shown(),
-                io_reason(&error)
-            ))
-            .made_of(error)
+        named::read(path, MAX_BUNDLE).map_err(|error| {
+            let what = format!("{what} {} cannot be read", path.shown());
+            named::failure(Kind::Config, &what, error)
         })
     };
     let certificate = read("client_cert", &named.certificate)?;
     let key = read("client_key", &named.key)?;
     let pem = Zeroizing::new([&**certificate, b"\n", &**key].concat());
-    Identity::from_pem(&pem).map_err(|error| {
+    let refused = |why: &str, error: reqwest::Error| {
         Error::config(format!(
-            "client_cert {} and client_key {} are no certificate and its key in PEM",
+            "client_cert {} and client_key {} {why}",
             named.certificate.shown(),
             named.key.shown()
         ))
         .made_of(error.without_url())
-    })
+    };
+    let identity = Identity::from_pem(&pem)
+        .map_err(|error| refused("are no certificate and its key in PEM", error))?;
+    // Whether they belong together is looked at when a client is made; nothing else is in this one.
+    let alone = builder().tls_certs_only([]).identity(identity.clone());
+    match alone.no_proxy().build() {
+        Ok(_) => Ok(identity),
+        Err(error) => Err(refused(
+            "do not belong together: the key is that of another certificate, or of a kind that is not known",
+            error,
+        )),
+    }
 }
 
 /// The certificates in `ca_file` that can be used; the others are told at `-v`.
 fn read_certificates(ca_file: &Path, log: &Log) -> Result<Vec<Certificate>> {
     let shown = ca_file.shown();
-    let Bundle { good, bad } = certificates::read(ca_file)
+    let bytes = named::read(ca_file, MAX_BUNDLE)
+        .map_err(|error| named::failure(Kind::Config, &format!("ca_file {shown}"), error))?;
+    let Bundle { good, bad } = certificates::parse(&bytes)
         .map_err(|why| Error::config(format!("ca_file {shown}: {why}")))?;
     for bad in bad {
         log(&format!("ca_file {shown}: {bad}, and is left out"));

@@ -42,6 +42,10 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'@');
 
+/// How often a token is obtained for one request, where tokens are good for a number of them: what
+/// was left of one may have been spent by others, or by a request that had to be repeated.
+const RENEWALS: usize = 3;
+
 /// What tells one vendor's requests and answers from another's.
 pub struct Vendor {
     /// Adds the headers that prove who asks, by a token or an API key.
@@ -173,7 +177,8 @@ impl Endpoint {
     }
 
     /// Sends what `make` makes with the token of the session under `key`, which `login` obtains
-    /// where there is none. A rejected token is renewed once.
+    /// where there is none. A rejected token is renewed once, and one that is good for a number of
+    /// requests as often as others may have used it up.
     pub async fn send_in_session(
         &self,
         key: &SessionKey,
@@ -182,22 +187,26 @@ impl Endpoint {
     ) -> Result<Response> {
         let sessions = &self.services.sessions;
         let deadline = self.services.http.deadline().end();
-        let session = sessions
+        let mut session = sessions
             .get_or_login(key, deadline, async || login().await)
             .await?;
-        let response = self.send_as(&session.token, make()?).await?;
-        let is_hopeless = self.hopeless.borrow().as_ref() == Some(&session.token);
-        if !(self.is_rejection)(&response) || is_hopeless {
-            return Ok(response);
+        let mut renewals = 0;
+        loop {
+            let response = self.send_as(&session.token, make()?).await?;
+            let is_hopeless = self.hopeless.borrow().as_ref() == Some(&session.token);
+            if !(self.is_rejection)(&response) || is_hopeless {
+                return Ok(response);
+            }
+            let most = session.uses.map_or(1, |_| RENEWALS);
+            if renewals >= most {
+                self.hopeless.replace(Some(session.token));
+                return Ok(response);
+            }
+            renewals += 1;
+            session = sessions
+                .renew(key, &session, deadline, async || login().await)
+                .await?;
         }
-        let session = sessions
-            .renew(key, &session, deadline, async || login().await)
-            .await?;
-        let response = self.send_as(&session.token, make()?).await?;
-        if (self.is_rejection)(&response) {
-            self.hopeless.replace(Some(session.token));
-        }
-        Ok(response)
     }
 
     /// What credentials of this store are looked for with.
@@ -231,6 +240,17 @@ impl Endpoint {
                 .map(str::to_owned),
             ..Account::default()
         }
+    }
+
+    /// The sessions that the store has used, the one under `key` among them, as far as they can be
+    /// read and have not expired.
+    pub fn sessions(&self, key: Option<&SessionKey>) -> Vec<Session> {
+        let (provider, store) = (self.config.provider(), self.config.name());
+        let sessions = &self.services.sessions;
+        let mut all = sessions.all_of(provider, self.base.as_str(), store.as_str());
+        let own = key.and_then(|key| sessions.peek(key));
+        all.extend(own.filter(|own| all.iter().all(|known| known.token != own.token)));
+        all
     }
 
     /// Forgets the session under `key`, and all others that the store has used; says in words what

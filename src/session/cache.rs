@@ -39,6 +39,10 @@ struct Written<'a> {
     token: &'a str,
     expires_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    lifetime: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     beside: Option<&'a str>,
 }
 
@@ -49,6 +53,8 @@ struct Read {
     key: String,
     token: String,
     expires_at: Option<Timestamp>,
+    lifetime: Option<i64>,
+    uses: Option<u64>,
     beside: Option<String>,
 }
 
@@ -87,11 +93,11 @@ impl TokenCache {
         Some(ring.name())
     }
 
-    /// The session kept under `key`, expired or not; a damaged or foreign entry is none.
-    pub fn get(&self, key: &SessionKey) -> Option<Session> {
-        let mut answers = self.rings.iter().map(|ring| ring.get(key.id()));
+    /// The session kept under `id`, expired or not; a damaged or foreign entry is none.
+    pub fn get(&self, id: &str) -> Option<Session> {
+        let mut answers = self.rings.iter().map(|ring| ring.get(id));
         let found = answers.find_map(Result::ok)?;
-        decode(key, &found?)
+        decode(id, &found?)
     }
 
     /// Keeps `session` under `key` until it expires; tells where, if there is a place for it. `now`
@@ -136,31 +142,34 @@ impl TokenCache {
 
 fn encode(key: &SessionKey, session: &Session) -> Option<Zeroizing<Vec<u8>>> {
     // Large enough never to grow, so that no copy is left behind: besides the token there are the
-    // key (79 bytes), a time (at most 30) and the names.
+    // key (79 bytes), a time (at most 30), two numbers (at most 20 each) and the names.
     let beside = session.beside.as_deref();
     let length = session.token.len() + beside.map_or(0, str::len);
-    let mut entry = Zeroizing::new(Vec::with_capacity(2 * length + 256));
+    let mut entry = Zeroizing::new(Vec::with_capacity(2 * length + 320));
     let written = Written {
         version: VERSION,
         key: key.id(),
         token: &session.token,
         expires_at: session.expires_at,
+        lifetime: session.lifetime,
+        uses: session.uses,
         beside,
     };
     serde_json::to_writer(&mut *entry, &written).ok()?;
     Some(entry)
 }
 
-pub(crate) fn decode(key: &SessionKey, entry: &[u8]) -> Option<Session> {
+pub(crate) fn decode(id: &str, entry: &[u8]) -> Option<Session> {
     let read: Read = serde_json::from_slice(entry).ok()?;
     let session = Session {
         token: Zeroizing::new(read.token),
         expires_at: read.expires_at,
+        lifetime: read.lifetime,
+        uses: read.uses,
         beside: read.beside,
     };
-    let ours = read.version == VERSION
-        && read.key == key.id()
-        && credential::fits_a_header(&session.token);
+    let ours =
+        read.version == VERSION && read.key == id && credential::fits_a_header(&session.token);
     ours.then_some(session)
 }
 
@@ -178,11 +187,8 @@ mod tests {
     }
 
     fn session(token: &str, expires_at: i64) -> Session {
-        Session {
-            token: Zeroizing::new(token.to_owned()),
-            expires_at: Timestamp::from_second(expires_at).ok(),
-            beside: None,
-        }
+        let token = Zeroizing::new(token.to_owned());
+        Session::new(token, Timestamp::from_second(expires_at).ok())
     }
 
     fn named(word: &str) -> Result<TokenCache> {
@@ -247,11 +253,11 @@ mod tests {
         assert_eq!(cache.place(), Some("first"));
         cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
         assert!(rings[2].kept().unwrap().is_none());
-        assert_eq!(cache.get(&key()), Some(kept.clone()));
+        assert_eq!(cache.get(key().id()), Some(kept.clone()));
         // The first place that can be asked has the last word.
         let entry = rings[1].kept().unwrap().take();
         *rings[2].kept().unwrap() = entry;
-        assert_eq!(cache.get(&key()), None);
+        assert_eq!(cache.get(key().id()), None);
         cache.put(&key(), &kept, Timestamp::UNIX_EPOCH);
         assert!(cache.remove(key().id(), None).unwrap());
         assert!(rings[1..].iter().all(|ring| ring.kept().unwrap().is_none()));
@@ -271,7 +277,7 @@ mod tests {
     #[test]
     fn damaged_and_foreign_entries_are_none() {
         let good = encode(&key(), &session("abc.def", 2_000_000_000)).unwrap();
-        assert!(decode(&key(), &good).is_some());
+        assert!(decode(key().id(), &good).is_some());
         let text = std::str::from_utf8(&good).unwrap();
         for bad in [
             String::new(),
@@ -283,10 +289,15 @@ mod tests {
             text.replace("abc.def\"", "abc.def\",\"token\":\"again\""),
             text.replace("\"2033", "\"20x3"),
         ] {
-            assert!(decode(&key(), bad.as_bytes()).is_none(), "{bad}");
+            assert!(decode(key().id(), bad.as_bytes()).is_none(), "{bad}");
         }
         let other = SessionKey::new("nosana", "https://example.com", "you", "");
-        assert!(decode(&other, &good).is_none());
+        assert!(decode(other.id(), &good).is_none());
+        // As it was written before tokens had a lifetime and a number of uses.
+        assert!(
+            !text.contains("lifetime") && !text.contains("uses"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -294,20 +305,22 @@ mod tests {
         let cache = named("none").unwrap();
         cache.put(&key(), &session("t", 60), Timestamp::UNIX_EPOCH);
         assert_eq!(cache.place(), None);
-        assert_eq!(cache.get(&key()), None);
+        assert_eq!(cache.get(key().id()), None);
         assert!(!cache.remove(key().id(), None).unwrap());
     }
 
     proptest! {
         #[test]
-        fn entries_survive_writing_and_reading(token in "[!-~]{1,300}", expires_at in proptest::option::of(0..4_000_000_000i64), beside in proptest::option::of("\\PC{0,40}")) {
+        fn entries_survive_writing_and_reading(token in "[!-~]{1,300}", expires_at in proptest::option::of(0..4_000_000_000i64), lifetime in proptest::option::of(any::<i64>()), uses in proptest::option::of(any::<u64>()), beside in proptest::option::of("\\PC{0,40}")) {
             let kept = Session {
                 token: Zeroizing::new(token),
                 expires_at: expires_at.and_then(|at| Timestamp::from_second(at).ok()),
+                lifetime,
+                uses,
                 beside,
             };
             let entry = encode(&key(), &kept).unwrap();
-            prop_assert_eq!(decode(&key(), &entry), Some(kept));
+            prop_assert_eq!(decode(key().id(), &entry), Some(kept));
         }
     }
 }

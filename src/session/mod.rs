@@ -23,10 +23,6 @@ mod lock;
 mod notes;
 mod token;
 
-/// A token is not begun with when it has no more than this left, so that it does not expire on
-/// its way to the server.
-const MARGIN: SignedDuration = SignedDuration::from_secs(30);
-
 /// The time now; tests have their own.
 pub type Clock = Rc<dyn Fn() -> Timestamp>;
 
@@ -85,9 +81,11 @@ impl Sessions {
         self.cache.place()
     }
 
-    /// The session under `key`: the known or cached one while it lasts more than 30 s, else the
-    /// one that `login` obtains. Of processes and tasks that need one together, one logs in and
+    /// The session under `key`: the known or cached one while it has enough time and requests left,
+    /// else the one that `login` obtains. Of processes and tasks that need one together, one logs in and
     /// the others wait for it, though not longer than half the time until `deadline`.
+    ///
+    /// Of one that is good for a number of requests, one is taken: callers send it.
     ///
     /// # Errors
     /// Whatever `login` fails with.
@@ -97,11 +95,11 @@ impl Sessions {
         deadline: Option<Instant>,
         login: impl AsyncFnOnce() -> Result<Session>,
     ) -> Result<Session> {
-        let usable = |session: &Session| session.lasts(self.now(), MARGIN);
+        let usable = |session: &Session| session.is_usable(self.now());
         if let Some(session) = self
             .remembered(key)
-            .or_else(|| self.cache.get(key))
-            .filter(usable)
+            .or_else(|| self.cache.get(key.id()))
+            .filter(|session| session.uses.is_none() && usable(session))
         {
             self.note_use(key, &session);
             return Ok(self.remember(key, session));
@@ -110,8 +108,9 @@ impl Sessions {
     }
 
     /// The session to go on with after the server refused `rejected`: the one that another task
-    /// or process has obtained since, else the one that `login` obtains. Callers renew once; a
-    /// second refusal is the server's last word.
+    /// or process has obtained since, else the one that `login` obtains. Callers renew once, or where
+    /// tokens are good for a number of requests a few times; the next refusal is the server's last
+    /// word.
     ///
     /// # Errors
     /// Whatever `login` fails with.
@@ -123,13 +122,20 @@ impl Sessions {
         login: impl AsyncFnOnce() -> Result<Session>,
     ) -> Result<Session> {
         let usable =
-            |session: &Session| !session.same_token(rejected) && session.lasts(self.now(), MARGIN);
+            |session: &Session| !session.same_token(rejected) && session.is_usable(self.now());
         self.obtain(key, deadline, usable, login).await
     }
 
     /// Keeps `session` under `key` in place of what there is: what its provider keeps with it, or its
     /// expiry, has changed.
-    pub fn replace(&self, key: &SessionKey, session: Session) {
+    pub fn replace(&self, key: &SessionKey, mut session: Session) {
+        if session.uses.is_some() {
+            // What other processes have counted stays counted.
+            let cached = self.cache.get(key.id());
+            let cached = cached.filter(|cached| cached.same_token(&session));
+            let theirs = cached.and_then(|cached| cached.uses);
+            session.uses = session.uses.into_iter().chain(theirs).min();
+        }
         self.keep(key, &session);
         self.remember(key, session);
     }
@@ -166,6 +172,21 @@ impl Sessions {
             };
         }
         forgotten
+    }
+
+    /// The sessions that the store of this name has used at `base_url` and that have not expired, as
+    /// far as they are noted and can be read.
+    pub fn all_of(&self, provider: &str, base_url: &str, store: &str) -> Vec<Session> {
+        let owner = token::owner(provider, base_url, store);
+        let notes = self.notes.as_ref().map(|notes| notes.of(&owner));
+        let ids = notes.unwrap_or_default().into_iter().map(|note| note.id);
+        let found = ids.filter_map(|id| {
+            let known = self.known_as(&id, |known| known.session.clone());
+            known.or_else(|| self.cache.get(&id))
+        });
+        found
+            .filter(|session| session.lasts(self.now(), SignedDuration::ZERO))
+            .collect()
     }
 
     /// Forgets what is known under `id`, which `place` has where that is known.
@@ -207,11 +228,12 @@ impl Sessions {
     /// The session under `key` that has not expired, without logging in.
     pub fn peek(&self, key: &SessionKey) -> Option<Session> {
         self.remembered(key)
-            .or_else(|| self.cache.get(key))
+            .or_else(|| self.cache.get(key.id()))
             .filter(|session| session.lasts(self.now(), SignedDuration::ZERO))
     }
 
-    /// Takes turns with tasks and processes, looks again, and logs in if it still must.
+    /// Takes turns with tasks and processes, looks again, and logs in if it still must. Where a token
+    /// is good for a number of requests, all of them count in the cache.
     async fn obtain(
         &self,
         key: &SessionKey,
@@ -221,19 +243,30 @@ impl Sessions {
     ) -> Result<Session> {
         let turn = self.known(key, |known| Rc::clone(&known.turn));
         let _turn = turn.lock().await;
-        if let Some(session) = self.remembered(key).filter(&usable) {
-            return Ok(session);
+        let known = self.remembered(key).filter(&usable);
+        if let Some(session) = known.as_ref().filter(|session| session.uses.is_none()) {
+            return Ok(session.clone());
         }
         let _lock = self.lock(key, deadline).await;
-        match self.cache.get(key) {
-            Some(session) if usable(&session) => return Ok(self.remember(key, session)),
+        let found = match self.cache.get(key.id()) {
+            Some(session) if usable(&session) => Some(session),
             // Should the login fail, the next process need not try this one.
             Some(_) => {
                 let _ = self.cache.remove(key.id(), None);
+                None
             }
-            None => {}
+            None => known,
+        };
+        if let Some(session) = found {
+            self.note_use(key, &session);
+            let session = session.taken();
+            if session.uses.is_some() {
+                self.cache.put(key, &session, self.now());
+            }
+            return Ok(self.remember(key, session));
         }
-        let session = login().await?;
+        let asked_at = self.now();
+        let session = login().await?.obtained(asked_at).taken();
         self.keep(key, &session);
         Ok(self.remember(key, session))
     }

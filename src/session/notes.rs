@@ -134,11 +134,8 @@ mod tests {
         let key = |account, store| {
             SessionKey::new("nosana", "https://example.com", account, "").of_store(store)
         };
-        let session = |end: i64| Session {
-            token: "t".to_owned().into(),
-            expires_at: Timestamp::from_second(end).ok(),
-            beside: None,
-        };
+        let session =
+            |end: i64| Session::new("t".to_owned().into(), Timestamp::from_second(end).ok());
         let now = Timestamp::from_second(1_000_000).unwrap();
         notes.put(&key("me", "a"), &session(1_000_060), "here", now);
         notes.put(&key("me", "b"), &session(1_000_060), "here", now);

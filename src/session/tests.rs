@@ -33,11 +33,7 @@ fn key() -> SessionKey {
 }
 
 fn session(token: &str, expires_at: Timestamp) -> Session {
-    Session {
-        token: Zeroizing::new(token.to_owned()),
-        expires_at: Some(expires_at),
-        beside: None,
-    }
+    Session::new(Zeroizing::new(token.to_owned()), Some(expires_at))
 }
 
 /// Logs in as often as it is asked to: `t1`, `t2`, …, each for an hour.
@@ -75,6 +71,73 @@ async fn a_token_is_used_until_its_last_half_minute() {
     assert_eq!(server.get(&sessions).await, "t1");
     server.time.pass(1);
     assert_eq!(server.get(&sessions).await, "t2");
+}
+
+#[tokio::test]
+async fn a_token_of_a_few_seconds_is_used_for_two_thirds_of_them() {
+    for (lifetime, used) in [(1, 0), (3, 1), (20, 13), (90, 59), (91, 60)] {
+        let time = Time::default();
+        let sessions = sessions(&time);
+        let logins = Cell::new(0);
+        let get = async || {
+            let login = async || {
+                logins.set(logins.get() + 1);
+                Ok(session("t", time.after(lifetime)))
+            };
+            let got = sessions.get_or_login(&key(), None, login).await;
+            got.unwrap();
+            logins.get()
+        };
+        assert_eq!(get().await, 1);
+        assert_eq!(get().await, 1, "{lifetime}");
+        time.pass(used);
+        assert_eq!(get().await, 1, "{lifetime}");
+        time.pass(1);
+        assert_eq!(get().await, 2, "{lifetime}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_whose_end_has_passed_by_our_clock_is_used_until_it_is_refused() {
+    let time = Time::default();
+    let sessions = sessions(&time);
+    let login = async || Ok(session("t1", time.after(-60)));
+    let got = sessions.get_or_login(&key(), None, login).await.unwrap();
+    assert_eq!((got.token.as_str(), got.expires_at), ("t1", None));
+    let never = async || Err(Error::failed("a second login"));
+    let got = sessions.get_or_login(&key(), None, never).await.unwrap();
+    let again = async || Ok(session("t2", time.after(-60)));
+    let renewed = sessions.renew(&key(), &got, None, again).await.unwrap();
+    assert_eq!(renewed.token.as_str(), "t2");
+}
+
+/// A token of this name that is good for so many requests.
+fn of_uses(token: &str, time: &Time, uses: u64) -> Session {
+    Session {
+        uses: Some(uses),
+        ..session(token, time.after(3600))
+    }
+}
+
+#[tokio::test]
+async fn each_request_has_one_of_the_token_s_own() {
+    let time = Time::default();
+    let sessions = sessions(&time);
+    let key = key();
+    let logins = Cell::new(0);
+    let request = async || {
+        let login = async || {
+            logins.set(logins.get() + 1);
+            tokio::task::yield_now().await;
+            Ok(of_uses(&format!("t{}", logins.get()), &time, 2))
+        };
+        let session = sessions.get_or_login(&key, None, login).await.unwrap();
+        session.token.to_string()
+    };
+    let (a, b, c) = tokio::join!(request(), request(), request());
+    assert_eq!((a.as_str(), b.as_str(), c.as_str()), ("t1", "t1", "t2"));
+    assert_eq!(request().await, "t2");
+    assert_eq!(request().await, "t3");
 }
 
 #[tokio::test]
@@ -274,6 +337,53 @@ mod shared {
         let down = async || Err(Error::unavailable("down"));
         assert!(ours.renew(&key, &renewed, None, down).await.is_err());
         assert_eq!(shared(test, folder.path()).unwrap().peek(&key), None);
+    }
+
+    #[tokio::test]
+    async fn what_another_process_has_spent_is_spent() {
+        let folder = tempfile::tempdir().unwrap();
+        let test = "what_another_process_has_spent_is_spent";
+        let Some(ours) = shared(test, folder.path()) else {
+            return;
+        };
+        let key = key_of(folder.path());
+        let theirs = shared(test, folder.path()).unwrap();
+        let end = ours.now() + SignedDuration::from_secs(3600);
+        let request = async |sessions: &Sessions, fresh: &str| {
+            let login = async || {
+                Ok(Session {
+                    uses: Some(4),
+                    ..session(fresh, end)
+                })
+            };
+            let got = sessions.get_or_login(&key, None, login).await.unwrap();
+            got.token.to_string()
+        };
+        assert_eq!(request(&ours, "t1").await, "t1");
+        assert_eq!(request(&theirs, "unused").await, "t1");
+        assert_eq!(request(&ours, "unused").await, "t1");
+        assert_eq!(request(&theirs, "unused").await, "t1");
+        assert_eq!(request(&theirs, "t2").await, "t2");
+        assert_eq!(request(&ours, "unused").await, "t2");
+        // What is kept with it is replaced, and not what has been counted.
+        let stale = theirs.peek(&key).unwrap();
+        theirs.replace(&key, stale);
+        assert_eq!(ours.peek(&key).unwrap().uses, Some(2));
+        assert_eq!(theirs.peek(&key).unwrap().uses, Some(2));
+        // One that was refused nevertheless is replaced for both.
+        let old = session("t2", end);
+        let fresh = async || {
+            Ok(Session {
+                uses: Some(4),
+                ..session("t3", end)
+            })
+        };
+        let renewed = ours.renew(&key, &old, None, fresh).await.unwrap();
+        assert_eq!((renewed.token.as_str(), renewed.uses), ("t3", Some(3)));
+        let never = async || Err(Error::failed("a fourth login"));
+        let renewed = theirs.renew(&key, &old, None, never).await.unwrap();
+        assert_eq!((renewed.token.as_str(), renewed.uses), ("t3", Some(2)));
+        assert!(ours.forget(&key).unwrap());
     }
 
     #[tokio::test]

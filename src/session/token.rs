@@ -8,6 +8,10 @@ use zeroize::Zeroizing;
 
 use crate::words::digest;
 
+/// A token is not begun with when it has no more than this left, or than a third of its time where
+/// that is less.
+const MARGIN: SignedDuration = SignedDuration::from_secs(30);
+
 /// A token and its expiry. `Debug` does not show the token.
 #[derive(Clone)]
 pub struct Session {
@@ -16,11 +20,58 @@ pub struct Session {
     /// When it expires by this machine's clock; `None` where that is not known, and it is then
     /// used until it is refused.
     pub expires_at: Option<Timestamp>,
+    /// For how many seconds it was given; `None` where that is not known.
+    pub lifetime: Option<i64>,
+    /// For how many more requests it is good; `None` is any number.
+    pub uses: Option<u64>,
     /// What its provider keeps with it, in words of its own; nothing secret.
     pub beside: Option<String>,
 }
 
 impl Session {
+    /// A token that is good for any number of requests, with nothing beside it.
+    pub fn new(token: Zeroizing<String>, expires_at: Option<Timestamp>) -> Self {
+        Self {
+            token,
+            expires_at,
+            lifetime: None,
+            uses: None,
+            beside: None,
+        }
+    }
+
+    /// The same, obtained by a request that was begun at `asked_at`. One that had ended by then was
+    /// given by another clock, and its end is not known.
+    pub(super) fn obtained(self, asked_at: Timestamp) -> Self {
+        let lifetime = self.expires_at.map(|end| end.duration_since(asked_at));
+        match lifetime {
+            Some(lifetime) if !lifetime.is_positive() => Self {
+                expires_at: None,
+                ..self
+            },
+            lifetime => Self {
+                lifetime: lifetime.map(|lifetime| lifetime.as_secs()),
+                ..self
+            },
+        }
+    }
+
+    /// The same with one request less, where it is good for a number of them.
+    pub(super) fn taken(self) -> Self {
+        Self {
+            uses: self.uses.map(|uses| uses.saturating_sub(1)),
+            ..self
+        }
+    }
+
+    /// Whether a request can be begun with it at `now`: it has requests left, and enough time not to
+    /// expire on its way to the server.
+    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
+        let third = |lifetime| SignedDuration::from_secs(lifetime) / 3;
+        let margin = self.lifetime.map_or(MARGIN, third).min(MARGIN);
+        self.uses != Some(0) && self.lasts(now, margin)
+    }
+
     pub(super) fn lasts(&self, now: Timestamp, margin: SignedDuration) -> bool {
         self.expires_at
             .is_none_or(|end| end.duration_since(now) > margin)
@@ -33,7 +84,11 @@ impl Session {
 
 impl PartialEq for Session {
     fn eq(&self, other: &Self) -> bool {
-        self.same_token(other) && self.expires_at == other.expires_at && self.beside == other.beside
+        self.same_token(other)
+            && self.expires_at == other.expires_at
+            && self.lifetime == other.lifetime
+            && self.uses == other.uses
+            && self.beside == other.beside
     }
 }
 
@@ -43,6 +98,7 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("expires_at", &self.expires_at)
+            .field("uses", &self.uses)
             .finish_non_exhaustive()
     }
 }

@@ -20,6 +20,7 @@ use crate::words::word::shell_word;
 mod access;
 pub mod file;
 pub mod lock;
+pub mod named;
 #[cfg(unix)]
 mod owner;
 mod place;

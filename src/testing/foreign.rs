@@ -107,7 +107,7 @@ pub fn change(plaintext: &[u8], tag: &str) -> Result<Change> {
 /// Whether `entry` of a token cache is a session.
 pub fn session(entry: &[u8]) -> bool {
     let key = SessionKey::new("nosana", "https://example.com", "me", "");
-    cache::decode(&key, entry).is_some()
+    cache::decode(key.id(), entry).is_some()
 }
 
 /// The moment that `--expires-at` takes `text` for.

@@ -82,6 +82,15 @@ impl Glob {
         Self::new(&text)
     }
 
+    /// What every name that it stands for begins with.
+    pub fn beginning(&self) -> String {
+        let chars = pieces(&self.text).map_while(|piece| match piece {
+            Piece::Char(c) => Some(c),
+            _ => None,
+        });
+        chars.collect()
+    }
+
     /// Whether `name` is one of those it stands for.
     pub fn matches(&self, name: &str) -> bool {
         self.regex.is_match(name)

@@ -319,6 +319,51 @@ fn what_the_server_says_beside_is_told() {
         .ok()
         .stdout_is("v")
         .stderr_has("the server says: Endpoint ignored these");
+    // What repeats a value is not.
+    server.put("app", "K", "correct horse");
+    server.set_warning("correct horse is no good value");
+    home(&server)
+        .with("KEYFOB_OPENBAO_KV_VERSION", "2")
+        .run(["get", "app/K"])
+        .ok()
+        .stderr_lacks("correct horse");
+}
+
+#[test]
+fn a_pattern_asks_for_what_can_be_like_it() {
+    let server = OpenBao::start();
+    server.put("fresh/a", "K", "1");
+    server.put("fresh/b/c", "K", "2");
+    server.put("stale/a", "K", "3");
+    let home = home(&server);
+    home.run(["list", "fresh/*"])
+        .ok()
+        .stdout_has("fresh/a/K")
+        .stdout_has("fresh/b/c/K")
+        .stdout_lacks("stale");
+    let asked = server.asked();
+    assert!(!asked.iter().any(|it| it.contains("stale")), "{asked:?}");
+    for (pattern, prefix, found) in [
+        ("fresh/?/K", "fresh/a", "fresh/a/K"),
+        ("f*", "fresh/b", "fresh/b/c/K"),
+        ("fresh/a/K", "", "fresh/a/K"),
+        ("*/K", "stale", "stale/a/K"),
+    ] {
+        let listed = home
+            .run(["--json", "list", pattern, "--prefix", prefix])
+            .ok()
+            .json();
+        let names: Vec<&str> = listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, [found], "{pattern} {prefix}");
+    }
+    home.run(["list", "fresh/*", "--prefix", "stale"])
+        .ok()
+        .stdout_is("");
 }
 
 #[test]

@@ -31,6 +31,30 @@ fn with_stdout(home: &Home, args: &[&str], stdout: Stdio) -> (Option<i32>, Strin
     (output.status.code(), stderr)
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_is_not_waited_for_without_end() {
+    let home = Home::new();
+    home.program("mkfifo", ["pipe"]).run().ok();
+    for args in [
+        &["set", "A", "--file", "pipe"][..],
+        &["import", "pipe"],
+        &["inject", "-i", "pipe"],
+        &["-C", "pipe", "list"],
+    ] {
+        home.keyfob(["--timeout", "300ms"])
+            .args(args)
+            .run()
+            .code(8)
+            .stderr_has("pipe")
+            .stderr_has("not all has come in time");
+    }
+    let running = home.keyfob(["set", "A", "--file", "pipe"]).spawn();
+    std::fs::write(home.work().join("pipe"), "value").unwrap();
+    running.wait().ok();
+    home.run(["get", "A"]).ok().stdout_is("value");
+}
+
 const PRINTING: &[&[&str]] = &[
     &["get", "A"],
     &["list"],

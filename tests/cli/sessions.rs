@@ -175,6 +175,27 @@ fn with_neo() {
     );
 }
 
+/// A server that lets its tokens live for less than a minute is not logged in to for each request.
+#[test]
+fn a_token_of_a_few_seconds_is_obtained_once_a_command() {
+    let nosana = Nosana::start();
+    nosana.set_token_lifetime(29);
+    let keypair = Keypair::new(1);
+    nosana.put(&keypair.address(), "A", "1");
+    let bytenite = ByteNite::start();
+    bytenite.set_token_lifetime(29);
+    bytenite.put("s3", "A", "1", serde_json::json!({}));
+    let mut home = Home::new();
+    home.knows_nosana(&nosana, &keypair);
+    home.knows_bytenite(&bytenite);
+    home.run(["delete", "-s", "nosana", "-y", "A"]).ok();
+    assert!(nosana.requests().len() > 2);
+    assert_eq!(nosana.count("POST", "/login"), 1);
+    home.run(["delete", "-s", "bytenite", "-y", "s3/A"]).ok();
+    assert!(bytenite.requests().len() > 2);
+    assert_eq!(bytenite.exchanges(), 1);
+}
+
 /// `--nocapture` shows the time; what is asserted is what does not depend on the machine.
 #[test]
 fn a_thousand_secrets_go_into_neo_side_by_side() {

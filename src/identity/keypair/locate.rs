@@ -140,6 +140,7 @@ fn solana_setting(home: &Path, env: &Environment, variable: &str) -> Result<Opti
         ))
     };
     match std::fs::metadata(&path) {
+        Ok(found) if !found.is_file() => return Err(bad("not a regular file")),
         Ok(found) if found.len() > MAX_CONFIG => return Err(bad("too large for a configuration")),
         Ok(_) => {}
         Err(_) => return Ok(None),

@@ -114,15 +114,11 @@ impl Api {
         if token.is_empty() {
             return Err(response.nonsense("an empty token"));
         }
-        Ok(Session {
-            token: Zeroizing::new(token),
-            expires_at: seconds(&expires_in).and_then(|seconds| {
-                asked_at
-                    .checked_add(SignedDuration::from_secs(seconds))
-                    .ok()
-            }),
-            beside: None,
-        })
+        let ends = seconds(&expires_in).and_then(|seconds| {
+            let lifetime = SignedDuration::from_secs(seconds);
+            asked_at.checked_add(lifetime).ok()
+        });
+        Ok(Session::new(Zeroizing::new(token), ends))
     }
 
     /// `GET /v1/auth/secrets`, of one type where that is named.

@@ -81,11 +81,8 @@ impl Nosana {
         }
         let token = Zeroizing::new(token);
         let now = self.services.sessions.now();
-        Ok(Session {
-            expires_at: Life::of(&token).ends(now),
-            token,
-            beside: None,
-        })
+        let ends = Life::of(&token).ends(now);
+        Ok(Session::new(token, ends))
     }
 
     fn login_error(&self, response: &Response) -> Error {

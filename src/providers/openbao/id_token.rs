@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use crate::config::check;
 use crate::http::{Peer, Request};
 use crate::providers::endpoint::{DIALECT, Endpoint};
-use crate::words::error::{Error, Kind, Result, io_reason};
+use crate::state::named;
+use crate::words::error::{Error, Kind, Result};
 use crate::words::object::Object;
 use crate::words::shown::ShownPath as _;
 
@@ -18,15 +19,14 @@ use crate::words::shown::ShownPath as _;
 pub const REQUEST_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 pub const REQUEST_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 
+/// No token is longer, in bytes; what is, is another file.
+pub const MAX_TOKEN: usize = 64 * 1024;
+
 /// The token in the file at `path`.
 pub fn read_token(path: &Path) -> Result<Zeroizing<String>> {
-    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|error| {
-        Error::unauthenticated(format!(
-            "the id token in {} cannot be read: {}",
-            path.shown(),
-            io_reason(&error)
-        ))
-        .made_of(error)
+    let bytes = named::read(path, MAX_TOKEN).map_err(|error| {
+        let what = format!("the id token in {} cannot be read", path.shown());
+        named::failure(Kind::Unauthenticated, &what, error)
     })?;
     let text = std::str::from_utf8(&bytes)
         .map(str::trim)

@@ -83,12 +83,11 @@ fn fault(segment: &str) -> Option<&'static str> {
 /// Whether the server refuses the character: it takes what can be printed, and of spaces the plain
 /// one alone.
 pub fn is_unprintable(c: char) -> bool {
-    let invisible = matches!(c,
-        '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{8e2}'
-        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e007f}');
-    c.is_control() || (c.is_whitespace() && c != ' ') || invisible
+    // As the standard library sees it, which escapes quotes besides, and marks that have no other
+    // character before them.
+    let shown = ['x', c];
+    let escaped = shown.iter().collect::<String>();
+    !matches!(c, '\'' | '"' | '\\') && !escaped.escape_debug().eq(shown)
 }
 
 /// Where a secret lies.
@@ -266,6 +265,37 @@ mod tests {
             (&single, ""),
         ] {
             assert_eq!(place(layout, name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_printed_is_what_the_server_refuses() {
+        for c in [
+            '\n',
+            '\u{7f}',
+            '\u{85}',
+            '\u{a0}',
+            '\u{ad}',
+            '\u{378}',
+            '\u{61c}',
+            '\u{2003}',
+            '\u{200b}',
+            '\u{2028}',
+            '\u{202e}',
+            '\u{2065}',
+            '\u{3000}',
+            '\u{d7a4}',
+            '\u{e000}',
+            '\u{feff}',
+            '\u{fffe}',
+            '\u{e0001}',
+            '\u{f0000}',
+            '\u{10ffff}',
+        ] {
+            assert!(is_unprintable(c), "{c:?}");
+        }
+        for c in "a \"'\\~é\u{301}ßж日\u{20dd}\u{2ebf0}\u{fffd}€🎉🇩".chars() {
+            assert!(!is_unprintable(c), "{c:?}");
         }
     }
 

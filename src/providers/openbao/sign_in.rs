@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
 use super::id_token::{self, REQUEST_TOKEN, REQUEST_URL, read_token};
+use super::name::Path;
 use super::wire;
 use super::wrapping::{is_wrapped, unwrap};
 use crate::config::StoreConfig;
@@ -21,7 +22,7 @@ use crate::words::digest;
 use crate::words::env::Environment;
 use crate::words::error::{Error, Kind, Result};
 use crate::words::object::Object;
-use crate::words::shown::ShownPath as _;
+use crate::words::shown::{self, ShownPath as _};
 
 /// Where a pod finds its token.
 const POD: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -37,6 +38,8 @@ pub struct Token {
     pub lease: i64,
     /// Whether that can be prolonged.
     pub is_renewable: bool,
+    /// For how many requests it is good; `None` is any number.
+    pub uses: Option<u64>,
 }
 
 impl Token {
@@ -56,6 +59,8 @@ impl Token {
             #[serde(default)]
             renewable: bool,
             #[serde(default)]
+            num_uses: i64,
+            #[serde(default)]
             mfa_requirement: Option<serde_json::Value>,
         }
         let Object(Whole { auth: Object(auth) }) = response.json()?;
@@ -73,6 +78,7 @@ impl Token {
             token,
             lease: auth.lease_duration,
             is_renewable: auth.renewable,
+            uses: u64::try_from(auth.num_uses).ok().filter(|uses| *uses > 0),
         })
     }
 }
@@ -121,9 +127,12 @@ enum IdToken {
     /// A file.
     File(std::path::PathBuf),
     /// GitHub's runner.
-    GitHub { url: String, token: String },
+    GitHub {
+        url: String,
+        token: Zeroizing<String>,
+    },
     /// GitLab's variable.
-    GitLab(String),
+    GitLab(Zeroizing<String>),
 }
 
 impl SignIn {
@@ -136,40 +145,46 @@ impl SignIn {
         let named = config.text("auth").unwrap_or("token");
         let scope: &[&'static str] = &["auth_mount", "role", "username"];
         let credential = |field| Box::new(Credential::new(config, url, field, scope));
-        let method = match named {
-            "approle" => How::AppRole {
-                role: credential("role_id"),
-                secret: credential("secret_id"),
-                unwrapped: OnceCell::new(),
-            },
-            "jwt" => How::Jwt {
-                role,
-                token: credential("jwt"),
-                file: config.path("jwt_file").map(ToOwned::to_owned),
-                audience: config.text("audience").map(str::to_owned),
-            },
-            "kubernetes" => How::Kubernetes {
-                role,
-                file: config
-                    .path("jwt_file")
-                    .map_or_else(|| POD.into(), ToOwned::to_owned),
-            },
-            "userpass" => How::Password {
-                user: config.require("username")?.to_owned(),
-                password: Box::new(Credential::new(config, url, "password", scope).in_a_body()),
-            },
-            "cert" => {
-                config.require("client_key")?;
-                How::Certificate {
+        let method =
+            match named {
+                "approle" => How::AppRole {
+                    role: credential("role_id"),
+                    secret: credential("secret_id"),
+                    unwrapped: OnceCell::new(),
+                },
+                "jwt" => How::Jwt {
                     role,
-                    file: config.require("client_cert")?.to_owned(),
+                    token: credential("jwt"),
+                    file: config.path("jwt_file").map(ToOwned::to_owned),
+                    audience: config.text("audience").map(str::to_owned),
+                },
+                "kubernetes" => How::Kubernetes {
+                    role,
+                    file: config
+                        .path("jwt_file")
+                        .map_or_else(|| POD.into(), ToOwned::to_owned),
+                },
+                "userpass" => How::Password {
+                    user: in_a_path(config, "username", config.require("username")?, |path| {
+                        match path.segments().count() {
+                            1 => None,
+                            _ => Some("it holds a slash, and the name of a user does not"),
+                        }
+                    })?,
+                    password: Box::new(Credential::new(config, url, "password", scope).in_a_body()),
+                },
+                "cert" => {
+                    config.require("client_key")?;
+                    How::Certificate {
+                        role,
+                        file: config.require("client_cert")?.to_owned(),
+                    }
                 }
-            }
-            _ => return Ok(None),
-        };
+                _ => return Ok(None),
+            };
         let mount = config.text("auth_mount").unwrap_or(named);
         Ok(Some(Self {
-            mount: mount.trim_matches('/').to_owned(),
+            mount: in_a_path(config, "auth_mount", mount.trim_matches('/'), |_| None)?,
             method,
             given: RefCell::default(),
             store: config.name().as_str().to_owned(),
@@ -182,9 +197,9 @@ impl SignIn {
     /// `unauthenticated` where there is nothing to sign in with.
     pub async fn account(&self, endpoint: &Endpoint) -> Result<String> {
         let who = match &self.method {
-            How::AppRole { role, .. } => self.text(role, &endpoint.means()).await?.to_string(),
+            How::AppRole { role, .. } => self.text(role, &endpoint.means()).await?,
             How::Jwt { .. } => self.id_token(endpoint)?.1,
-            _ => self.identity(),
+            _ => Zeroizing::new(self.identity()),
         };
         Ok(self.account_of(&who))
     }
@@ -193,11 +208,11 @@ impl SignIn {
     pub async fn known_account(&self, endpoint: &Endpoint) -> Option<String> {
         let who = match &self.method {
             How::AppRole { role, .. } => match self.given("role_id") {
-                Some(given) => given.to_string(),
-                None => role.peek(&endpoint.means()).await?.to_owned(),
+                Some(given) => given,
+                None => Zeroizing::new(role.peek(&endpoint.means()).await?.to_owned()),
             },
             How::Jwt { .. } => self.id_token(endpoint).ok()?.1,
-            _ => self.identity(),
+            _ => Zeroizing::new(self.identity()),
         };
         Some(self.account_of(&who))
     }
@@ -436,7 +451,7 @@ impl SignIn {
     }
 
     /// Where the CI's id token comes from, and what tells it from another's.
-    fn id_token(&self, endpoint: &Endpoint) -> Result<(IdToken, String)> {
+    fn id_token(&self, endpoint: &Endpoint) -> Result<(IdToken, Zeroizing<String>)> {
         let How::Jwt {
             token,
             file,
@@ -448,25 +463,29 @@ impl SignIn {
         };
         let env = &endpoint.services.env;
         let config = &endpoint.config;
-        let text = |field: &str| config.text(field).unwrap_or_default().to_owned();
+        let text = |field: &str| config.text(field).unwrap_or_default();
         match (token.configured(), file) {
-            (Some(Source::Environment(_)), _) => return Ok((IdToken::Field, text("jwt"))),
+            (Some(Source::Environment(_)), _) => {
+                return Ok((IdToken::Field, Zeroizing::new(text("jwt").to_owned())));
+            }
             (_, Some(file)) => {
-                return Ok((IdToken::File(file.clone()), file.display().to_string()));
+                let what = Zeroizing::new(file.display().to_string());
+                return Ok((IdToken::File(file.clone()), what));
             }
             (Some(_), None) => {
                 let what = format!("{}\n{}", text("jwt_command"), text("jwt"));
-                return Ok((IdToken::Field, what));
+                return Ok((IdToken::Field, Zeroizing::new(what)));
             }
             (None, None) => {}
         }
         if let (Some(url), Some(token)) = (env.var(REQUEST_URL), env.var(REQUEST_TOKEN)) {
             let what = format!("{url}\n{}", audience.as_deref().unwrap_or_default());
-            let (url, token) = (url.to_owned(), token.to_owned());
-            return Ok((IdToken::GitHub { url, token }, what));
+            let (url, token) = (url.to_owned(), Zeroizing::new(token.to_owned()));
+            return Ok((IdToken::GitHub { url, token }, Zeroizing::new(what)));
         }
         if let Some(token) = env.var(GITLAB) {
-            return Ok((IdToken::GitLab(token.to_owned()), token.to_owned()));
+            let token = Zeroizing::new(token.to_owned());
+            return Ok((IdToken::GitLab(token.clone()), token));
         }
         Err(Error::unauthenticated("there is no id token to sign in with").hint(format!(
             "set {}, jwt_file or jwt_command; in GitHub's Actions give the job \"permissions: id-token: write\", in GitLab's CI an id token called {GITLAB}",
@@ -484,12 +503,33 @@ impl SignIn {
         match self.id_token(endpoint)?.0 {
             IdToken::Field => self.text(token, &endpoint.means()).await,
             IdToken::File(path) => read_token(&path),
-            IdToken::GitLab(token) => Ok(Zeroizing::new(token)),
+            IdToken::GitLab(token) => Ok(token),
             IdToken::GitHub { url, token } => {
-                id_token::ask_github(endpoint, &url, &Zeroizing::new(token), audience.as_deref())
-                    .await
+                id_token::ask_github(endpoint, &url, &token, audience.as_deref()).await
             }
         }
+    }
+}
+
+/// `text` of this field, which is a part of the address that is asked.
+///
+/// # Errors
+/// `config` where it would lead elsewhere, or for the reason that `refuses` has.
+fn in_a_path(
+    config: &StoreConfig,
+    field: &str,
+    text: &str,
+    refuses: impl Fn(&Path) -> Option<&'static str>,
+) -> Result<String> {
+    let why = match Path::new(text) {
+        Ok(path) => refuses(&path).map(|why| format!("{}: {why}", shown::quoted(text))),
+        Err(error) => Some(error.message().to_owned()),
+    };
+    match why {
+        None => Ok(text.to_owned()),
+        Some(why) => Err(Error::config(why)
+            .context(format!("{field} of {}", config.name()))
+            .store(config.name().as_str())),
     }
 }
 

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::http::{self, Response};
+use crate::words::document::Document;
 use crate::words::error::{Cause, Error, Kind, Result};
 use crate::words::secret::{Form, SecretValue};
 
@@ -306,13 +308,34 @@ fn errors(response: &Response) -> Option<Vec<String>> {
     read(&members(text)?, "errors")
 }
 
-/// What the server says beside its answer.
+/// What the server says beside its answer, without what repeats a text of the answer itself, which may
+/// be a value.
 pub fn warnings(response: &Response) -> Vec<String> {
     let text = std::str::from_utf8(&response.body).ok();
     let whole = text.and_then(members).unwrap_or_default();
-    read::<Option<Vec<String>>>(&whole, "warnings")
-        .flatten()
-        .unwrap_or_default()
+    let said = read::<Option<Vec<String>>>(&whole, "warnings").flatten();
+    let mut said = said.unwrap_or_default();
+    if !said.is_empty()
+        && let Some(data) = read::<Document>(&whole, "data")
+    {
+        said.retain(|warning| !repeats(warning, data.expose()));
+    }
+    said
+}
+
+/// Whether a text in `value` stands in `warning`. One of fewer bytes may stand in any.
+fn repeats(warning: &str, value: &Value) -> bool {
+    const TELLING: usize = 5;
+    match value {
+        Value::String(text) => text.len() >= TELLING && warning.contains(text.as_str()),
+        Value::Array(items) => items.iter().any(|item| repeats(warning, item)),
+        Value::Object(members) => members.values().any(|member| repeats(warning, member)),
+        Value::Number(number) => {
+            let text = number.to_string();
+            text.len() >= TELLING && warning.contains(&text)
+        }
+        Value::Null | Value::Bool(_) => false,
+    }
 }
 
 /// Makes sure that the answer tells of a token.
@@ -346,6 +369,14 @@ pub fn is_outdated(response: &Response) -> bool {
 pub fn is_coming(response: &Response) -> bool {
     let says = |text: &String| text.contains("no handler for route");
     response.status == StatusCode::NOT_FOUND
+        && errors(response).is_some_and(|errors| errors.iter().any(says))
+}
+
+/// Whether the answer says that the index that went with the request cannot be read: another server
+/// has given it, or it was damaged where it is kept.
+pub fn is_unreadable_index(response: &Response) -> bool {
+    let says = |text: &String| text.contains("failed to decode \"X-Vault-Index\"");
+    response.status == StatusCode::BAD_REQUEST
         && errors(response).is_some_and(|errors| errors.iter().any(says))
 }
 

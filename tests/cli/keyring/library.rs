@@ -61,11 +61,8 @@ fn child() {
             }
             ["token", fresh] => {
                 let login = async || {
-                    Ok(Session {
-                        token: fresh.to_string().into(),
-                        expires_at: Some(sessions.now() + SignedDuration::from_secs(600)),
-                        beside: None,
-                    })
+                    let end = sessions.now() + SignedDuration::from_secs(600);
+                    Ok(Session::new(fresh.to_string().into(), Some(end)))
                 };
                 let got = tasks.block_on(sessions.get_or_login(&key, None, login));
                 let place = sessions.shared_place().unwrap_or("memory alone");

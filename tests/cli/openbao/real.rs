@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::support::bao::{Bao, bao};
+use crate::support::keyutils;
 
 #[test]
 fn the_real_server_is_spoken_to() {
@@ -130,4 +131,70 @@ fn the_real_server_lets_an_approle_and_a_person_in() {
     good.with("KEYFOB_OPENBAO_PASSWORD", "wrong")
         .run(["get", "ci/x/K"])
         .code(4);
+}
+
+#[test]
+fn the_real_server_s_tokens_are_counted_and_revoked() {
+    let test = "the_real_server_s_tokens_are_counted_and_revoked";
+    let Some(program) = bao(test) else {
+        return;
+    };
+    if !keyutils::available_for(test) {
+        return;
+    }
+    let bao = Bao::dev(program);
+    for n in 0..12 {
+        bao.say(&["kv", "put", &format!("secret/p{n}"), "K=v"]);
+    }
+    let file = bao.folder.path().join("all.hcl");
+    let rights = "path \"secret/*\" { capabilities = [\"read\", \"list\"] }";
+    fs::write(&file, rights).unwrap();
+    bao.say(&["policy", "write", "all", file.to_str().unwrap()]);
+    bao.say(&["auth", "enable", "approle"]);
+    let signed_in = |role: &str, setting: &str| {
+        let name = format!("auth/approle/role/{role}");
+        bao.say(&["write", &name, "token_policies=all", setting]);
+        let id = bao.say(&["read", "-field=role_id", &format!("{name}/role-id")]);
+        let secret = [
+            "write",
+            "-f",
+            "-field=secret_id",
+            &format!("{name}/secret-id"),
+        ];
+        let secret = bao.say(&secret);
+        let mut home = bao
+            .home(0)
+            .with("KEYFOB_OPENBAO_AUTH", "approle")
+            .with("KEYFOB_OPENBAO_ROLE_ID", id.trim())
+            .with("KEYFOB_OPENBAO_SECRET_ID", secret.trim())
+            .with("KEYFOB_TOKEN_CACHE", "keyutils");
+        home.unset("BAO_TOKEN");
+        home
+    };
+    // How many tokens are alive.
+    let alive = || {
+        let said = bao.say(&["list", "-format=json", "auth/token/accessors"]);
+        let said: Value = serde_json::from_str(&said).unwrap();
+        said.as_array().unwrap().len()
+    };
+    for uses in [1, 2, 5] {
+        let home = signed_in("few", &format!("token_num_uses={uses}"));
+        home.run(["list"])
+            .ok()
+            .stdout_has("p0/K")
+            .stdout_has("p11/K");
+        home.run(["get", "p3/K"]).ok().stdout_is("v");
+        home.run(["logout"]).ok();
+    }
+    let before = alive();
+    let home = signed_in("short", "token_ttl=29s");
+    home.run(["list"]).ok().stdout_has("p11/K");
+    assert_eq!(alive(), before + 1);
+    home.run(["logout"]).ok().stderr_lacks("good until");
+    assert_eq!(alive(), before);
+    let home = signed_in("batch", "token_type=batch");
+    home.run(["get", "p3/K"]).ok().stdout_is("v");
+    home.run(["logout"])
+        .ok()
+        .stderr_has("batch tokens cannot be revoked");
 }

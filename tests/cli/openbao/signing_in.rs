@@ -2,8 +2,9 @@
 
 use crate::support::home::Home;
 use crate::support::servers::openbao::{Granted, Policy};
+use crate::support::servers::tls::{Certificate, Tls};
 use crate::support::servers::{
-    Answer, Listen, Neo, Northflank, OpenBao, Request, Server, neo, northflank,
+    Answer, Fault, Listen, Neo, Northflank, OpenBao, Request, Server, neo, northflank,
 };
 
 pub fn policy() -> Policy {
@@ -122,6 +123,61 @@ fn a_token_that_is_used_up_is_replaced() {
     assert_eq!(server.logins(), logins + 1);
 }
 
+/// A server with a secret at each of 22 paths, and a home that signs in for tokens as granted.
+fn with_many_paths(granted: Granted) -> (OpenBao, Home) {
+    let server = OpenBao::start();
+    for n in 0..22 {
+        server.put(&format!("p{n}"), "K", "v");
+    }
+    with_approle(&server, None, granted);
+    let home = home(&server, "approle", &[("ROLE_ID", "the-role")]);
+    (server, home)
+}
+
+#[test]
+fn tokens_of_a_few_requests_are_as_many_as_it_takes() {
+    for uses in [1, 2, 5, 10, 12, 100] {
+        let (server, home) = with_many_paths(Granted {
+            uses,
+            ..Granted::new(policy())
+        });
+        let listed = home.run(["list"]);
+        listed.ok().stdout_has("p0/K").stdout_has("p21/K");
+        let logins = server.logins();
+        let others = server.requests().len() - logins;
+        assert_eq!(logins, others.div_ceil(uses as usize), "{uses} uses");
+        home.run(["export", "--format", "json"]).ok();
+    }
+}
+
+#[test]
+fn a_token_of_a_few_seconds_is_obtained_once_a_command() {
+    let (server, home) = with_many_paths(Granted {
+        lease: 29,
+        ..Granted::new(policy())
+    });
+    home.run(["get", "p0/K"]).ok().stdout_is("v");
+    assert_eq!(server.logins(), 1);
+    home.run(["list"]).ok().stdout_has("p21/K");
+    assert_eq!(server.logins(), 2);
+}
+
+#[test]
+fn a_server_that_refuses_its_own_tokens_is_not_asked_for_ever() {
+    for uses in [0, 5] {
+        let (server, home) = with_many_paths(Granted {
+            uses,
+            ..Granted::new(policy())
+        });
+        let refusal = Answer::json(403, &serde_json::json!({"errors": ["permission denied"]}));
+        server.faults().on("GET", "/v1/*", Fault::Answer(refusal));
+        home.run(["list"])
+            .code(4)
+            .stderr_has("refuses even a new token");
+        assert!(server.logins() <= 4, "{} logins", server.logins());
+    }
+}
+
 #[test]
 fn a_ci_signs_in_with_its_id_token() {
     let server = OpenBao::start();
@@ -193,6 +249,46 @@ fn a_ci_signs_in_with_its_id_token() {
         ],
     ))
     .code(4);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_nobody_writes_to_is_not_waited_for_without_end() {
+    let server = OpenBao::start();
+    server.put("app", "K", "v");
+    server.methods(|methods| {
+        let role = (None, "eyJ.the.token".to_owned(), Granted::new(policy()));
+        methods.jwt.insert("jwt".to_owned(), vec![role.clone()]);
+        methods.jwt.insert("kubernetes".to_owned(), vec![role]);
+    });
+    let jwt = home(&server, "jwt", &[("JWT_FILE", "pipe")]);
+    let token = home(&server, "token", &[]).with("BAO_TOKEN_PATH", "pipe");
+    let https = |field| {
+        let fields = [("BASE_URL", "https://127.0.0.1:1"), (field, "pipe")];
+        home(&server, "token", &fields).with("BAO_TOKEN", "s.token-for-nobody-0123")
+    };
+    let mut certificate = https("CLIENT_CERT");
+    certificate.set("KEYFOB_OPENBAO_CLIENT_KEY", "pipe");
+    let pod = home(&server, "kubernetes", &[("JWT_FILE", "pipe")]);
+    for home in [&jwt, &pod, &token, &https("CA_FILE"), &certificate] {
+        home.program("mkfifo", ["pipe"]).run().ok();
+        home.run(["--timeout", "300ms", "get", "app/K"])
+            .code(8)
+            .stderr_has("not all has come in time")
+            .stderr_has("--timeout");
+    }
+    token.run(["status"]).ok().stdout_has("pipe");
+    // Nor is what has no end read to it.
+    jwt.keyfob(["get", "app/K"])
+        .env("KEYFOB_OPENBAO_JWT_FILE", "/dev/zero")
+        .run()
+        .code(4)
+        .stderr_has("/dev/zero")
+        .stderr_has("larger than");
+    // What comes in time is taken.
+    let running = jwt.keyfob(["get", "app/K"]).spawn();
+    std::fs::write(jwt.work().join("pipe"), "eyJ.the.token\n").unwrap();
+    running.wait().ok().stdout_is("v");
 }
 
 #[test]
@@ -290,7 +386,57 @@ fn the_token_of_the_tool_is_for_the_user_s_own_address() {
             server.url()
         ),
     );
-    project.run(["get", "app/K"]).code(4).lacks(&token);
+    project
+        .run(["get", "app/K"])
+        .code(4)
+        .lacks(&token)
+        .stderr_has(".vault-token is not sent to an address from");
+}
+
+#[test]
+fn what_cannot_stand_in_a_request_is_a_fault_of_the_configuration() {
+    let server = OpenBao::start();
+    let user = [("USERNAME", "me"), ("PASSWORD", "correct horse")];
+    for (field, value, named) in [
+        ("NAMESPACE", "tëam", "namespace of openbao"),
+        ("NAMESPACE", "team\nb", "namespace of openbao"),
+        ("USERNAME", "a/b", "username of openbao"),
+        ("USERNAME", "..", "username of openbao"),
+        ("AUTH_MOUNT", "../sys", "auth_mount of openbao"),
+        ("AUTH_MOUNT", "a//b", "auth_mount of openbao"),
+    ] {
+        let home = home(&server, "userpass", &user).with(format!("KEYFOB_OPENBAO_{field}"), value);
+        home.run(["get", "app/K"]).code(11).stderr_has(named);
+    }
+    assert_eq!(server.asked(), Vec::<String>::new());
+    // A key belongs to its certificate.
+    let (one, other) = (Tls::new(Certificate::Good), Tls::new(Certificate::Good));
+    let home = home(&server, "cert", &[("BASE_URL", "https://127.0.0.1:1")])
+        .with("BAO_CLIENT_CERT", one.certificate_file())
+        .with("BAO_CLIENT_KEY", other.key_file());
+    home.run(["get", "app/K"])
+        .code(11)
+        .stderr_has("do not belong together");
+}
+
+#[test]
+fn stores_of_one_mount_look_for_it_once() {
+    let server = OpenBao::start();
+    server.put("app", "A", "one");
+    server.put("tokens", "A", &server.token(policy()));
+    let home = Home::new()
+        .with("KEYFOB_TRUST", "1")
+        .with("KEYFOB_B_TOKEN", server.token(policy()));
+    let store = |name: &str, more: &str| {
+        format!(
+            "[stores.{name}]\nprovider = \"openbao\"\nbase_url = \"{}\"\n{more}",
+            server.url()
+        )
+    };
+    let token = "token = \"keyfob://b/tokens/A\"\n";
+    home.write("keyfob.toml", store("a", token) + &store("b", ""));
+    home.run(["get", "-s", "a", "app/A"]).ok().stdout_is("one");
+    assert_eq!(server.count("GET", "/v1/sys/internal/ui/mounts/secret"), 1);
 }
 
 #[test]

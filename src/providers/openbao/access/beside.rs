@@ -1,5 +1,8 @@
 //! What is learnt of the server while it is asked, and kept beside the token.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use zeroize::Zeroizing;
 
@@ -10,7 +13,7 @@ use crate::words::digest;
 use crate::words::error::Result;
 
 /// What stands for the token in the cache where only what is beside it is kept.
-const NO_TOKEN: &str = "-";
+pub(super) const NO_TOKEN: &str = "-";
 
 /// How long what is known of the server is kept beside a token whose end is not known.
 const KEPT: SignedDuration = SignedDuration::from_hours(1);
@@ -20,6 +23,12 @@ const FRESH: SignedDuration = SignedDuration::from_secs(10);
 
 /// How many written versions are kept.
 const WRITTEN: usize = 32;
+
+thread_local! {
+    /// The versions of mounts that this process has asked for, by address, namespace and mount: a
+    /// store is opened anew for each credential that it holds.
+    static MOUNTS: RefCell<BTreeMap<(String, String, String), u8>> = RefCell::default();
+}
 
 impl Access {
     /// Reads what is kept beside the token, once.
@@ -60,11 +69,10 @@ impl Access {
         let sessions = &self.services().sessions;
         let session = match &who {
             Who::Session => sessions.peek(&key),
-            Who::Given(_) => Some(Session {
-                token: Zeroizing::new(NO_TOKEN.to_owned()),
-                expires_at: sessions.now().checked_add(KEPT).ok(),
-                beside: None,
-            }),
+            Who::Given(_) => Some(Session::new(
+                Zeroizing::new(NO_TOKEN.to_owned()),
+                sessions.now().checked_add(KEPT).ok(),
+            )),
         };
         if let Some(session) = session {
             let beside = self.written();
@@ -72,9 +80,16 @@ impl Access {
         }
     }
 
-    /// The version of the mount, where it is known.
+    /// The version of the mount, where it is known: to this store, or another of this process.
     pub fn mount(&self, mount: &str) -> Option<u8> {
-        self.notes.borrow().mounts.get(mount).copied()
+        let own = self.notes.borrow().mounts.get(mount).copied();
+        own.or_else(|| MOUNTS.with_borrow(|mounts| mounts.get(&self.place(mount)).copied()))
+    }
+
+    /// What a mount is told apart by in this process.
+    fn place(&self, mount: &str) -> (String, String, String) {
+        let namespace = self.namespace.clone().unwrap_or_default();
+        (self.endpoint.shown(), namespace, mount.to_owned())
     }
 
     /// Whether answers are known to be as new as the newest write.
@@ -94,6 +109,7 @@ impl Access {
     pub fn note_mount(&self, mount: &str, version: u8) {
         let mut notes = self.notes.borrow_mut();
         notes.mounts.insert(mount.to_owned(), version);
+        MOUNTS.with_borrow_mut(|mounts| mounts.insert(self.place(mount), version));
     }
 
     /// Notes that a version was written, where no index says so.

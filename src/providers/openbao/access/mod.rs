@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -11,6 +12,7 @@ use reqwest::{Method, StatusCode, Url};
 use zeroize::Zeroizing;
 
 use self::notes::Notes;
+use super::id_token::MAX_TOKEN;
 use super::sign_in::{SignIn, other_ways};
 use super::wire::{self, Denial};
 use crate::config::{Origin, StoreConfig};
@@ -19,8 +21,9 @@ use crate::http::{ClientCertificate, Deadline, Request, Response};
 use crate::providers::Services;
 use crate::providers::endpoint::{DIALECT, Endpoint, Vendor};
 use crate::session::SessionKey;
+use crate::state::named;
 use crate::words::error::{Error, Kind, Result};
-use crate::words::shown::ShownPath as _;
+use crate::words::shown::{self, ShownPath as _};
 
 mod beside;
 mod notes;
@@ -91,15 +94,24 @@ impl Access {
             (None, Some(_)) => return Err(incomplete(config, "client_cert")),
             (None, None) => None,
         };
+        let namespace = config.text("namespace").map(|text| text.trim_matches('/'));
+        let namespace = namespace.filter(|text| !text.is_empty());
+        if let Some(text) = namespace
+            && !text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+        {
+            return Err(Error::config(format!(
+                "namespace of {}: {} holds characters that no header can carry",
+                config.name(),
+                shown::quoted(text)
+            ))
+            .store(config.name().as_str()));
+        }
         let url = config.require("base_url")?;
         let endpoint = Endpoint::new(config, services, url, &VENDOR)?.with_identity(identity);
         Ok(Self {
             token: Credential::new(config, &endpoint.shown(), "token", &[]),
             sign_in: SignIn::of(config, &endpoint.shown())?,
-            namespace: config
-                .text("namespace")
-                .map(|text| text.trim_matches('/').to_owned())
-                .filter(|text| !text.is_empty()),
+            namespace: namespace.map(str::to_owned),
             endpoint,
             notes: RefCell::default(),
             loaded: Cell::default(),
@@ -135,18 +147,20 @@ impl Access {
         let who = self.who().await?;
         let key = self.key(&who).await?;
         self.load(&key);
-        let decorated = || Ok(self.decorated(make()?));
-        let sent = match &who {
-            Who::Given(token) => self.endpoint.send_as(token, decorated()?).await,
+        let decorated = || make().map(|request| self.decorated(request));
+        let endpoint = &self.endpoint;
+        let response = match &who {
+            Who::Given(token) => {
+                let send = async || endpoint.send_as(token, decorated()?).await;
+                self.ask(send).await?
+            }
             Who::Session => {
                 self.renew(&key).await;
                 let sign_in = async || self.log_in().await;
-                self.endpoint
-                    .send_in_session(&key, sign_in, decorated)
-                    .await
+                let send = async || endpoint.send_in_session(&key, &sign_in, &decorated).await;
+                self.ask(send).await?
             }
         };
-        let response = sent.map_err(|error| self.explained(error))?;
         self.hear(&response);
         if response.status != StatusCode::FORBIDDEN {
             return Ok(response);
@@ -159,6 +173,32 @@ impl Access {
             Denial::Token => Err(self.refused(&who, &response)),
             _ => Ok(response),
         }
+    }
+
+    /// Has `send` send a request, and once more where the server cannot read the index that went with
+    /// it: that is forgotten then, since without one an answer may be old, and with it there is none.
+    async fn ask(&self, send: impl AsyncFn() -> Result<Response>) -> Result<Response> {
+        let index = self.newest();
+        let mut sent = send().await;
+        if let (Some(index), Ok(response)) = (index, &sent)
+            && wire::is_unreadable_index(response)
+        {
+            self.forget_index(&index);
+            sent = send().await;
+        }
+        sent.map_err(|error| self.explained(error))
+    }
+
+    /// Forgets an index, unless there is another by now.
+    fn forget_index(&self, index: &str) {
+        let mut notes = self.notes.borrow_mut();
+        notes.index = notes.index.take().filter(|known| known != index);
+        let url = self.endpoint.shown();
+        NEWEST.with_borrow_mut(|newest| {
+            if newest.get(&url).is_some_and(|known| known == index) {
+                newest.remove(&url);
+            }
+        });
     }
 
     /// With the headers of the namespace and, for a read, of what must be in the answer.
@@ -210,20 +250,25 @@ impl Access {
         let token = match who {
             Who::Given(token) => token.clone(),
             Who::Session => match self.services().sessions.peek(key) {
-                Some(session) => session.token,
-                None => return Denial::Unclear,
+                // One that has ended with its last request tells nothing.
+                Some(session) if session.uses != Some(0) => session.token,
+                _ => return Denial::Unclear,
             },
         };
-        let request = self
-            .url(["auth", "token", "lookup-self"])
-            .map(|url| Request::new("look the token up", Method::GET, url));
-        let Ok(request) = request else {
-            return Denial::Unclear;
-        };
-        match self.endpoint.send_as(&token, self.decorated(request)).await {
+        match self.ask_about(&token).await {
             Ok(response) if response.status == StatusCode::FORBIDDEN => wire::denial(&response),
             _ => Denial::Policy,
         }
+    }
+
+    /// What the server knows of a token.
+    async fn ask_about(&self, token: &str) -> Result<Response> {
+        let send = async || {
+            let url = self.url(["auth", "token", "lookup-self"])?;
+            let request = Request::new("look the token up", Method::GET, url);
+            self.endpoint.send_as(token, self.decorated(request)).await
+        };
+        self.ask(send).await
     }
 
     /// Which token is sent.
@@ -240,9 +285,9 @@ impl Access {
         }
         match self.token.get(&means).await {
             Ok(token) => Ok(Who::Given(token.to_owned().into())),
-            Err(error) if error.kind() == Kind::Unauthenticated => match self.file_token() {
+            Err(error) if error.kind() == Kind::Unauthenticated => match self.file_token()? {
                 Some(token) => Ok(Who::Given(token.clone())),
-                None => Err(error.also_hint(other_ways(&self.endpoint.config))),
+                None => Err(self.unused(error.also_hint(other_ways(&self.endpoint.config)))),
             },
             Err(error) => Err(error),
         }
@@ -264,34 +309,64 @@ impl Access {
     }
 
     /// The token that `bao login` has left, where this store's address is the user's own word.
-    fn file_token(&self) -> Option<&Zeroizing<String>> {
-        let read = || {
-            let path = self.token_file()?;
-            let bytes = Zeroizing::new(std::fs::read(path).ok()?);
-            let text = std::str::from_utf8(&bytes).ok()?.trim();
-            (!text.is_empty()).then(|| Zeroizing::new(text.to_owned()))
+    ///
+    /// # Errors
+    /// `unauthenticated` where there is a file and it cannot be read, `unavailable` where it is a pipe
+    /// and nothing comes in time.
+    fn file_token(&self) -> Result<Option<&Zeroizing<String>>> {
+        if let Some(known) = self.file.get() {
+            return Ok(known.as_ref());
+        }
+        let bytes = match self.token_file() {
+            None => None,
+            Some(path) => match named::read(&path, MAX_TOKEN) {
+                Ok(bytes) => Some(bytes),
+                Err(error) if error.kind() == ErrorKind::NotFound => None,
+                Err(error) => {
+                    let what = format!("the token in {} cannot be read", path.shown());
+                    return Err(named::failure(Kind::Unauthenticated, &what, error));
+                }
+            },
         };
-        self.file.get_or_init(read).as_ref()
+        let text = bytes.as_deref().map(|bytes| std::str::from_utf8(bytes));
+        let text = text.and_then(Result::ok).map(str::trim);
+        let token = text.filter(|text| !text.is_empty());
+        let token = token.map(|text| Zeroizing::new(text.to_owned()));
+        Ok(self.file.get_or_init(|| token).as_ref())
     }
 
     fn token_file(&self) -> Option<PathBuf> {
-        let services = self.services();
         let own = match self.endpoint.config.origin("base_url")? {
             Origin::Environment { .. } => true,
             Origin::File { folder, .. } => {
-                let config = &services.folders.config;
+                let config = &self.services().folders.config;
                 **folder == **config
                     || dunce::canonicalize(config).is_ok_and(|config| **folder == *config)
             }
         };
-        if !own {
-            return None;
-        }
-        let env = &services.env;
+        own.then(|| self.any_token_file())
+    }
+
+    /// The file in which the user's token is, whoever may have it.
+    fn any_token_file(&self) -> PathBuf {
+        let env = &self.services().env;
         let named = TOKEN_FILES.iter().find_map(|name| env.var(name));
         match named {
-            Some(named) => Some(env.resolve(named, env.cwd())),
-            None => Some(env.resolve(&format!("~/{TOKEN_FILE}"), env.cwd())),
+            Some(named) => env.resolve(named, env.cwd()),
+            None => env.resolve(&format!("~/{TOKEN_FILE}"), env.cwd()),
+        }
+    }
+
+    /// `error`, with a word on the user's token where it is not sent.
+    fn unused(&self, error: Error) -> Error {
+        let file = self.any_token_file();
+        let origin = self.endpoint.config.origin("base_url");
+        match origin.filter(|_| self.token_file().is_none() && file.is_file()) {
+            Some(origin) => error.also_hint(format!(
+                "{} is not sent to an address from {origin}: it is for that of BAO_ADDR or of your own config.toml",
+                file.shown()
+            )),
+            None => error,
         }
     }
 
@@ -334,8 +409,11 @@ impl Access {
         if let Some(source) = self.token.source(&self.services().keyring) {
             return Some(source.to_string());
         }
-        self.file_token()?;
-        Some(self.token_file()?.shown().exact())
+        // It is not read here: a pipe would be empty then.
+        let file = self.token_file()?;
+        let metadata = file.metadata().ok()?;
+        let may_hold = !metadata.is_file() || metadata.len() > 0;
+        may_hold.then(|| file.shown().exact())
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, StatusCode};
 
+use super::beside::NO_TOKEN;
 use super::{Access, Who};
 use crate::http::{Request, Response};
 use crate::providers::openbao::sign_in::{SignIn, Token, other_ways};
@@ -44,14 +45,17 @@ impl Access {
 
     fn session(&self, token: Token, asked_at: Timestamp) -> Session {
         let lease = Some(token.lease).filter(|lease| *lease > 0);
-        self.notes.borrow_mut().lease = lease.filter(|_| token.is_renewable);
+        // Of a number of requests each renewal would be one.
+        let is_renewed = token.is_renewable && token.uses.is_none();
+        self.notes.borrow_mut().lease = lease.filter(|_| is_renewed);
         self.renewed.set(false);
         self.is_fresh.set(true);
+        let ends =
+            lease.and_then(|lease| asked_at.checked_add(SignedDuration::from_secs(lease)).ok());
         Session {
-            token: token.token,
-            expires_at: lease
-                .and_then(|lease| asked_at.checked_add(SignedDuration::from_secs(lease)).ok()),
+            uses: token.uses,
             beside: self.written(),
+            ..Session::new(token.token, ends)
         }
     }
 
@@ -131,10 +135,7 @@ impl Access {
 
     /// Proves `token` with a request: one that may not look itself up is good all the same.
     pub async fn prove(&self, token: &str) -> Result<()> {
-        let url = self.url(["auth", "token", "lookup-self"])?;
-        let request = self.decorated(Request::new("look the token up", Method::GET, url));
-        let sent = self.endpoint.send_as(token, request).await;
-        let response = sent.map_err(|error| self.explained(error))?;
+        let response = self.ask_about(token).await?;
         match response.status {
             StatusCode::FORBIDDEN => match wire::denial(&response) {
                 Denial::Policy => Ok(()),
@@ -184,18 +185,21 @@ impl Access {
     pub async fn log_out(&self) -> Result<Vec<String>> {
         let mut forgotten = Vec::new();
         if let Some(sign_in) = &self.sign_in {
-            match sign_in.known_account(&self.endpoint).await {
-                Some(account) => {
-                    let namespace = self.namespace.as_deref().unwrap_or_default();
-                    let key = self.endpoint.session_key(&account, namespace);
-                    let session = self.services().sessions.peek(&key);
-                    forgotten.extend(self.endpoint.forget(&key)?);
-                    if let Some(session) = session {
-                        self.revoke(&session).await;
-                    }
-                }
-                None => forgotten.extend(self.endpoint.forget_used()?),
+            let key = sign_in.known_account(&self.endpoint).await.map(|account| {
+                let namespace = self.namespace.as_deref().unwrap_or_default();
+                self.endpoint.session_key(&account, namespace)
+            });
+            // Whatever they were obtained with, which may be gone by now.
+            let sessions = self.endpoint.sessions(key.as_ref());
+            let cached = match &key {
+                Some(key) => self.endpoint.forget(key),
+                None => self.endpoint.forget_used(),
+            };
+            let tokens = sessions.iter().filter(|it| it.token.as_str() != NO_TOKEN);
+            for session in tokens {
+                self.revoke(session).await;
             }
+            forgotten.extend(cached?);
             forgotten.extend(sign_in.forget(&self.services().keyring)?);
         }
         if let Ok(Who::Given(token)) = self.who().await {
@@ -208,6 +212,10 @@ impl Access {
     }
 
     async fn revoke(&self, session: &Session) {
+        // It ended with its last request.
+        if session.uses == Some(0) {
+            return;
+        }
         let request = self
             .url(["auth", "token", "revoke-self"])
             .and_then(|url| Request::new("revoke the token", Method::POST, url).json(&EMPTY));
@@ -216,15 +224,8 @@ impl Access {
         let sent = self.endpoint.send_as(&session.token, request).await;
         let why = match sent {
             Ok(response) if response.is_success() => return,
-            // It is gone, or one that cannot be revoked.
-            Ok(response)
-                if matches!(
-                    response.status,
-                    StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
-                ) =>
-            {
-                return;
-            }
+            // It is gone.
+            Ok(response) if wire::is_token_rejection(&response) => return,
             Ok(response) => wire::failure(&response),
             Err(error) => error,
         };

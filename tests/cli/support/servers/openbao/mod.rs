@@ -92,8 +92,26 @@ struct Known {
     /// When it ends for good, however often it is renewed.
     last: Option<i64>,
     renewable: bool,
-    /// For how many requests it is good.
+    /// For how many requests it is still good.
     uses: Option<u64>,
+    /// For how many it was given; 0 is any number.
+    granted_uses: u64,
+    is_batch: bool,
+}
+
+impl Known {
+    /// One that never ends, and may this.
+    fn of(policy: Policy) -> Self {
+        Self {
+            policy: Some(policy),
+            ends: None,
+            last: None,
+            renewable: false,
+            uses: None,
+            granted_uses: 0,
+            is_batch: false,
+        }
+    }
 }
 
 /// What OpenBao keeps.
@@ -112,6 +130,8 @@ pub struct State {
     leaderless_for: Option<usize>,
     has_index: bool,
     index: u64,
+    /// How the indexes begin that it can read.
+    indexes: &'static str,
     ticks: Ticks,
     limit: Option<RateLimit>,
     warning: Option<String>,
@@ -121,10 +141,7 @@ impl Default for State {
     fn default() -> Self {
         let root = Known {
             policy: None,
-            ends: None,
-            last: None,
-            renewable: false,
-            uses: None,
+            ..Known::of(Policy::none())
         };
         Self {
             mounts: BTreeMap::from([("secret".to_owned(), Mount::new(2))]),
@@ -138,6 +155,7 @@ impl Default for State {
             leaderless_for: None,
             has_index: true,
             index: 40,
+            indexes: "index-",
             ticks: Ticks::default(),
             limit: None,
             warning: None,
@@ -193,6 +211,11 @@ impl OpenBao {
         self.kept().has_index = has_index;
     }
 
+    /// No index that was given so far can be read any more.
+    pub fn change_indexes(&self) {
+        self.kept().indexes = "other-";
+    }
+
     /// What every answer warns of (nothing).
     pub fn set_warning(&self, warning: &str) {
         self.kept().warning = Some(warning.to_owned());
@@ -205,7 +228,7 @@ impl OpenBao {
 
     /// Makes a token that may do this.
     pub fn token(&self, policy: Policy) -> String {
-        self.kept().make(policy, None, None, None)
+        self.kept().make(Known::of(policy))
     }
 
     /// Whether the server knows the token.
@@ -430,8 +453,8 @@ impl State {
         let index = request.header("x-vault-index");
         let forwards = request.header("x-vault-inconsistent") == Some("forward-active-node");
         if let Some(index) = index {
-            if !index.starts_with("index-") {
-                return refuse(400, "malformed index");
+            if !index.starts_with(self.indexes) {
+                return refuse(400, "failed to decode \"X-Vault-Index\"");
             }
             if self.node == Node::Standby && !forwards {
                 return Answer::json(429, &json!({"errors": []})).header("retry-after", 1);
@@ -462,22 +485,10 @@ impl State {
         Some(known.clone())
     }
 
-    fn make(
-        &mut self,
-        policy: Policy,
-        ends: Option<i64>,
-        last: Option<i64>,
-        uses: Option<u64>,
-    ) -> String {
+    fn make(&mut self, known: Known) -> String {
         self.made += 1;
-        let token = format!("s.made-for-tests-{:08}", self.made);
-        let known = Known {
-            policy: Some(policy),
-            ends,
-            last,
-            renewable: ends.is_some(),
-            uses,
-        };
+        let kind = if known.is_batch { 'b' } else { 's' };
+        let token = format!("{kind}.made-for-tests-{:08}", self.made);
         self.tokens.insert(token.clone(), known);
         token
     }
@@ -510,7 +521,7 @@ impl State {
     fn wrote(&mut self, answer: Answer) -> Answer {
         self.index += 1;
         match self.has_index {
-            true => answer.header("x-vault-index", format!("index-{}", self.index)),
+            true => answer.header("x-vault-index", format!("{}{}", self.indexes, self.index)),
             false => answer,
         }
     }

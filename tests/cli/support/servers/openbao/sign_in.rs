@@ -18,6 +18,8 @@ pub struct Granted {
     pub longest: i64,
     /// For how many requests; 0 is any number.
     pub uses: u64,
+    /// Whether they are batch tokens, which are neither renewed nor revoked.
+    pub is_batch: bool,
 }
 
 impl Granted {
@@ -28,6 +30,7 @@ impl Granted {
             lease: 3600,
             longest: 24 * 3600,
             uses: 0,
+            is_batch: false,
         }
     }
 }
@@ -96,11 +99,17 @@ impl State {
             return Some(refuse(403, "permission denied"));
         };
         let now = request.time;
-        let ends = (granted.lease > 0).then_some(now + granted.lease);
-        let last = Some(now + granted.longest);
-        let uses = (granted.uses > 0).then_some(granted.uses);
-        let token = self.make(granted.policy.clone(), ends, last, uses);
-        let answer = auth(&token, granted.lease, granted.lease > 0, granted.uses);
+        let known = Known {
+            ends: (granted.lease > 0).then_some(now + granted.lease),
+            last: Some(now + granted.longest),
+            renewable: granted.lease > 0 && !granted.is_batch,
+            uses: (granted.uses > 0).then_some(granted.uses),
+            granted_uses: granted.uses,
+            is_batch: granted.is_batch,
+            ..Known::of(granted.policy.clone())
+        };
+        let token = self.make(known.clone());
+        let answer = auth(&token, granted.lease, &known);
         Some(self.wrote(answer))
     }
 
@@ -137,6 +146,9 @@ impl State {
                 })),
             }),
             ("POST", "auth/token/renew-self") => {
+                if known.is_batch {
+                    return Some(refuse(400, "batch tokens cannot be renewed"));
+                }
                 let kept = self.tokens.get_mut(token)?;
                 if !kept.renewable {
                     return Some(refuse(400, "lease is not renewable"));
@@ -146,7 +158,10 @@ impl State {
                 let wanted = now + lease.max(3600);
                 let end = kept.last.map_or(wanted, |last| wanted.min(last));
                 kept.ends = Some(end);
-                Some(auth(token, end - now, true, 0))
+                Some(auth(token, end - now, known))
+            }
+            ("POST", "auth/token/revoke-self") if known.is_batch => {
+                Some(refuse(400, "batch tokens cannot be revoked"))
             }
             ("POST", "auth/token/revoke-self") => {
                 self.tokens.remove(token);
@@ -157,7 +172,9 @@ impl State {
     }
 }
 
-fn auth(token: &str, lease: i64, renewable: bool, uses: u64) -> Answer {
+/// The token as a login or a renewal tells of it: of its uses those that it was given, not those that
+/// are left.
+fn auth(token: &str, lease: i64, known: &Known) -> Answer {
     let mut answer = answered(200, Value::Null);
     let mut body: Value = serde_json::from_slice(&answer.body).expect("JSON");
     body["auth"] = json!({
@@ -165,10 +182,10 @@ fn auth(token: &str, lease: i64, renewable: bool, uses: u64) -> Answer {
         "accessor": "fQpQnw79ElfdbTC4uDUtc2LS",
         "policies": ["default"],
         "lease_duration": lease,
-        "renewable": renewable,
-        "token_type": "service",
+        "renewable": known.renewable,
+        "token_type": if known.is_batch { "batch" } else { "service" },
         "mfa_requirement": null,
-        "num_uses": uses,
+        "num_uses": known.granted_uses,
     });
     answer.body = body.to_string().into_bytes();
     answer
