@@ -165,7 +165,11 @@ impl World {
         let message = error.message().replace(self.root.to_str().unwrap(), "");
         // A quote that is escaped is no part of a path.
         match cfg!(windows) {
-            true => message.replace('\\', "/").replace("/\"", "\\\""),
+            true => {
+                let parts = message.split("\\\"");
+                let parts: Vec<String> = parts.map(|part| part.replace('\\', "/")).collect();
+                parts.join("\\\"")
+            }
             false => message,
         }
     }
