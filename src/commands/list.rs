@@ -74,7 +74,7 @@ pub async fn run(args: ListArgs, app: &App) -> Result<()> {
         let mut entries = store.deleted().await?;
         entries.retain(|entry| filter.admits(entry.name.as_str()) && admits(entry));
         if entries.is_empty() && !app.ui.json {
-            let narrowed = narrowed(args.glob.as_deref(), &filter);
+            let narrowed = narrowed(args.glob.as_deref(), &asked);
             app.ui.note(&format!(
                 "no deleted secret{narrowed} can be restored in the store {}",
                 store.name()

@@ -322,9 +322,12 @@ mod tests {
     #[test]
     fn a_missing_file_is_unauthenticated() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().join("none"), folder.path().to_path_buf()] {
+        let kind = |path| {
             let error = Identity::from_source(&IdentitySource::File(path)).unwrap_err();
-            assert_eq!(error.kind(), Kind::Unauthenticated);
-        }
+            error.kind()
+        };
+        assert_eq!(kind(folder.path().join("none")), Kind::Unauthenticated);
+        // What is there and is no file cannot be read.
+        assert_eq!(kind(folder.path().to_path_buf()), Kind::Failed);
     }
 }
