@@ -274,21 +274,6 @@ fn a_rejected_token_is_renewed_once() {
 }
 
 #[test]
-fn a_token_about_to_expire_is_renewed_before_it_is_used() {
-    if !keyutils::available_for("a_token_about_to_expire_is_renewed") {
-        return;
-    }
-    let (server, mut home, _) = set_up();
-    home.set("KEYFOB_TOKEN_CACHE", "keyutils");
-    server.set_token_lifetime(20);
-    home.run(["list"]).ok();
-    server.forget_requests();
-    home.run(["list"]).ok();
-    assert_eq!(server.asked(), ["POST /login", "GET /secrets"]);
-    home.run(["logout"]).ok();
-}
-
-#[test]
 fn a_wrong_clock_is_corrected_once_from_the_date_header() {
     let (server, home, keypair) = set_up();
     server.put(&keypair.address(), "A", "1");
