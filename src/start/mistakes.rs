@@ -143,7 +143,12 @@ pub fn usage(error: &clap::Error, words: &[String], first: Option<&str>) -> Erro
     let surplus_word = text(ContextKind::InvalidArg).filter(|_| surplus);
     let keyfob = commands::whole();
     if first == Some("set") && surplus && !surplus_word.is_some_and(|it| is_option(it, &keyfob)) {
-        return commands::value_as_argument();
+        let error = commands::value_as_argument();
+        // The option is told, and not the word that is like it.
+        return match text(ContextKind::SuggestedArg) {
+            Some(option) => error.also_hint(format!("if an option was meant: {option}")),
+            None => error,
+        };
     }
     // What stands behind a word that is no command belongs to no command of ours.
     let unknown = text(ContextKind::InvalidSubcommand);

@@ -159,6 +159,12 @@ fn options_that_others_have_are_answered_with_what_is_here() {
         run.code(code).stderr_has(hint);
         run.stderr_lacks("did you mean");
     }
+    // A slip in an option of its own may be one, and is not repeated.
+    home.run(["set", "--descripton", "x", "A"])
+        .code(2)
+        .stderr_has("a value is not taken as an argument")
+        .stderr_has("if an option was meant: --description")
+        .lacks("--descripton");
     // A value stays one.
     for args in [
         &["set", "A", "--value", "hunter2"][..],
